@@ -1,0 +1,102 @@
+//! The one way to say something to the person who reads the job's log.
+
+use std::sync::Arc;
+
+/// How loud a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Only with `verbose`.
+    Debug,
+    /// The story.
+    Info,
+    /// Something to look at, which changes nothing now.
+    Warning,
+    /// What made the job fail.
+    Error,
+}
+
+/// Where lines go. The host's console implements it, and so does a test's memory.
+pub trait Sink: Send + Sync {
+    /// Prints one line of our own words, redacted and safe for the host.
+    fn line(&self, level: Level, text: &str);
+    /// Prints text of the service, each line behind `| `, so that it cannot act on the host.
+    fn remote(&self, text: &str);
+    /// Opens a foldable group; at most one is open at a time, opening another closes the first.
+    fn group(&self, title: &str);
+    /// Closes the open group, if any.
+    fn end_group(&self);
+    /// Asks the host to mask a value from here on; too short values are ignored.
+    fn mask(&self, value: &str);
+}
+
+/// A cheap handle on the log.
+#[derive(Clone)]
+pub struct Log(Arc<dyn Sink>);
+
+impl Log {
+    /// A log that writes to `sink`.
+    #[must_use]
+    pub fn new(sink: Arc<dyn Sink>) -> Self {
+        Self(sink)
+    }
+
+    /// A log that forgets everything.
+    #[must_use]
+    pub fn silent() -> Self {
+        struct Nowhere;
+        impl Sink for Nowhere {
+            fn line(&self, _: Level, _: &str) {}
+            fn remote(&self, _: &str) {}
+            fn group(&self, _: &str) {}
+            fn end_group(&self) {}
+            fn mask(&self, _: &str) {}
+        }
+        Self::new(Arc::new(Nowhere))
+    }
+
+    /// A line for those who asked for every detail.
+    pub fn debug(&self, text: impl AsRef<str>) {
+        self.0.line(Level::Debug, text.as_ref());
+    }
+
+    /// A line of the story.
+    pub fn info(&self, text: impl AsRef<str>) {
+        self.0.line(Level::Info, text.as_ref());
+    }
+
+    /// A warning.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        self.0.line(Level::Warning, text.as_ref());
+    }
+
+    /// An error.
+    pub fn error(&self, text: impl AsRef<str>) {
+        self.0.line(Level::Error, text.as_ref());
+    }
+
+    /// Words of the service.
+    pub fn remote(&self, text: impl AsRef<str>) {
+        self.0.remote(text.as_ref());
+    }
+
+    /// Opens a foldable group.
+    pub fn group(&self, title: impl AsRef<str>) {
+        self.0.group(title.as_ref());
+    }
+
+    /// Closes the open group.
+    pub fn end_group(&self) {
+        self.0.end_group();
+    }
+
+    /// Masks a secret on the host from here on.
+    pub fn mask(&self, value: &str) {
+        self.0.mask(value);
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Log")
+    }
+}

@@ -1,0 +1,24 @@
+//! Meaning: plain types that every other room shares, and the pure functions that decide.
+//! Touches nothing: no files, no network, no clock, no environment.
+
+pub mod build;
+pub mod details;
+pub mod env;
+pub mod failure;
+pub mod log;
+pub mod result;
+pub mod run;
+pub mod run_report;
+pub mod secrets;
+pub mod units;
+pub mod verdict;
+
+pub use build::{Build, BuildOrigin, BuildSpec, DeletionPolicy, Multipart, Platform};
+pub use details::Details;
+pub use env::Env;
+pub use failure::{Failure, Reason, Status};
+pub use log::Log;
+pub use result::TestResult;
+pub use run::{RunSpec, Target};
+pub use run_report::RunReport;
+pub use secrets::{ApiKey, Secrets};

@@ -1,0 +1,106 @@
+//! What to start: one entry of `runs`, checked and resolved.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What a run entry starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A saved test, by id or (before resolution) by name.
+    Test(String),
+    /// A test plan, by id or (before resolution) by name.
+    Plan(String),
+    /// A one-off test in words.
+    Instructions(String),
+}
+
+impl Target {
+    /// The id, name or words.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        match self {
+            Self::Test(value) | Self::Plan(value) | Self::Instructions(value) => value,
+        }
+    }
+}
+
+/// Options of the start call (`POST runs`, field `options`), sent only when set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunOptions {
+    /// Record performance during the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performance_monitoring: Option<bool>,
+    /// A place name such as `London`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mobile_geolocation: Option<String>,
+    /// `auto` (needs `mobile_geolocation`) or coordinates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mobile_gpslocation: Option<GpsLocation>,
+    /// Grant app permissions without asking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mobile_auto_grant_permissions: Option<bool>,
+}
+
+/// `auto`, or coordinates in degrees, as strings because the service wants strings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum GpsLocation {
+    /// The word `auto`.
+    Word(String),
+    /// A point.
+    Point {
+        /// Latitude in degrees.
+        lat: String,
+        /// Longitude in degrees.
+        long: String,
+    },
+}
+
+/// A deployment for one player of a test or one slot of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// Deployment configuration, by id or (before resolution) by name.
+    pub deployment_config: String,
+    /// A stored build for it.
+    pub build: Option<String>,
+    /// Further apps: number 1-3 to build id.
+    pub extra_builds: BTreeMap<u8, String>,
+}
+
+/// One entry of `runs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSpec {
+    /// Label in reports; unique within the plan.
+    pub label: String,
+    /// What it starts.
+    pub target: Target,
+    /// Deployment configuration, by id or (before resolution) by name.
+    pub deployment_config: Option<String>,
+    /// Agent configuration, by id or (before resolution) by name.
+    pub agent_config: Option<String>,
+    /// The user's own tags.
+    pub tags: Vec<String>,
+    /// 0-10, tests only; `None`: not sent.
+    pub retries: Option<u8>,
+    /// 1-10, tests only; `None`: not sent.
+    pub instances: Option<u8>,
+    /// Handlebars variables; when set, `render_templates` is sent too.
+    pub template_data: Option<Map<String, Value>>,
+    /// Options, sent only when any is set.
+    pub options: RunOptions,
+    /// Further apps: number 1-3 to build id.
+    pub extra_builds: BTreeMap<u8, String>,
+    /// Start on every device the deployment configuration allows.
+    pub all_configured_devices: bool,
+    /// Deployments by player number (tests).
+    pub players: BTreeMap<u8, Deployment>,
+    /// Deployments by slot number (plans).
+    pub slots: BTreeMap<u8, Deployment>,
+    /// `false`: reported, but cannot fail the job.
+    pub required: bool,
+}

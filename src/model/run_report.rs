@@ -1,0 +1,321 @@
+//! Everything that is known about an invocation when it ends: the one input of every renderer.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::build::Build;
+use super::failure::{Failure, Reason};
+use super::result::TestResult;
+use super::units::Timestamp;
+use super::verdict::Verdict;
+
+/// The whole story of one invocation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunReport {
+    /// The command that ran: `run`, `upload`, `start`, `wait`, `stop` or `check`.
+    pub command: &'static str,
+    /// Why it ended; fixes exit code and status.
+    pub reason: Reason,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When the report was made.
+    pub finished_at: Timestamp,
+    /// From the first to the last, on the monotonic clock.
+    pub duration: Duration,
+    /// Where it ran.
+    pub context: Context,
+    /// The build; `None` until one was looked at.
+    pub build: Option<Build>,
+    /// Every job of every start, in the order of the run config.
+    pub jobs: Vec<JobReport>,
+    /// Starts that are not jobs: refused, of unknown fate, or incomplete.
+    pub starts: Vec<StartProblem>,
+    /// What the gate says of the jobs; `None` when nothing was waited for.
+    pub verdict: Option<Verdict>,
+    /// An error of our own, when there is one; its reason wins over the verdict's.
+    pub failure: Option<Failure>,
+    /// Jobs that may still run on the service although we wanted them stopped, with the tag they carry.
+    pub left_running: Vec<LeftRunning>,
+    /// Things to look at that changed nothing, in the order they happened.
+    pub warnings: Vec<String>,
+    /// Id of the first plan execution, when a plan was started.
+    pub test_plan_execution_id: Option<String>,
+    /// True while the job goes on: a killed job leaves this report behind, which must not look green.
+    pub unfinished: bool,
+}
+
+/// Where the job ran and what it tested.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Context {
+    /// `github-actions`, `gitlab-ci`, `jenkins`, ... or `none`.
+    pub ci: String,
+    /// Link to the CI run.
+    pub ci_url: Option<String>,
+    /// Full commit hash under test.
+    pub commit: Option<String>,
+    /// First line of the commit's message.
+    pub commit_subject: Option<String>,
+    /// Branch under test.
+    pub branch: Option<String>,
+    /// Pull or merge request number.
+    pub pull_request: Option<u64>,
+    /// Its title.
+    pub pull_request_title: Option<String>,
+    /// Link to the repository.
+    pub repository_url: Option<String>,
+    /// The number of the CI run that people see.
+    pub build_number: Option<String>,
+}
+
+/// One job: one test of one start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobReport {
+    /// Label of the run entry it belongs to.
+    pub run: String,
+    /// `false`: cannot fail the job.
+    pub required: bool,
+    /// The service's job id; for the oldest generation, where a run id takes its place, that run id.
+    pub job_id: String,
+    /// Saved test, when known.
+    pub test_id: Option<String>,
+    /// Name of the test, when known.
+    pub test_name: Option<String>,
+    /// Device the start named, for multi-device starts.
+    pub device: Option<String>,
+    /// Last status read, upper case (`QUEUED`, ... `COMPLETED`); `None` when the job was never read.
+    pub status: Option<String>,
+    /// Why the queue refused it.
+    pub queue_rejection: Option<String>,
+    /// Who stopped it, as the service says; `Some` also when only the fact is known.
+    pub stopped_by: Option<String>,
+    /// True when we asked the service to stop it.
+    pub stopped_by_us: bool,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// Attempts, the deciding one last.
+    pub attempts: Vec<Attempt>,
+}
+
+impl JobReport {
+    /// The attempt that decides: the one with the latest start.
+    #[must_use]
+    pub fn deciding(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// True once the service will not change it any more.
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        self.status.as_deref() == Some("COMPLETED")
+    }
+
+    /// What to call the test: its name, else its id, else the run's label.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.test_name.as_deref().or(self.test_id.as_deref()).unwrap_or(&self.run)
+    }
+}
+
+/// One run of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// `multiplayer_run_id`.
+    pub run_id: String,
+    /// Dashboard link.
+    pub url: Option<String>,
+    /// Last state read, upper case.
+    pub state: Option<String>,
+    /// Result; `None` when the service gave none.
+    pub result: Option<TestResult>,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// As the service says, else from the two times.
+    pub duration: Option<Duration>,
+    /// Players, with their steps; empty when run details could not be read.
+    pub players: Vec<Player>,
+    /// Bugs found in this run.
+    pub bugs: Vec<Bug>,
+    /// `bug_info.bug_count`, which may be known where the list is not.
+    pub bug_count: Option<u64>,
+    /// Why details or bugs are missing, when they are.
+    pub unreadable: Option<String>,
+}
+
+/// One player of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Player {
+    /// Composite run id, the folder of its artifacts.
+    pub id: String,
+    /// As the service numbers it.
+    pub number: u64,
+    /// Dashboard link.
+    pub url: Option<String>,
+    /// Device or platform label.
+    pub device: Option<String>,
+    /// Last state read, upper case.
+    pub state: Option<String>,
+    /// Its own result.
+    pub result: Option<TestResult>,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// Its artifacts.
+    pub artifacts: Vec<Artifact>,
+    /// Steps that were dropped because there were too many to hold.
+    pub steps_left_out: usize,
+}
+
+/// One step of a player.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Step {
+    /// As the service numbers it.
+    pub number: u64,
+    /// What the agent had to do.
+    pub goal: String,
+    /// State, upper case.
+    pub state: Option<String>,
+    /// Its result.
+    pub result: Option<TestResult>,
+    /// The agent's words.
+    pub report: Option<String>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How long it took.
+    pub duration: Option<Duration>,
+    /// Single checks of the step.
+    pub items: Vec<StepItem>,
+}
+
+/// One check of a step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct StepItem {
+    /// Such as `1a`.
+    pub id: String,
+    /// What was expected.
+    pub expected: String,
+    /// `passed`, `failed`, ... as the service says.
+    pub status: String,
+    /// The agent's comment.
+    pub comment: Option<String>,
+}
+
+/// A file the run left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Name as the service gives it; not safe as a path.
+    pub file_name: String,
+    /// Link (needs the API key).
+    pub url: String,
+    /// Size, when known.
+    pub size_bytes: Option<u64>,
+    /// Path of the downloaded copy, relative to the results folder, with `/`.
+    pub saved_as: Option<String>,
+}
+
+/// Severity of a bug, worst last. Unknown words rank as the worst, so that a gate never misses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Low.
+    Low,
+    /// Medium.
+    Medium,
+    /// High.
+    High,
+    /// Critical.
+    Critical,
+}
+
+/// The agent's confidence in a bug, best last. Unknown words rank as the best, so that a gate never misses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// Low.
+    Low,
+    /// Medium.
+    Medium,
+    /// High.
+    High,
+}
+
+/// A bug the agent found in one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bug {
+    /// Id of the occurrence.
+    pub id: String,
+    /// Id of the bug, shared by its occurrences; falls back to the occurrence's id.
+    pub bug_id: String,
+    /// Title.
+    pub title: String,
+    /// Description.
+    pub description: Option<String>,
+    /// `ui`, `gameplay`, `performance`, `crash`, `audio`, `visual`, ... as given.
+    pub category: Option<String>,
+    /// Severity as given (see [`Bug::severity_rank`]).
+    pub severity: Option<String>,
+    /// Confidence as given (see [`Bug::confidence_rank`]).
+    pub confidence: Option<String>,
+    /// How to reproduce it.
+    pub reproduction_steps: Option<String>,
+    /// As the service numbers it.
+    pub player_number: Option<u64>,
+    /// Step it was found in, as the service names it.
+    pub test_step: Option<String>,
+    /// When.
+    pub detected_at: Option<Timestamp>,
+    /// Screenshot.
+    pub screenshot_url: Option<String>,
+}
+
+impl Bug {
+    /// Severity for gates and sorting; unknown or missing counts as critical.
+    #[must_use]
+    pub fn severity_rank(&self) -> Severity {
+        match self.severity.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            Some("low") => Severity::Low,
+            Some("medium") => Severity::Medium,
+            Some("high") => Severity::High,
+            _ => Severity::Critical,
+        }
+    }
+
+    /// Confidence for gates and sorting; unknown or missing counts as high.
+    #[must_use]
+    pub fn confidence_rank(&self) -> Confidence {
+        match self.confidence.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            Some("low") => Confidence::Low,
+            Some("medium") => Confidence::Medium,
+            _ => Confidence::High,
+        }
+    }
+}
+
+/// A start that did not give all its jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartProblem {
+    /// Label of the run entry.
+    pub run: String,
+    /// Device, when only one of several failed.
+    pub device: Option<String>,
+    /// What happened, in words.
+    pub message: String,
+    /// The tag of the start, for a person who looks it up.
+    pub tag: Option<String>,
+}
+
+/// Something that may still cost money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftRunning {
+    /// Job ids; empty when the start's answer never came.
+    pub job_ids: Vec<String>,
+    /// Tag the jobs carry.
+    pub tag: Option<String>,
+    /// Why it could not be stopped.
+    pub why: String,
+}
