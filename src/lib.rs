@@ -16,4 +16,5 @@
 //!
 //! `main -> flow -> {config, upload, api, ci, report}`, `upload -> api -> http`, everything `-> model`.
 
+pub mod flow;
 pub mod model;
