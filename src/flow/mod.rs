@@ -1,6 +1,12 @@
 //! The story in order: preflight, upload, start, watch, stop, report.
 //! Touches only other rooms and the state file.
 
+mod cancel;
+mod clock;
+mod lookup;
 mod schedule;
+mod state;
+mod tags;
 
+pub use cancel::Cancel;
 pub use schedule::{Poll, next_look};
