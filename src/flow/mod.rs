@@ -7,6 +7,7 @@ mod lookup;
 mod schedule;
 mod state;
 mod tags;
+mod track;
 
 pub use cancel::Cancel;
 pub use schedule::{Poll, next_look};
