@@ -62,7 +62,11 @@ impl Cancel {
     }
 }
 
-#[expect(clippy::exit, clippy::disallowed_methods, reason = "the user asked twice; whatever still runs must not hold the process")]
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "the user asked twice; whatever still runs must not hold the process"
+)]
 fn leave(reason: Reason) {
     std::process::exit(i32::from(reason.exit_code()));
 }

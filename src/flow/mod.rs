@@ -10,4 +10,4 @@ mod tags;
 mod track;
 
 pub use cancel::Cancel;
-pub use schedule::{Poll, next_look};
+pub use schedule::next_look;

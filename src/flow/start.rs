@@ -317,7 +317,8 @@ pub(super) fn tracked(start: &StartRecord) -> Vec<Tracked> {
         ..JobReport::default()
     };
     if start.run_ids.is_empty() {
-        return start.job_ids.iter().map(|id| Tracked::new(report(id), PollBy::Job)).collect();
+        let job = |id: &String| Tracked { group: Some(start.invocation.clone()), ..Tracked::new(report(id), PollBy::Job) };
+        return start.job_ids.iter().map(job).collect();
     }
     start
         .run_ids

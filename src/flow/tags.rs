@@ -35,6 +35,14 @@ pub(super) fn invocation_tag(place: &[&str]) -> String {
     format!("{PREFIX}.{}", digest(place, 16))
 }
 
+/// True for tags that [`invocation_tag`] makes.
+#[must_use]
+pub(super) fn is_invocation_tag(tag: &str) -> bool {
+    tag.strip_prefix(PREFIX)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// A tag that only one POST carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PostTag {
@@ -82,14 +90,16 @@ pub(super) fn start_digest(body: &str, build_digest: &str, entry: usize, place: 
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, PostTag, digest, invocation_tag, start_digest};
+    use super::{LONGEST, PostTag, digest, invocation_tag, is_invocation_tag, start_digest};
 
     #[test]
     fn tags_fit_the_service_and_read_back() {
         let tag = PostTag::new(&start_digest("{}", "", 0, &[]), "123456789012", u32::MAX);
         assert!(tag.as_str().len() <= LONGEST, "{}", tag.as_str());
-        assert_eq!(PostTag::parse(tag.as_str()), Some(tag));
+        assert_eq!(PostTag::parse(tag.as_str()).as_ref(), Some(&tag));
         assert!(invocation_tag(&["run", "job"]).len() <= LONGEST);
+        assert!(is_invocation_tag(&invocation_tag(&["run"])));
+        assert!(!is_invocation_tag(tag.as_str()));
         let local = PostTag::new("abc", "", 7);
         assert_eq!(PostTag::parse(local.as_str()), Some(local));
     }

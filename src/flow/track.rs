@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::model::TestResult;
-use crate::model::run_report::{Attempt, JobReport, Player};
+use crate::model::run_report::{Attempt, Bug, JobReport, Player};
 use crate::model::units::duration;
+
+use super::tags::is_invocation_tag;
 
 /// A job that the service does not know is waited for that long: the newest one may not have reached every replica.
 pub(super) const UNKNOWN_FOR: Duration = Duration::from_secs(30);
@@ -25,6 +27,8 @@ pub(super) struct Tracked {
     pub(super) report: JobReport,
     /// What to ask.
     pub(super) poll: PollBy,
+    /// Tag that all jobs of its invocation share: one list call reads them all.
+    pub(super) group: Option<String>,
     /// Since when the service does not know it.
     pub(super) missing_since: Option<Duration>,
     /// True once it has been unknown for too long: it will not be asked again.
@@ -38,6 +42,7 @@ pub(super) struct Tracked {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Announced {
+    ended: bool,
     status: Option<String>,
     attempts: usize,
     device: bool,
@@ -51,6 +56,7 @@ impl Tracked {
         Self {
             report,
             poll,
+            group: None,
             missing_since: None,
             lost: false,
             details_at: None,
@@ -108,6 +114,27 @@ impl Tracked {
                 details.bugs = std::mem::take(&mut place.bugs);
             }
             *place = details;
+        }
+    }
+
+    /// Remembers the invocation that the job's tags name, when it was not known.
+    pub(super) fn learn_group(&mut self, tags: &[String]) {
+        if self.group.is_none() {
+            self.group = tags.iter().find(|tag| is_invocation_tag(tag)).cloned();
+        }
+    }
+
+    /// Takes the bugs of the deciding run.
+    pub(super) fn take_bugs(&mut self, bugs: Vec<Bug>) {
+        if let Some(attempt) = self.report.attempts.last_mut() {
+            attempt.bugs = bugs;
+        }
+    }
+
+    /// Notes why details of the deciding run are missing.
+    pub(super) fn note_unreadable(&mut self, why: Vec<String>) {
+        if let Some(attempt) = self.report.attempts.last_mut() {
+            attempt.unreadable = (!why.is_empty()).then(|| why.join("; "));
         }
     }
 
@@ -229,9 +256,16 @@ impl Tracked {
         Some(line)
     }
 
-    /// The line that tells how the job ended.
-    #[must_use]
-    pub(super) fn result_line(&self) -> String {
+    /// The line that tells how the job ended, once.
+    pub(super) fn ending(&mut self) -> Option<String> {
+        if self.is_unfinished() || self.announced.ended {
+            return None;
+        }
+        self.announced.ended = true;
+        Some(self.result_line())
+    }
+
+    fn result_line(&self) -> String {
         let name = self.name();
         if self.lost {
             return format!("{name}: the service does not know job {} any more", self.report.job_id);

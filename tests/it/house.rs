@@ -47,8 +47,12 @@ fn imports_only_go_down() {
         let text = fs::read_to_string(&file).unwrap();
         for (number, line) in text.lines().enumerate() {
             for import in line.split("crate::").skip(1) {
-                let target: String = import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if rooms.contains_key(target.as_str()) && target != room && !allowed.contains(&target.as_str()) {
+                let target: String =
+                    import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if rooms.contains_key(target.as_str())
+                    && target != room
+                    && !allowed.contains(&target.as_str())
+                {
                     wrong.push(format!("{}:{}: {room} imports {target}", inside.display(), number + 1));
                 }
             }
@@ -68,7 +72,8 @@ fn files_stay_readable() {
         .iter()
         .filter_map(|file| {
             let lines = fs::read_to_string(file).unwrap().lines().count();
-            (lines > LONGEST_FILE).then(|| format!("{}: {lines} lines", file.strip_prefix(root).unwrap().display()))
+            (lines > LONGEST_FILE)
+                .then(|| format!("{}: {lines} lines", file.strip_prefix(root).unwrap().display()))
         })
         .collect();
     assert!(long.is_empty(), "over {LONGEST_FILE} lines:\n{}", long.join("\n"));
