@@ -18,3 +18,4 @@
 
 pub mod flow;
 pub mod model;
+pub mod upload;

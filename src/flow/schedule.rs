@@ -32,7 +32,8 @@ pub fn next_look(poll: Poll, elapsed: Duration, failed: u32, jitter: f64) -> Dur
     if failed == 0 {
         return regular;
     }
-    let ceiling = Duration::from_millis(500).saturating_mul(2_u32.saturating_pow(failed.min(10))).min(AFTER_ERROR);
+    let ceiling =
+        Duration::from_millis(500).saturating_mul(2_u32.saturating_pow(failed.min(10))).min(AFTER_ERROR);
     ceiling.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
@@ -86,7 +87,12 @@ mod tests {
     fn never_waits_longer_than_ten_seconds_after_an_error() {
         for failed in 1..100 {
             for jitter in [0.0, 0.5, 1.0] {
-                let wait = next_look(Poll::Every(Duration::from_secs(600)), Duration::from_secs(900), failed, jitter);
+                let wait = next_look(
+                    Poll::Every(Duration::from_secs(600)),
+                    Duration::from_secs(900),
+                    failed,
+                    jitter,
+                );
                 assert!(wait <= Duration::from_secs(10) && wait >= Duration::from_millis(500), "{wait:?}");
             }
         }
