@@ -329,3 +329,124 @@ fn unlistable(path: &Path, source: std::io::Error) -> UploadError {
         hint: "check that the user of this job may read the folder",
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::Path;
+
+    use super::{Links, leaves, walk};
+    use crate::model::failure::Reason;
+    use crate::upload::error::UploadError;
+
+    fn names(root: &Path, links: Links) -> Result<Vec<String>, UploadError> {
+        Ok(walk(root, links, String::new())?.entries.into_iter().map(|entry| entry.name).collect())
+    }
+
+    fn lay(root: &Path, files: &[(&str, &str)]) {
+        for (name, content) in files {
+            let path = root.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+    }
+
+    #[test]
+    fn leaves_out_what_the_ignore_files_say() {
+        let dir = tempfile::tempdir().unwrap();
+        lay(
+            dir.path(),
+            &[
+                (".nunuignore", "*.pdb\n/Logs/\nDebug_BackUp*/\n"),
+                ("Game.exe", "x"),
+                ("Game.pdb", "x"),
+                ("Logs/today.txt", "x"),
+                ("Data/Logs/kept.txt", "x"),
+                ("Data/.nunuignore", "!keep.pdb\n/secret\n"),
+                ("Data/keep.pdb", "x"),
+                ("Data/drop.pdb", "x"),
+                ("Data/secret", "x"),
+                ("Data/sub/secret", "x"),
+                ("Debug_BackUpThisFolder/a", "x"),
+            ],
+        );
+        std::fs::create_dir_all(dir.path().join("Empty/Inside")).unwrap();
+        let tree = walk(dir.path(), Links::Follow, String::new()).unwrap();
+        let names: Vec<&str> = tree.entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["Data/Logs/kept.txt", "Data/keep.pdb", "Data/sub/secret", "Empty/Inside/", "Game.exe"]
+        );
+        assert_eq!(tree.notes(), [".nunuignore leaves out 5 files and folders"]);
+        assert_eq!((tree.files(), tree.bytes()), (4, 4));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn refuses_what_a_zip_cannot_hold() {
+        use std::os::unix::ffi::OsStrExt as _;
+        use std::os::unix::fs::symlink;
+        type Lay = fn(&Path);
+        let cases: [(Lay, Links, &str); 8] = [
+            (|root| symlink("..", root.join("sub/up")).unwrap(), Links::Follow, "contains it"),
+            (|root| symlink("missing", root.join("dangling")).unwrap(), Links::Follow, "does not exist"),
+            (
+                |root| symlink("/etc/passwd", root.join("out")).unwrap(),
+                Links::Keep,
+                "out of the folder, to /etc/passwd",
+            ),
+            (|root| symlink("../../x", root.join("sub/out")).unwrap(), Links::Keep, "out of the folder"),
+            (
+                |root| std::fs::write(root.join(std::ffi::OsStr::from_bytes(b"caf\xe9")), b"x").unwrap(),
+                Links::Keep,
+                "not valid UTF-8",
+            ),
+            (|root| std::fs::write(root.join("a\\b"), b"x").unwrap(), Links::Follow, "backslash"),
+            (
+                |root| {
+                    assert!(
+                        std::process::Command::new("mkfifo")
+                            .arg(root.join("pipe"))
+                            .status()
+                            .unwrap()
+                            .success()
+                    )
+                },
+                Links::Follow,
+                "neither a file nor a folder",
+            ),
+            (
+                |root| std::fs::write(root.join(".nunuignore"), b"\xff").unwrap(),
+                Links::Follow,
+                "not valid UTF-8",
+            ),
+        ];
+        for (change, links, words) in cases {
+            let dir = tempfile::tempdir().unwrap();
+            lay(dir.path(), &[("sub/file", "x")]);
+            change(dir.path());
+            let error = names(dir.path(), links).unwrap_err();
+            assert_eq!(error.reason(), Reason::BuildUnsupported);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        lay(dir.path(), &[("file", "x")]);
+        symlink("file", dir.path().join("link")).unwrap();
+        symlink("missing", dir.path().join("dangling")).unwrap();
+        assert_eq!(names(dir.path(), Links::Keep).unwrap(), ["dangling", "file", "link"]);
+    }
+
+    #[test]
+    fn knows_links_that_leave() {
+        for (link, target, want) in [
+            ("a", "b", false),
+            ("a", "../b", true),
+            ("x/a", "../b", false),
+            ("x/a", "../../b", true),
+            ("x/a", "y/../../b", false),
+            ("x/a", "./y/../../../b", true),
+        ] {
+            assert_eq!(leaves(link, target), want, "{link} -> {target}");
+        }
+    }
+}

@@ -229,3 +229,98 @@ fn unreadable(name: &str, source: std::io::Error) -> UploadError {
         hint: "check that the build step has finished and that this user may read the file",
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::io::Write as _;
+
+    use super::archive;
+    use crate::model::build::Platform;
+    use crate::model::failure::Reason;
+    use crate::upload::error::UploadError;
+
+    fn zip(names: &[&str]) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for name in names {
+            writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(b"content").unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn check(bytes: &[u8], name: &str, platform: Platform) -> Result<Vec<String>, UploadError> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        archive(&file, bytes.len() as u64, name, platform)
+    }
+
+    #[test]
+    fn wants_arm64_code_and_an_application() {
+        let many: Vec<String> =
+            (0..5000).map(|index| format!("assets/a rather long name of an asset {index}")).collect();
+        let many = |last: &'static str| {
+            many.iter().map(String::as_str).chain(["AndroidManifest.xml", last]).collect::<Vec<_>>()
+        };
+        for (names, name, words) in [
+            (vec!["AndroidManifest.xml", "classes.dex"], "pure-java.apk", None),
+            (vec!["AndroidManifest.xml", "lib/arm64-v8a/libgame.so", "lib/x86/libgame.so"], "game.apk", None),
+            (vec!["AndroidManifest.xml", "lib/armeabi-v7a/libgame.so"], "game.apk", Some("none for ARM64")),
+            (many("lib/x86_64/libgame.so"), "big.apk", Some("none for ARM64")),
+            (many("lib/arm64-v8a/libgame.so"), "big.apk", None),
+            (vec!["BundleConfig.pb", "base/lib/arm64-v8a/libgame.so"], "game.aab", None),
+            (vec!["BundleConfig.pb", "base/lib/x86/libgame.so"], "game.aab", Some("none for ARM64")),
+            (vec!["Payload/Game.app/Info.plist"], "game.ipa", None),
+            (vec!["Game.app/Info.plist"], "game.ipa", Some("Payload/<name>.app is missing")),
+            (vec!["anything"], "game.zip", None),
+        ] {
+            match (check(&zip(&names), name, Platform::Android), words) {
+                (Ok(notes), None) => assert!(notes.is_empty(), "{name}: {notes:?}"),
+                (Err(error), Some(words)) => {
+                    assert_eq!(error.reason(), Reason::BuildUnsupported);
+                    assert!(error.to_string().contains(words), "{error}");
+                }
+                (other, _) => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn notices_a_file_that_is_cut_short_at_any_place() {
+        let whole = zip(&["AndroidManifest.xml", "lib/arm64-v8a/libgame.so"]);
+        for cut in 0..whole.len() {
+            let error = check(&whole[..cut], "game.apk", Platform::Android).unwrap_err();
+            assert!(error.to_string().contains("cut short"), "{cut}: {error}");
+        }
+        // The start is missing: the directory claims to lie deeper than it can.
+        assert!(check(&whole[30..], "game.apk", Platform::Android).is_err());
+    }
+
+    #[test]
+    fn takes_comments_and_bytes_before_the_first_entry() {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        writer.set_comment("PK\x05\x06 is the mark of the end");
+        writer.start_file("x", zip::write::SimpleFileOptions::default()).unwrap();
+        let bytes = writer.finish().unwrap().into_inner();
+        assert!(check(&bytes, "game.zip", Platform::Windows).is_ok());
+        assert!(check(&[b"#!/bin/sh\n".as_slice(), &bytes].concat(), "game.zip", Platform::Linux).is_ok());
+        assert!(check(b"no zip at all", "game.bin", Platform::Linux).is_ok());
+    }
+
+    proptest::proptest! {
+        /// Hostile bytes give an answer, never a panic and never an hour of work.
+        #[test]
+        fn survives_any_change(places in proptest::collection::vec((0_usize..400, 0_u8..=255), 1..12)) {
+            let mut bytes = zip(&["AndroidManifest.xml", "lib/x86/libgame.so", "Payload/Game.app/x"]);
+            for (at, byte) in places {
+                let at = at % bytes.len();
+                let length = bytes.len();
+                // Mostly in the directory and the end record, where the numbers stand.
+                bytes[length - 1 - at] = byte;
+            }
+            for name in ["a.apk", "a.ipa", "a.zip"] {
+                let _ = check(&bytes, name, Platform::Android);
+            }
+        }
+    }
+}

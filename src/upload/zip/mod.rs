@@ -7,3 +7,7 @@ mod write;
 
 pub(crate) use deflate::is_compressed;
 pub(crate) use write::write;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
