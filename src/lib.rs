@@ -16,6 +16,8 @@
 //!
 //! `main -> flow -> {config, upload, api, ci, report}`, `upload -> api -> http`, everything `-> model`.
 
+pub mod api;
 pub mod flow;
+pub mod http;
 pub mod model;
 pub mod upload;

@@ -1,0 +1,32 @@
+//! The nunu.ai API: one method per endpoint, wire types of every generation, one error type.
+//! Talks through `http` only. The storage types of `http` are re-exported, so that `upload` needs this room alone.
+
+mod artifacts;
+mod auth;
+mod builds;
+mod client;
+mod configs;
+mod error;
+mod failure;
+pub mod forge;
+mod jobs;
+mod permissions;
+mod runs;
+mod start;
+mod stop;
+mod wire;
+
+pub use artifacts::{ArtifactStream, Chunk};
+pub use auth::{AuthProblem, KeyKind};
+pub use builds::{BuildFilter, BuildReadiness, InitiateUpload, OpenUpload, StoredBuild, UploadHandle, UploadKind};
+pub use client::{Api, Call, Mode};
+pub use configs::Named;
+pub use error::{ApiError, Fault};
+pub use failure::Phase;
+pub use jobs::{JobFilter, JobSnapshot};
+pub use permissions::Proof;
+pub use runs::{BugPage, RunDetails, RunFilter};
+pub use start::{Generation, Started, start_body};
+pub use stop::StopReply;
+
+pub use crate::http::{ETag, HttpError, Net, PresignedUrl, PutBody, Storage, StorageError};
