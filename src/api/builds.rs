@@ -145,7 +145,11 @@ impl Api {
     ///
     /// # Errors
     /// [`ApiError::is_unclear`]: read the build to learn the outcome. [`ApiError::is_not_found`]: unknown, timed out, cancelled, or already complete.
-    pub async fn complete_upload(&self, upload: &UploadHandle, parts: &[(u32, ETag)]) -> Result<(), ApiError> {
+    pub async fn complete_upload(
+        &self,
+        upload: &UploadHandle,
+        parts: &[(u32, ETag)],
+    ) -> Result<(), ApiError> {
         let _ = (upload, parts);
         todo!()
     }

@@ -18,7 +18,9 @@ mod wire;
 
 pub use artifacts::{ArtifactStream, Chunk};
 pub use auth::{AuthProblem, KeyKind};
-pub use builds::{BuildFilter, BuildReadiness, InitiateUpload, OpenUpload, StoredBuild, UploadHandle, UploadKind};
+pub use builds::{
+    BuildFilter, BuildReadiness, InitiateUpload, OpenUpload, StoredBuild, UploadHandle, UploadKind,
+};
 pub use client::{Api, Call, Mode};
 pub use configs::Named;
 pub use error::{ApiError, Fault};

@@ -17,7 +17,8 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order a job needs them.
-    pub const ALL: [Self; 4] = [Self::ManageBuildStorage, Self::OperateRuns, Self::ReadRuns, Self::ViewConfigs];
+    pub const ALL: [Self; 4] =
+        [Self::ManageBuildStorage, Self::OperateRuns, Self::ReadRuns, Self::ViewConfigs];
 
     /// The service's name.
     #[must_use]
