@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::error::UploadError;
+use super::progress::Meter;
 use super::source::{Content, blocking};
 
 /// Bytes read at a time: large enough for the disk, small enough to stay in the processor's cache.
@@ -51,14 +52,14 @@ pub(crate) fn tag(sha256: &str) -> String {
 }
 
 /// The digest of the whole content in hex, 64 digits. `behind` holds it back so that one read of the disk serves the sending and the digest;
-/// `done` is told how far it has come.
+/// `progress` is told how far it has come.
 ///
 /// # Errors
 /// `Changed`, `Disk`, `Cancelled`.
 pub(crate) async fn sha256(
     content: Arc<Content>,
     behind: Frontier,
-    done: Frontier,
+    progress: Option<Arc<Meter>>,
     cancel: CancellationToken,
 ) -> Result<String, UploadError> {
     blocking(move || {
@@ -77,7 +78,9 @@ pub(crate) async fn sha256(
             content.read_exact_at(&mut buffer[..count], offset)?;
             hash.update(&buffer[..count]);
             offset += count as u64;
-            done.reach(offset);
+            if let Some(meter) = &progress {
+                meter.add(count as u64);
+            }
         }
         Ok(hex(&hash.finalize()))
     })
