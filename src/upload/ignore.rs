@@ -125,7 +125,7 @@ fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Token> 
         }
         if char == '[' && chars.peek() == Some(&':') {
             let rest: String = chars.clone().collect();
-            let Some(end) = rest.find(":]") else { return None };
+            let end = rest.find(":]")?;
             items.push(ClassItem::Named(rest[1..end].to_owned()));
             for _ in 0..rest[..end + 2].chars().count() {
                 chars.next();

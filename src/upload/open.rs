@@ -11,7 +11,7 @@ use crate::model::log::Log;
 /// How long an answer to a request that is under way is waited for when the job ends.
 const LAST_ANSWER: Duration = Duration::from_millis(1500);
 /// How long giving the reservation back may take in all, so that the whole job ends within 6 s of a signal.
-const LAST_CANCEL: Duration = Duration::from_millis(4000);
+const LAST_CANCEL: Duration = Duration::from_secs(4);
 
 /// At most one open upload.
 pub(crate) struct Slot<'a> {
@@ -41,7 +41,10 @@ impl<'a> Slot<'a> {
         let pending = self.pending.insert(tokio::spawn(async move { api.initiate_upload(&request).await }));
         let answer = pending.await;
         self.pending = None;
-        let opened = answer.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        let opened = match answer {
+            Ok(opened) => opened?,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
         self.opened(&opened.handle);
         Ok(opened)
     }

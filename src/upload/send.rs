@@ -98,26 +98,7 @@ impl Upload<'_> {
         let ((meter, build_id), sha256) = tokio::try_join!(transfer.run(opened, slot), digest)?;
         self.log.info(progress::summary(&prepared.file_name, &meter, began.elapsed()));
         finish::ready(self.api, &build_id, self.patience, self.log).await?;
-        Ok(self.build(prepared, build_id, BuildOrigin::Uploaded, self.spec.name.clone(), sha256))
-    }
-
-    fn build(
-        &self,
-        prepared: &Prepared,
-        id: String,
-        origin: BuildOrigin,
-        name: String,
-        sha256: String,
-    ) -> Build {
-        Build {
-            id: Some(id),
-            origin,
-            name: Some(name),
-            file_name: Some(prepared.file_name.clone()),
-            platform: Some(prepared.platform),
-            size_bytes: Some(prepared.size_bytes),
-            sha256: Some(sha256),
-        }
+        Ok(build(prepared, build_id, BuildOrigin::Uploaded, self.spec.name.clone(), sha256))
     }
 
     /// The digest, before anything is sent.
@@ -153,7 +134,7 @@ impl Upload<'_> {
         self.log
             .info(format!("the service has this build already: using build {}, nothing is sent", stored.id));
         let name = if stored.name.is_empty() { self.spec.name.clone() } else { stored.name };
-        Some(self.build(prepared, stored.id, BuildOrigin::Reused, name, sha256.to_owned()))
+        Some(build(prepared, stored.id, BuildOrigin::Reused, name, sha256.to_owned()))
     }
 
     fn request(&self, prepared: &Prepared, sha256: Option<&str>) -> InitiateUpload {
@@ -173,5 +154,17 @@ impl Upload<'_> {
             tags,
             details: self.details.clone(),
         }
+    }
+}
+
+fn build(prepared: &Prepared, id: String, origin: BuildOrigin, name: String, sha256: String) -> Build {
+    Build {
+        id: Some(id),
+        origin,
+        name: Some(name),
+        file_name: Some(prepared.file_name.clone()),
+        platform: Some(prepared.platform),
+        size_bytes: Some(prepared.size_bytes),
+        sha256: Some(sha256),
     }
 }

@@ -308,3 +308,117 @@ fn unreadable(path: &Path, source: std::io::Error) -> UploadError {
         hint: "check that the user of this job may read the build",
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::Path;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Places, Prepared, inspect};
+    use crate::model::build::{BuildSource, BuildSpec, DeletionPolicy, Multipart, Platform};
+    use crate::model::env::Env;
+    use crate::model::failure::Reason;
+    use crate::model::log::Log;
+    use crate::upload::error::UploadError;
+
+    fn spec(path: &Path, platform: Platform) -> BuildSpec {
+        BuildSpec {
+            source: BuildSource::Path(path.to_owned()),
+            name: "nightly".to_owned(),
+            platform: Some(platform),
+            description: None,
+            tags: Vec::new(),
+            auto_delete: false,
+            deletion_policy: DeletionPolicy::LeastRecent,
+            upload_timeout_minutes: None,
+            reuse: true,
+            multipart: Multipart::Auto,
+            parallel: 4,
+        }
+    }
+
+    async fn prepare(path: &Path, platform: Platform) -> Result<Prepared, UploadError> {
+        let places = Places { temporary: vec![path.parent().unwrap().to_owned()] };
+        inspect(&spec(path, platform))
+            .await?
+            .prepare(&places, &Log::silent(), &CancellationToken::new())
+            .await
+    }
+
+    #[tokio::test]
+    async fn names_what_is_wrong_with_a_path() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("empty")).unwrap();
+        std::fs::create_dir(dir.path().join("tiny")).unwrap();
+        std::fs::write(dir.path().join("tiny/log"), b"build failed").unwrap();
+        std::fs::write(dir.path().join("zero.apk"), b"").unwrap();
+        for (name, platform, reason, words) in [
+            ("missing.apk", Platform::Android, Reason::BuildNotFound, "no build at"),
+            ("zero.apk", Platform::Android, Reason::BuildEmpty, "0 bytes"),
+            ("empty", Platform::Windows, Reason::BuildEmpty, "holds no files"),
+            ("tiny", Platform::Windows, Reason::BuildEmpty, "its 1 file has 12 bytes"),
+            ("empty", Platform::Android, Reason::BuildUnsupported, "needs a .apk or .aab file"),
+        ] {
+            let error = prepare(&dir.path().join(name), platform).await.unwrap_err();
+            assert_eq!(error.reason(), reason, "{error}");
+            let failure = error.failure();
+            assert!(failure.message.contains(words), "{failure}");
+            assert_eq!(failure.hints.len(), 1, "{failure}");
+            assert!(!failure.message.ends_with('.'), "{failure}");
+        }
+        let sparse = std::fs::File::create(dir.path().join("huge.bin")).unwrap();
+        sparse.set_len(5_000_000_000_001).unwrap();
+        let error = prepare(&dir.path().join("huge.bin"), Platform::Linux).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::BuildTooLarge, "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_becomes_a_zip_of_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, file_name) in [("Game", "Game.zip"), ("Game.app", "Game.app.zip"), ("v1.2", "v1.2.zip")] {
+            let folder = dir.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("Game.bin"), [1; 500]).unwrap();
+            let prepared = prepare(&folder, Platform::Macos).await.unwrap();
+            assert_eq!(prepared.file_name, file_name);
+            assert_eq!(prepared.sha256.as_ref().map(String::len), Some(64));
+            let mut start = [0; 4];
+            prepared.content.read_exact_at(&mut start, 0).unwrap();
+            assert_eq!(&start, b"PK\x03\x04");
+            assert_eq!(prepared.content.size(), prepared.size_bytes);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_build_that_changes_is_noticed_while_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("game.bin");
+        std::fs::write(&path, [1; 1000]).unwrap();
+        let prepared = prepare(&path, Platform::Linux).await.unwrap();
+        assert_eq!(prepared.sha256, None);
+        prepared.content.verify().unwrap();
+
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(400).unwrap();
+        assert_eq!(prepared.content.verify().unwrap_err().reason(), Reason::BuildChanged);
+        let error = prepared.content.read_exact_at(&mut [0; 1000], 0).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "game.bin changed while it was read: it ends at byte 400, but had 1000 bytes"
+        );
+
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(prepared.content.verify().unwrap_err().reason(), Reason::BuildChanged);
+    }
+
+    #[test]
+    fn knows_where_temporary_files_go() {
+        let env = Env::new(
+            [("RUNNER_TEMP", "/runner/temp"), ("TMPDIR", "/var/tmp"), ("TMP", "/var/tmp")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let places = Places::of(&env).temporary;
+        assert_eq!(places[..2], [Path::new("/runner/temp"), Path::new("/var/tmp")]);
+    }
+}

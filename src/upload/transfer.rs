@@ -138,10 +138,8 @@ impl Transfer<'_> {
         let mut tries = Tries::new(meter);
         loop {
             let progress = tries.begin();
-            let trouble = match freight.put(&url, 0, self.prepared.size_bytes, tries.number, progress).await {
-                Ok(_) => return Ok(OnePiece::Sent(handle)),
-                Err(trouble) => trouble,
-            };
+            let sent = freight.put(&url, 0, self.prepared.size_bytes, tries.number, progress).await;
+            let Err(trouble) = sent else { return Ok(OnePiece::Sent(handle)) };
             let wait = if trouble.is_final() {
                 None
             } else {

@@ -202,7 +202,7 @@ impl Walk {
             ));
         }
         if keeps_link {
-            let target = self.link_target(&path, &relative)?;
+            let target = link_target(&path, &relative)?;
             return self.add(&relative, EntryKind::Link { target });
         }
         let metadata = metadata.map_err(|source| match source.kind() {
@@ -256,28 +256,29 @@ impl Walk {
             .unwrap_or(false)
     }
 
-    fn link_target(&self, path: &Path, relative: &str) -> Result<String, UploadError> {
-        let target = std::fs::read_link(path).map_err(|source| unlistable(path, source))?;
-        let Some(text) =
-            target.to_str().map(|text| if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() })
-        else {
-            return Err(refuse(
-                format!("the target of the link {relative} is not valid UTF-8"),
-                "rename the target",
-            ));
-        };
-        if target.is_absolute() || text.starts_with('/') || leaves(relative, &text) {
-            return Err(refuse(
-                format!("{relative} is a link out of the folder, to {text}"),
-                "replace the link by a copy of its target, or name it in .nunuignore",
-            ));
-        }
-        Ok(text)
-    }
-
     fn shown(&self, relative: &str) -> String {
         self.root.join(relative.trim_end_matches('/')).display().to_string()
     }
+}
+
+/// The target of a link, which must stay inside the folder.
+fn link_target(path: &Path, relative: &str) -> Result<String, UploadError> {
+    let target = std::fs::read_link(path).map_err(|source| unlistable(path, source))?;
+    let Some(text) =
+        target.to_str().map(|text| if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() })
+    else {
+        return Err(refuse(
+            format!("the target of the link {relative} is not valid UTF-8"),
+            "rename the target",
+        ));
+    };
+    if target.is_absolute() || text.starts_with('/') || leaves(relative, &text) {
+        return Err(refuse(
+            format!("{relative} is a link out of the folder, to {text}"),
+            "replace the link by a copy of its target, or name it in .nunuignore",
+        ));
+    }
+    Ok(text)
 }
 
 /// Whether a relative link at `link` points above the root of the folder.
@@ -404,13 +405,8 @@ mod tests {
             (|root| std::fs::write(root.join("a\\b"), b"x").unwrap(), Links::Follow, "backslash"),
             (
                 |root| {
-                    assert!(
-                        std::process::Command::new("mkfifo")
-                            .arg(root.join("pipe"))
-                            .status()
-                            .unwrap()
-                            .success()
-                    )
+                    let made = std::process::Command::new("mkfifo").arg(root.join("pipe")).status().unwrap();
+                    assert!(made.success());
                 },
                 Links::Follow,
                 "neither a file nor a folder",

@@ -20,6 +20,7 @@ const PIECE: usize = 64 * 1024;
 
 /// What the names in a package tell.
 #[derive(Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was seen or not")]
 struct Contents {
     /// Native code of any architecture.
     native: bool,
@@ -108,10 +109,10 @@ fn find_directory(file: &File, size: u64) -> std::io::Result<Option<Directory>> 
         let end = tail_at + at as u64;
         let (mut bytes, mut offset) = (u64::from(u32_at(record, 12)), u64::from(u32_at(record, 16)));
         let mut limit = end;
-        if bytes == u64::from(u32::MAX) || offset == u64::from(u32::MAX) || u16_at(record, 10) == u16::MAX {
-            if let Some((at, large_bytes, large_offset)) = large_end(file, end)? {
-                (limit, bytes, offset) = (at, large_bytes, large_offset);
-            }
+        if (bytes == u64::from(u32::MAX) || offset == u64::from(u32::MAX) || u16_at(record, 10) == u16::MAX)
+            && let Some((at, large_bytes, large_offset)) = large_end(file, end)?
+        {
+            (limit, bytes, offset) = (at, large_bytes, large_offset);
         }
         // Bytes before the first entry (self-extracting archives) shift everything; what counts is that the directory ends at its record.
         let Some(start) = limit.checked_sub(bytes) else { return Ok(None) };
@@ -183,7 +184,7 @@ fn look_at_name(name: &[u8], contents: &mut Contents) {
         ["Payload", app, ..]
             if parts.len() > 2 && app.len() > 4 && app.to_ascii_lowercase().ends_with(".app") =>
         {
-            contents.payload = true
+            contents.payload = true;
         }
         _ => {}
     }
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn takes_comments_and_bytes_before_the_first_entry() {
         let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        writer.set_comment("PK\x05\x06 is the mark of the end");
+        writer.set_comment("PK\x05\x06 is the mark of the end").unwrap();
         writer.start_file("x", zip::write::SimpleFileOptions::default()).unwrap();
         let bytes = writer.finish().unwrap().into_inner();
         assert!(check(&bytes, "game.zip", Platform::Windows).is_ok());

@@ -173,10 +173,10 @@ pub(crate) fn folder_size(name: &str, tree: &Tree) -> Result<(), UploadError> {
         });
     }
     if bytes < SMALLEST_FOLDER {
-        let unit = if files == 1 { "file" } else { "files" };
+        let files = if files == 1 { "its 1 file has".to_owned() } else { format!("its {files} files have") };
         return Err(UploadError::Empty {
             what: format!("the folder {name}"),
-            detail: format!("its {files} {unit} have {bytes} bytes in all, too few for a build{left_out}"),
+            detail: format!("{files} {bytes} bytes in all, too few for a build{left_out}"),
         });
     }
     Ok(())

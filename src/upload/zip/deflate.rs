@@ -103,14 +103,14 @@ mod tests {
 
     fn round_trip(blocks: &[Vec<u8>]) {
         let mut packer = Packer::new();
-        let (mut packed, mut out) = (Vec::new(), Vec::new());
+        let (mut stream, mut out) = (Vec::new(), Vec::new());
         for (index, block) in blocks.iter().enumerate() {
             packer.pack(block, index + 1 == blocks.len(), &mut out);
             assert!(out.len() <= block.len() + 5 * (block.len() / 65_535 + 1));
-            packed.extend_from_slice(&out);
+            stream.extend_from_slice(&out);
         }
         let mut back = Vec::new();
-        let read = flate2::read::DeflateDecoder::new(packed.as_slice()).read_to_end(&mut back);
+        let read = flate2::read::DeflateDecoder::new(stream.as_slice()).read_to_end(&mut back);
         assert!(read.is_ok(), "{read:?}");
         assert!(back == blocks.concat(), "other bytes came back");
     }

@@ -11,6 +11,9 @@ const DESCRIPTOR: u16 = 1 << 3;
 const UNIX: u16 = 3 << 8;
 /// The zip64 extra field (section 4.5.3).
 const ZIP64: u16 = 1;
+/// The version of the format that a reader must know: folders and deflate, or zip64 (section 4.4.3).
+const VERSION: u16 = 20;
+const LARGE_VERSION: u16 = 45;
 const LIMIT: u64 = u32::MAX as u64;
 
 /// How the data of an entry are kept.
@@ -56,7 +59,7 @@ impl Record {
     }
 
     fn version(&self) -> u16 {
-        if self.large || self.offset >= LIMIT { 45 } else { 20 }
+        if self.large || self.offset >= LIMIT { LARGE_VERSION } else { VERSION }
     }
 
     fn method(&self) -> u16 {
@@ -75,7 +78,10 @@ impl Record {
         let (crc, packed, size) =
             if self.described_later { (0, 0, 0) } else { (self.crc, self.packed, self.size) };
         out.extend_from_slice(b"PK\x03\x04");
-        push16(out, [if self.large { 45 } else { 20 }, self.flags(), self.method(), TIME, DATE]);
+        push16(
+            out,
+            [if self.large { LARGE_VERSION } else { VERSION }, self.flags(), self.method(), TIME, DATE],
+        );
         push32(out, [crc, small(packed, self.large), small(size, self.large)]);
         push16(out, [self.name_size(), if self.large { 20 } else { 0 }]);
         out.extend_from_slice(self.name.as_bytes());
@@ -128,7 +134,7 @@ pub(crate) fn end(entries: u64, size: u64, offset: u64, out: &mut Vec<u8>) {
         let at = offset + size;
         out.extend_from_slice(b"PK\x06\x06");
         push64(out, [44]);
-        push16(out, [UNIX | 45, 45]);
+        push16(out, [UNIX | LARGE_VERSION, LARGE_VERSION]);
         push32(out, [0, 0]);
         push64(out, [entries, entries, size, offset]);
         out.extend_from_slice(b"PK\x06\x07");
@@ -149,13 +155,19 @@ fn small(number: u64, elsewhere: bool) -> u32 {
 }
 
 fn push16<const N: usize>(out: &mut Vec<u8>, numbers: [u16; N]) {
-    numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+    for number in numbers {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
 }
 
 fn push32<const N: usize>(out: &mut Vec<u8>, numbers: [u32; N]) {
-    numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+    for number in numbers {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
 }
 
 fn push64<const N: usize>(out: &mut Vec<u8>, numbers: [u64; N]) {
-    numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+    for number in numbers {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
 }

@@ -158,7 +158,9 @@ fn the_same_tree_gives_the_same_bytes_everywhere() {
             ("b.txt", text(70)),
             ("B/x.dat", noise(4, 300_000)),
         ];
-        order.iter().for_each(|index| lay(dir.path(), &files[*index..=*index]));
+        for index in order {
+            lay(dir.path(), &files[*index..=*index]);
+        }
         let tree = walk(dir.path(), Links::Follow, String::new()).unwrap();
         zip_of(&tree).unwrap().1
     };
