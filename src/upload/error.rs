@@ -14,12 +14,10 @@ pub enum UploadError {
         path: PathBuf,
     },
     /// The file has no bytes, or the folder holds nothing worth sending.
-    #[error("{what} is empty: {detail}")]
+    #[error("{message}")]
     Empty {
-        /// File or folder, as people call it.
-        what: String,
-        /// What was found instead.
-        detail: String,
+        /// What was found instead of a build.
+        message: String,
     },
     /// The build cannot run on its platform, is cut short, or cannot be sent as it is.
     #[error("{message}")]

@@ -128,10 +128,7 @@ fn look_at_file(
         });
     }
     if metadata.len() == 0 {
-        return Err(UploadError::Empty {
-            what: format!("the build {name}"),
-            detail: "it has 0 bytes".to_owned(),
-        });
+        return Err(UploadError::Empty { message: format!("the build {name} is empty: it has 0 bytes") });
     }
     precheck::file_name(name)?;
     precheck::extension(name, platform)?;

@@ -168,15 +168,15 @@ pub(crate) fn folder_size(name: &str, tree: &Tree) -> Result<(), UploadError> {
     let left_out = tree.notes().first().map(|note| format!(" ({note})")).unwrap_or_default();
     if files == 0 {
         return Err(UploadError::Empty {
-            what: format!("the folder {name}"),
-            detail: format!("it holds no files{left_out}"),
+            message: format!("the folder {name} is empty: it holds no files{left_out}"),
         });
     }
     if bytes < SMALLEST_FOLDER {
         let files = if files == 1 { "its 1 file has".to_owned() } else { format!("its {files} files have") };
         return Err(UploadError::Empty {
-            what: format!("the folder {name}"),
-            detail: format!("{files} {bytes} bytes in all, too few for a build{left_out}"),
+            message: format!(
+                "the folder {name} is too small to be a build: {files} {bytes} bytes in all{left_out}"
+            ),
         });
     }
     Ok(())

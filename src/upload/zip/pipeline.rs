@@ -32,7 +32,7 @@ pub(crate) struct Packed {
     pub(crate) crc: flate2::Crc,
     /// Overrides the method of an entry of one block that did not get smaller.
     pub(crate) method: Method,
-    /// The buffer the block was read into, to be used again.
+    /// The buffer that is free again.
     raw: Vec<u8>,
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn run(
     let (queue, spare) = (Mutex::new(queue), Mutex::new(spare));
     std::thread::scope(|scope| {
         for _ in 0..packers {
-            scope.spawn(|| pack_all(&queue));
+            scope.spawn(|| pack_all(&queue, &spare));
         }
         let reader = scope.spawn(|| {
             let mut reader = Reader { jobs, items, spare: &spare, cancel };
@@ -87,7 +87,11 @@ pub(crate) fn run(
         });
         let mut give_back = |packed: Packed| {
             // A full channel means that there are buffers enough.
-            let _ = spare_in.try_send(packed.raw);
+            for buffer in [packed.raw, packed.bytes] {
+                if buffer.capacity() > 0 {
+                    let _ = spare_in.try_send(buffer);
+                }
+            }
         };
         let mut written = Ok(());
         for item in order {
@@ -103,27 +107,34 @@ pub(crate) fn run(
     })
 }
 
-fn pack_all(queue: &Mutex<Receiver<Job>>) {
+fn pack_all(queue: &Mutex<Receiver<Job>>, spare: &Mutex<Receiver<Vec<u8>>>) {
     let mut packer = Packer::new();
+    let mut scratch = Vec::new();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { raw, how, done }) = job else { return };
         let mut crc = flate2::Crc::new();
         crc.update(&raw);
         let size = raw.len() as u64;
-        let mut bytes = Vec::new();
         let method = match how {
             How::Store => Method::Stored,
             How::Block { last } => {
-                packer.pack(&raw, last, &mut bytes);
+                packer.pack(&raw, last, &mut scratch);
                 Method::Deflated
             }
             How::Alone => {
-                packer.pack(&raw, true, &mut bytes);
-                if bytes.len() < raw.len() { Method::Deflated } else { Method::Stored }
+                packer.pack(&raw, true, &mut scratch);
+                if scratch.len() < raw.len() { Method::Deflated } else { Method::Stored }
             }
         };
-        let (bytes, raw) = if method == Method::Stored { (raw, bytes) } else { (bytes, raw) };
+        let (bytes, raw) = match method {
+            Method::Stored => (raw, Vec::new()),
+            Method::Deflated => {
+                let next =
+                    spare.lock().unwrap_or_else(PoisonError::into_inner).try_recv().unwrap_or_default();
+                (std::mem::replace(&mut scratch, next), raw)
+            }
+        };
         let _ = done.send(Packed { bytes, size, crc, method, raw });
     }
 }
