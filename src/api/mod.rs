@@ -18,9 +18,7 @@ mod wire;
 
 pub use artifacts::{ArtifactStream, Chunk};
 pub use auth::{AuthProblem, KeyKind};
-pub use builds::{
-    BuildFilter, BuildReadiness, InitiateUpload, OpenUpload, StoredBuild, UploadHandle, UploadKind,
-};
+pub use builds::{BuildFilter, BuildReadiness, InitiateUpload, OpenUpload, StoredBuild, UploadHandle, UploadKind};
 pub use client::{Api, Call, Mode};
 pub use configs::Named;
 pub use error::{ApiError, Fault};
@@ -31,4 +29,4 @@ pub use runs::{BugPage, RunDetails, RunFilter};
 pub use start::{Generation, Started, start_body};
 pub use stop::StopReply;
 
-pub use crate::http::{ETag, HttpError, Net, PresignedUrl, PutBody, Storage, StorageError};
+pub use crate::http::{ETag, HttpError, Limits, Net, PresignedUrl, PutBody, Refusal, Storage, StorageError};
