@@ -24,6 +24,13 @@ mod transfer;
 mod tree;
 mod zip;
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod testing;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+
 pub use error::UploadError;
 pub use journal::{Journal, NoJournal};
 pub use patience::Patience;

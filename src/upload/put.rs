@@ -39,7 +39,7 @@ impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Build(error) => error.fmt(f),
-            Self::Storage(error) => error.fmt(f),
+            Self::Storage(error) => f.write_str(&error.brief()),
             Self::Api(error) => error.fmt(f),
             Self::NoUrl => f.write_str("the service named no upload URL"),
             Self::NoETag => f.write_str("storage answered without an ETag"),
@@ -56,7 +56,7 @@ impl Trouble {
     /// Whether another try cannot help.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::Build(_) | Self::Storage(StorageError::TooLarge { .. } | StorageError::Source(_)) => true,
+            Self::Build(_) | Self::Storage(StorageError::TooLarge(_) | StorageError::Source(_)) => true,
             // A certificate that is not trusted stays so.
             Self::Storage(StorageError::Network(error)) => !error.is_transient(),
             Self::Api(error) => !error.is_transient(),
@@ -66,12 +66,12 @@ impl Trouble {
 
     /// Whether storage asks for less at a time.
     pub(crate) fn asks_to_slow_down(&self) -> bool {
-        matches!(self, Self::Storage(StorageError::Busy { status: 429 | 503, .. }))
+        matches!(self, Self::Storage(StorageError::Busy { refusal, .. }) if matches!(refusal.status, 429 | 503))
     }
 
     /// Whether a fresh URL is all it needs, so that waiting is pointless.
     pub(crate) fn wants_fresh_url(&self) -> bool {
-        matches!(self, Self::Storage(StorageError::Expired { .. }))
+        matches!(self, Self::Storage(StorageError::Expired(_)))
     }
 
     /// How long storage wants us to wait.
@@ -88,7 +88,7 @@ impl Trouble {
         let failed = |reason| Failure::new(reason, format!("{what} failed after {tries}"));
         match self {
             Self::Build(error) => error,
-            Self::Storage(error @ StorageError::TooLarge { .. }) => failed(Reason::BuildTooLarge)
+            Self::Storage(error @ StorageError::TooLarge(_)) => failed(Reason::BuildTooLarge)
                 .because(&error)
                 .hint("set build.multipart to always, or make the build smaller")
                 .into(),
@@ -118,7 +118,7 @@ fn hint(error: &StorageError) -> &'static str {
         StorageError::Network(_) | StorageError::Stalled { .. } | StorageError::NoAnswer { .. } => {
             "check that this machine can reach the build storage: allow HTTPS to *.r2.cloudflarestorage.com, directly or through HTTPS_PROXY; run the job again, stored builds are not sent twice"
         }
-        StorageError::Gone { .. } => {
+        StorageError::Gone(_) => {
             "the service has dropped the upload; a larger upload-timeout gives a slow link more time"
         }
         _ => {
