@@ -21,3 +21,4 @@ pub mod config;
 pub mod flow;
 pub mod http;
 pub mod model;
+pub mod upload;

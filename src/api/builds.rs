@@ -178,3 +178,16 @@ impl Api {
         todo!()
     }
 }
+
+impl StoredBuild {
+    /// Whether runs can use it, in any spelling of the status.
+    #[must_use]
+    pub fn readiness(&self) -> BuildReadiness {
+        match self.status.as_deref().map(|status| status.trim().to_ascii_lowercase()).as_deref() {
+            Some("ok" | "ready") => BuildReadiness::Ready,
+            Some("unhealthy" | "failed") => BuildReadiness::Bad,
+            Some("uploading") => BuildReadiness::Pending,
+            _ => BuildReadiness::Unknown,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a build could not be stored, and how a person learns of it.
+
+use std::path::PathBuf;
+
+use crate::model::failure::{Failure, Reason};
+
+/// Everything that can go wrong between the setting `build-path` and a stored build.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// There is nothing at the path.
+    #[error("no build at {}", .path.display())]
+    NotFound {
+        /// The path of the plan.
+        path: PathBuf,
+    },
+    /// The file has no bytes, or the folder holds nothing worth sending.
+    #[error("{message}")]
+    Empty {
+        /// What was found instead of a build.
+        message: String,
+    },
+    /// The build cannot run on its platform, is cut short, or cannot be sent as it is.
+    #[error("{message}")]
+    Unsupported {
+        /// What is wrong.
+        message: String,
+        /// The next action.
+        hint: String,
+    },
+    /// Larger than the service (or the chosen way of sending) takes.
+    #[error("{message}")]
+    TooLarge {
+        /// The size and the limit.
+        message: String,
+        /// The next action.
+        hint: String,
+    },
+    /// The build changed while it was read.
+    #[error("{what} changed while it was read: {detail}")]
+    Changed {
+        /// The file.
+        what: String,
+        /// What gave it away.
+        detail: String,
+    },
+    /// A file or folder could not be read, or the temporary file could not be written.
+    #[error("{action} {}", .path.display())]
+    Disk {
+        /// `cannot read`, `cannot list`, ...
+        action: &'static str,
+        /// The path concerned.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+        /// The next action.
+        hint: &'static str,
+    },
+    /// The job was cancelled.
+    #[error("the upload was cancelled")]
+    Cancelled,
+    /// A failure whose words another room has chosen: authentication, quota, refusals.
+    #[error("{}", .0.message)]
+    Other(Box<Failure>),
+}
+
+impl UploadError {
+    /// The stable reason.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::NotFound { .. } => Reason::BuildNotFound,
+            Self::Empty { .. } => Reason::BuildEmpty,
+            Self::Unsupported { .. } => Reason::BuildUnsupported,
+            Self::TooLarge { .. } => Reason::BuildTooLarge,
+            Self::Changed { .. } => Reason::BuildChanged,
+            Self::Disk { .. } => Reason::UploadFailed,
+            Self::Cancelled => Reason::Interrupted,
+            Self::Other(failure) => failure.reason,
+        }
+    }
+
+    /// The failure as reports show it.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        if let Self::Other(failure) = self {
+            return (**failure).clone();
+        }
+        let mut failure = Failure::new(self.reason(), self.to_string());
+        if let Some(source) = std::error::Error::source(self) {
+            failure = failure.because(source);
+        }
+        match self {
+            Self::NotFound { .. } => failure.hint("check the setting build-path, and that the build step before this one wrote the file"),
+            Self::Empty { .. } => failure.hint("check that the build step before this one succeeded and that build-path names its result"),
+            Self::Unsupported { hint, .. } | Self::TooLarge { hint, .. } => failure.hint(hint.clone()),
+            Self::Changed { .. } => failure.hint("let the build step finish before this one starts, and do not write to the build while it is sent"),
+            Self::Disk { hint, .. } => failure.hint(*hint),
+            Self::Cancelled | Self::Other(_) => failure,
+        }
+    }
+}
+
+impl From<Failure> for UploadError {
+    fn from(failure: Failure) -> Self {
+        Self::Other(Box::new(failure))
+    }
+}

@@ -1,0 +1,148 @@
+//! From "everything is sent" to "runs can use it": complete, settle what is unclear, wait until the build is ready.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::UploadError;
+use super::patience::Patience;
+use crate::api::{Api, ApiError, BuildReadiness, ETag, Phase, StoredBuild, UploadHandle};
+use crate::model::failure::{Failure, Reason};
+use crate::model::log::Log;
+use crate::model::units;
+
+/// First wait between two looks; it doubles up to [`LONGEST`].
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// What a look at the build says about an unclear `complete`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// It had its effect.
+    Stored,
+    /// It had none, or not yet.
+    Open,
+    /// Nothing can be said.
+    Unknown,
+}
+
+fn settled(build: &StoredBuild) -> Settled {
+    match build.readiness() {
+        // A bad build is a stored one too; the wait for readiness explains what is wrong with it.
+        BuildReadiness::Ready | BuildReadiness::Bad => Settled::Stored,
+        BuildReadiness::Pending => Settled::Open,
+        BuildReadiness::Unknown => Settled::Unknown,
+    }
+}
+
+/// Completes the upload. An unclear answer is settled by reading the build; only an upload that is still open is completed once more.
+///
+/// # Errors
+/// When the service refuses, or nothing could be learned while the patience lasts.
+pub(crate) async fn complete(
+    api: &Api,
+    upload: &UploadHandle,
+    parts: &[(u32, ETag)],
+    patience: Patience,
+    log: &Log,
+) -> Result<(), UploadError> {
+    let began = Instant::now();
+    let mut wait = FIRST;
+    let mut unclear = false;
+    loop {
+        let error = match api.complete_upload(upload, parts).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        // A 404 after an unclear answer (ours or one inside the call's own retries) is what a second `complete` gets.
+        if !(error.is_unclear() || error.is_transient() || error.is_not_found()) {
+            return Err(refused(&error));
+        }
+        unclear |= !error.is_not_found();
+        log.info(format!(
+            "no clear answer to the completion of the upload ({error}); reading build {}",
+            upload.build_id
+        ));
+        match api.build(&upload.build_id).await.as_ref().map(settled) {
+            Ok(Settled::Stored) => return Ok(()),
+            // A word we do not know after a completion that may have worked: the service knows the build, and runs will tell.
+            Ok(Settled::Unknown) if unclear => return Ok(()),
+            Ok(Settled::Open) if !error.is_not_found() || unclear => {}
+            Err(look) if look.is_transient() => {}
+            _ => return Err(refused(&error)),
+        }
+        if began.elapsed() + wait > patience.complete {
+            return Err(refused(&error));
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST);
+    }
+}
+
+fn refused(error: &ApiError) -> UploadError {
+    let mut failure = error.failure(Phase::Upload);
+    if error.is_not_found() {
+        failure = failure.hint("the service has dropped the upload, as it does when upload-timeout has passed: set upload-timeout to more minutes");
+    }
+    failure.into()
+}
+
+/// Waits until runs can use the build. What is unknown does not block, and neither does a service that takes too long.
+///
+/// # Errors
+/// When the service found the build to be bad, or the key stopped working.
+pub(crate) async fn ready(
+    api: &Api,
+    build_id: &str,
+    patience: Patience,
+    log: &Log,
+) -> Result<(), UploadError> {
+    let began = Instant::now();
+    let mut wait = FIRST;
+    let mut told = false;
+    loop {
+        let status = match api.once().build(build_id).await {
+            Ok(build) => match build.readiness() {
+                BuildReadiness::Ready => return Ok(()),
+                BuildReadiness::Unknown => {
+                    log.debug(format!("build {build_id} has a status this version does not know; going on"));
+                    return Ok(());
+                }
+                BuildReadiness::Bad => return Err(bad(&build)),
+                BuildReadiness::Pending => "the service is still getting it ready".to_owned(),
+            },
+            Err(error) if error.is_auth() => return Err(error.failure(Phase::Upload).into()),
+            // The build may not be visible at once.
+            Err(error) if error.is_transient() || error.is_not_found() => error.to_string(),
+            Err(error) => {
+                log.warn(format!("cannot tell whether build {build_id} is ready, going on: {error}"));
+                return Ok(());
+            }
+        };
+        if began.elapsed() + wait > patience.ready {
+            log.warn(format!(
+                "build {build_id} is not ready after {}, going on: {status}",
+                units::duration(began.elapsed())
+            ));
+            return Ok(());
+        }
+        if !told && began.elapsed() >= LONGEST {
+            told = true;
+            log.info(format!("waiting for build {build_id}: {status}"));
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LONGEST);
+    }
+}
+
+fn bad(build: &StoredBuild) -> UploadError {
+    let status = build.status.as_deref().unwrap_or("bad");
+    Failure::new(
+        Reason::BuildUnsupported,
+        format!("the service stored build {} but found it unusable: its status is {status}", build.id),
+    )
+    .hint(
+        "check that the build is complete and made for its platform; the dashboard's build storage says more",
+    )
+    .into()
+}

@@ -1,0 +1,88 @@
+//! SHA-256 of a build, at the speed of the processor (`sha2` picks the SHA instructions at run time).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::error::UploadError;
+use super::progress::Meter;
+use super::source::{Content, blocking};
+
+/// Bytes read at a time: large enough for the disk, small enough to stay in the processor's cache.
+const SLICE: usize = 256 * 1024;
+/// How far the digest may run ahead of the sending when both read the file at the same time.
+const AHEAD: u64 = 64 * 1024 * 1024;
+
+/// How far something has come, shared between threads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Frontier(Arc<AtomicU64>);
+
+impl Frontier {
+    /// A frontier that holds nobody back.
+    pub(crate) fn open() -> Self {
+        Self(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+
+    /// Moves on to `position`; never back.
+    pub(crate) fn reach(&self, position: u64) {
+        self.0.fetch_max(position, Ordering::Relaxed);
+    }
+
+    /// The position reached.
+    pub(crate) fn position(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The tag that marks a build with its digest: 47 characters of the 50 that a tag may have.
+pub(crate) fn tag(sha256: &str) -> String {
+    format!("sha256:{}", sha256.get(..40).unwrap_or(sha256))
+}
+
+/// The digest of the whole content in hex, 64 digits. `behind` holds it back so that one read of the disk serves the sending and the digest;
+/// `progress` is told how far it has come.
+///
+/// # Errors
+/// `Changed`, `Disk`, `Cancelled`.
+pub(crate) async fn sha256(
+    content: Arc<Content>,
+    behind: Frontier,
+    progress: Option<Arc<Meter>>,
+    cancel: CancellationToken,
+) -> Result<String, UploadError> {
+    blocking(move || {
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; SLICE];
+        let mut offset = 0;
+        while offset < content.size() {
+            if cancel.is_cancelled() {
+                return Err(UploadError::Cancelled);
+            }
+            if offset > behind.position().saturating_add(AHEAD) {
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            let count = usize::try_from((content.size() - offset).min(SLICE as u64)).unwrap_or(SLICE);
+            content.read_exact_at(&mut buffer[..count], offset)?;
+            hash.update(&buffer[..count]);
+            offset += count as u64;
+            if let Some(meter) = &progress {
+                meter.add(count as u64);
+            }
+        }
+        Ok(hex(&hash.finalize()))
+    })
+    .await
+}

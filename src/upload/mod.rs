@@ -1,0 +1,39 @@
+//! The upload engine: a file or folder becomes a stored build, at the speed of the link and in memory that does not depend on its size.
+//! Touches the build, one nameless temporary file for a zipped folder, and, through `api`, the service and its storage.
+
+mod body;
+mod error;
+mod finish;
+mod hash;
+mod ignore;
+mod journal;
+mod multipart;
+mod open;
+mod pace;
+mod patience;
+mod precheck;
+mod progress;
+mod put;
+mod reuse;
+mod send;
+mod source;
+mod split;
+mod stamp;
+mod temp;
+mod transfer;
+mod tree;
+mod zip;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod testing;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+
+pub use error::UploadError;
+pub use journal::{Journal, NoJournal};
+pub use patience::Patience;
+pub use reuse::Purpose;
+pub use send::Upload;
+pub use source::{Inspected, Places, Prepared, inspect};

@@ -1,0 +1,99 @@
+//! The one upload that is open at a time, and its end: it is completed, or it is cancelled, and the journal knows which.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::journal::Journal;
+use crate::api::{Api, ApiError, InitiateUpload, OpenUpload, UploadHandle};
+use crate::model::log::Log;
+
+/// How long an answer to a request that is under way is waited for when the job ends.
+const LAST_ANSWER: Duration = Duration::from_millis(1500);
+/// How long giving the reservation back may take in all, so that the whole job ends within 6 s of a signal.
+const LAST_CANCEL: Duration = Duration::from_secs(4);
+
+/// At most one open upload.
+pub(crate) struct Slot<'a> {
+    api: &'a Api,
+    journal: &'a dyn Journal,
+    log: &'a Log,
+    /// A request that may open an upload; it runs on when the caller is dropped, so that its answer is not lost.
+    pending: Option<JoinHandle<Result<OpenUpload, ApiError>>>,
+    open: Option<UploadHandle>,
+    /// Minutes after which the service drops an upload by itself.
+    minutes: u16,
+}
+
+impl<'a> Slot<'a> {
+    /// Nothing is open.
+    pub(crate) fn new(api: &'a Api, journal: &'a dyn Journal, log: &'a Log) -> Self {
+        Self { api, journal, log, pending: None, open: None, minutes: 0 }
+    }
+
+    /// Opens an upload.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub(crate) async fn initiate(&mut self, request: &InitiateUpload) -> Result<OpenUpload, ApiError> {
+        self.minutes = request.upload_timeout;
+        let (api, request) = (self.api.clone(), request.clone());
+        let pending = self.pending.insert(tokio::spawn(async move { api.initiate_upload(&request).await }));
+        let answer = pending.await;
+        self.pending = None;
+        let opened = match answer {
+            Ok(opened) => opened?,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        self.opened(&opened.handle);
+        Ok(opened)
+    }
+
+    fn opened(&mut self, upload: &UploadHandle) {
+        self.journal.opened(upload);
+        self.open = Some(upload.clone());
+    }
+
+    /// The upload was completed.
+    pub(crate) fn completed(&mut self) {
+        self.open = None;
+        self.journal.closed();
+    }
+
+    /// Gives an unfinished upload back, quickly, also one whose answer has not come yet. Says so in the log when that fails.
+    pub(crate) async fn cancel(&mut self) {
+        if let Some(mut pending) = self.pending.take() {
+            match tokio::time::timeout(LAST_ANSWER, &mut pending).await {
+                Ok(Ok(Ok(opened))) => self.opened(&opened.handle),
+                Ok(_) => {}
+                Err(_) => {
+                    pending.abort();
+                    self.log.warn(format!(
+                        "an upload may have been opened whose id never arrived; the service drops it by itself after {} minutes",
+                        self.minutes
+                    ));
+                }
+            }
+        }
+        // Forgotten only when it is done, so that a caller who is dropped meanwhile can be followed by another.
+        let Some(upload) = self.open.clone() else { return };
+        match tokio::time::timeout(LAST_CANCEL, self.api.urgent().cancel_upload(&upload)).await {
+            Ok(Ok(())) => {
+                self.journal.closed();
+                self.open = None;
+                self.log.info(format!("cancelled the unfinished upload of build {}", upload.build_id));
+            }
+            failed => {
+                self.open = None;
+                let because = match failed {
+                    Ok(Err(error)) => format!(": {error}"),
+                    _ => String::new(),
+                };
+                self.log.warn(format!(
+                    "could not cancel the unfinished upload of build {}{because}; the service drops it by itself after {} minutes",
+                    upload.build_id, self.minutes
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Checks that save an hour: what the service or the device would refuse only after the upload. A doubt never refuses a build.
+
+mod archive;
+mod kind;
+
+pub(crate) use archive::archive;
+pub(crate) use kind::{extension, file_name, folder, folder_size, is_bundle, size};

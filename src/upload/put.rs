@@ -1,0 +1,162 @@
+//! One range of the build to one URL, and what to make of a failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::body::{self, Pool};
+use super::error::UploadError;
+use super::patience::Shared;
+use super::progress::Meter;
+use super::source::{Content, blocking};
+use crate::api::{ApiError, ETag, Phase, PresignedUrl, PutBody, Storage, StorageError};
+use crate::model::failure::{Failure, Reason};
+
+/// What all parts of one upload share.
+#[derive(Debug)]
+pub(crate) struct Freight {
+    pub(crate) storage: Storage,
+    pub(crate) content: Arc<Content>,
+    pub(crate) pool: Pool,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// How a try failed.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The build itself is at fault; nothing helps.
+    Build(UploadError),
+    /// Storage or the network.
+    Storage(StorageError),
+    /// The service gave no URL.
+    Api(Box<ApiError>),
+    /// The service answered, but without the URL that was asked for.
+    NoUrl,
+    /// Storage took the bytes but named no `ETag`, without which the upload cannot be completed.
+    NoETag,
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Build(error) => error.fmt(f),
+            Self::Storage(error) => f.write_str(&error.brief()),
+            Self::Api(error) => error.fmt(f),
+            Self::NoUrl => f.write_str("the service named no upload URL"),
+            Self::NoETag => f.write_str("storage answered without an ETag"),
+        }
+    }
+}
+
+impl Trouble {
+    /// An API call failed.
+    pub(crate) fn api(error: ApiError) -> Self {
+        Self::Api(Box::new(error))
+    }
+
+    /// Whether another try cannot help.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Build(_) | Self::Storage(StorageError::TooLarge(_) | StorageError::Source(_)) => true,
+            // A certificate that is not trusted stays so.
+            Self::Storage(StorageError::Network(error)) => !error.is_transient(),
+            Self::Api(error) => !error.is_transient(),
+            Self::Storage(_) | Self::NoETag | Self::NoUrl => false,
+        }
+    }
+
+    /// Whether storage asks for less at a time.
+    pub(crate) fn asks_to_slow_down(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::Busy { refusal, .. }) if matches!(refusal.status, 429 | 503))
+    }
+
+    /// Whether a fresh URL is all it needs, so that waiting is pointless.
+    pub(crate) fn wants_fresh_url(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::Expired(_)))
+    }
+
+    /// How long storage wants us to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Storage(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// The end of the upload because of this.
+    pub(crate) fn failure(self, what: &str, tries: u32) -> UploadError {
+        let tries = if tries == 1 { "1 attempt".to_owned() } else { format!("{tries} attempts") };
+        let failed = |reason| Failure::new(reason, format!("{what} failed after {tries}"));
+        match self {
+            Self::Build(error) => error,
+            Self::Storage(error @ StorageError::TooLarge(_)) => failed(Reason::BuildTooLarge)
+                .because(&error)
+                .hint("set build.multipart to always, or make the build smaller")
+                .into(),
+            Self::Storage(error) => failed(Reason::UploadFailed).because(&error).hint(hint(&error)).into(),
+            Self::Api(error) => {
+                let mut failure = error.failure(Phase::Upload);
+                if failure.reason == Reason::UploadFailed {
+                    failure.causes.insert(0, failure.message);
+                    failure.message = format!("{what} failed after {tries}");
+                }
+                failure.into()
+            }
+            Self::NoUrl => failed(Reason::UploadFailed)
+                .cause("the service named no upload URL for it")
+                .hint("run the job again; if it fails in the same way, tell nunu.ai support")
+                .into(),
+            Self::NoETag => failed(Reason::UploadFailed)
+                .cause("storage answered without an ETag")
+                .hint("a proxy between this machine and storage may remove the ETag header; let uploads pass it unchanged")
+                .into(),
+        }
+    }
+}
+
+fn hint(error: &StorageError) -> &'static str {
+    match error {
+        StorageError::Network(_) | StorageError::Stalled { .. } | StorageError::NoAnswer { .. } => {
+            "check that this machine can reach the build storage: allow HTTPS to *.r2.cloudflarestorage.com, directly or through HTTPS_PROXY; run the job again, stored builds are not sent twice"
+        }
+        StorageError::Gone(_) => {
+            "the service has dropped the upload; a larger upload-timeout gives a slow link more time"
+        }
+        _ => {
+            "run the job again; if it fails in the same way, nunu.ai support can look into the storage's answer"
+        }
+    }
+}
+
+impl Freight {
+    /// Sends `len` bytes from `offset` to `url`.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub(crate) async fn put(
+        &self,
+        url: &PresignedUrl,
+        offset: u64,
+        len: u64,
+        attempt: u32,
+        progress: Arc<Shared>,
+    ) -> Result<Option<ETag>, Trouble> {
+        let body = PutBody::stream(len, body::range(&self.content, &self.pool, offset, len));
+        let meter = Arc::clone(&self.meter);
+        let sent = move |bytes| {
+            meter.add(bytes);
+            progress.sent(bytes);
+        };
+        match self.storage.put(url, body, attempt, sent).await {
+            Ok(etag) => {
+                let content = Arc::clone(&self.content);
+                blocking(move || content.verify()).await.map_err(Trouble::Build)?;
+                Ok(etag)
+            }
+            Err(StorageError::Source(error)) => Err(match body::cause(error) {
+                Ok(error) => Trouble::Build(error),
+                Err(error) => Trouble::Storage(StorageError::Source(error)),
+            }),
+            Err(error) => Err(Trouble::Storage(error)),
+        }
+    }
+}

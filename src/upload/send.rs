@@ -1,0 +1,170 @@
+//! The upload from the first call to a build that runs can use.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::error::UploadError;
+use super::finish;
+use super::hash::{self, Frontier};
+use super::journal::Journal;
+use super::open::Slot;
+use super::patience::Patience;
+use super::progress::{self, Meter};
+use super::reuse::{self, Purpose, Wanted};
+use super::source::{Prepared, blocking};
+use super::split;
+use super::transfer::Transfer;
+use crate::api::{Api, InitiateUpload, Phase, UploadKind};
+use crate::model::build::{Build, BuildOrigin, BuildSpec};
+use crate::model::details::Details;
+use crate::model::log::Log;
+use crate::model::units;
+
+/// Everything an upload needs besides the build itself.
+#[derive(Clone, Copy)]
+pub struct Upload<'a> {
+    /// The service.
+    pub api: &'a Api,
+    /// What the user said.
+    pub spec: &'a BuildSpec,
+    /// Where the build comes from.
+    pub details: &'a Details,
+    /// Whom it is for.
+    pub purpose: Purpose,
+    /// Budgets; the default is the contract's.
+    pub patience: Patience,
+    /// Who must know of an open upload.
+    pub journal: &'a dyn Journal,
+    /// The log.
+    pub log: &'a Log,
+}
+
+impl Upload<'_> {
+    /// Stores the build, or finds it stored. When this ends otherwise, by an error or by `cancel`, no upload is left open, as far as the
+    /// service can be reached within some seconds. Keep polling it after `cancel`: it ends by itself, within 6 s.
+    ///
+    /// # Errors
+    /// See [`UploadError`].
+    pub async fn send(self, prepared: &Prepared, cancel: &CancellationToken) -> Result<Build, UploadError> {
+        let mut slot = Slot::new(self.api, self.journal, self.log);
+        // The reading threads cannot be dropped; this stops them.
+        let reading = CancellationToken::new();
+        let guard = reading.clone().drop_guard();
+        let result = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(UploadError::Cancelled),
+            result = self.store(prepared, &mut slot, &reading) => result,
+        };
+        drop(guard);
+        if result.is_err() {
+            slot.cancel().await;
+        }
+        result
+    }
+
+    async fn store(
+        &self,
+        prepared: &Prepared,
+        slot: &mut Slot<'_>,
+        reading: &CancellationToken,
+    ) -> Result<Build, UploadError> {
+        let known = match &prepared.sha256 {
+            Some(sha256) => Some(sha256.clone()),
+            None if self.spec.reuse => Some(self.hash(prepared, reading).await?),
+            None => None,
+        };
+        if let (Some(sha256), true) = (&known, self.spec.reuse)
+            && let Some(build) = self.stored(prepared, sha256).await
+        {
+            return Ok(build);
+        }
+        let began = Instant::now();
+        let request = self.request(prepared, known.as_deref());
+        let opened = slot.initiate(&request).await.map_err(|error| error.failure(Phase::Upload))?;
+        // A digest that is not known yet is made while the build is sent, from the same pages of the file.
+        let in_parts = matches!(opened.kind, UploadKind::Multi { .. });
+        let frontier = if in_parts { Frontier::default() } else { Frontier::open() };
+        let digest = async {
+            match known {
+                Some(sha256) => Ok(sha256),
+                None => {
+                    hash::sha256(Arc::clone(&prepared.content), frontier.clone(), None, reading.clone()).await
+                }
+            }
+        };
+        let transfer = Transfer { upload: self, prepared, request: &request, frontier: &frontier };
+        let ((meter, build_id), sha256) = tokio::try_join!(transfer.run(opened, slot), digest)?;
+        self.log.info(progress::summary(&prepared.file_name, &meter, began.elapsed()));
+        finish::ready(self.api, &build_id, self.patience, self.log).await?;
+        Ok(build(prepared, build_id, BuildOrigin::Uploaded, self.spec.name.clone(), sha256))
+    }
+
+    /// The digest, before anything is sent.
+    async fn hash(&self, prepared: &Prepared, reading: &CancellationToken) -> Result<String, UploadError> {
+        let began = Instant::now();
+        let meter = Arc::new(Meter::new(prepared.size_bytes, 0));
+        let content = Arc::clone(&prepared.content);
+        let hashing =
+            hash::sha256(Arc::clone(&content), Frontier::open(), Some(Arc::clone(&meter)), reading.clone());
+        let sha256 = tokio::select! {
+            sha256 = hashing => sha256?,
+            never = progress::report("hashing", &meter, self.log) => match never {},
+        };
+        blocking(move || content.verify()).await?;
+        self.log.debug(format!(
+            "SHA-256 of {} in {}",
+            units::bytes(prepared.size_bytes),
+            units::duration(began.elapsed())
+        ));
+        Ok(sha256)
+    }
+
+    /// The same build in the service's storage.
+    async fn stored(&self, prepared: &Prepared, sha256: &str) -> Option<Build> {
+        let wanted = Wanted {
+            sha256,
+            size_bytes: prepared.size_bytes,
+            platform: prepared.platform,
+            tags: &self.spec.tags,
+            purpose: self.purpose,
+        };
+        let stored = reuse::find(self.api, &wanted, self.log).await?;
+        self.log
+            .info(format!("the service has this build already: using build {}, nothing is sent", stored.id));
+        let name = if stored.name.is_empty() { self.spec.name.clone() } else { stored.name };
+        Some(build(prepared, stored.id, BuildOrigin::Reused, name, sha256.to_owned()))
+    }
+
+    fn request(&self, prepared: &Prepared, sha256: Option<&str>) -> InitiateUpload {
+        let spec = self.spec;
+        let mut tags = spec.tags.clone();
+        tags.extend(sha256.map(hash::tag).filter(|tag| !spec.tags.contains(tag)));
+        InitiateUpload {
+            name: spec.name.clone(),
+            file_name: prepared.file_name.clone(),
+            file_size: prepared.size_bytes,
+            platform: prepared.platform,
+            description: spec.description.clone(),
+            multipart: Some(split::wants_parts(prepared.size_bytes, spec.multipart)),
+            auto_delete: spec.auto_delete,
+            deletion_policy: spec.deletion_policy,
+            upload_timeout: split::reservation(prepared.size_bytes, spec.upload_timeout_minutes),
+            tags,
+            details: self.details.clone(),
+        }
+    }
+}
+
+fn build(prepared: &Prepared, id: String, origin: BuildOrigin, name: String, sha256: String) -> Build {
+    Build {
+        id: Some(id),
+        origin,
+        name: Some(name),
+        file_name: Some(prepared.file_name.clone()),
+        platform: Some(prepared.platform),
+        size_bytes: Some(prepared.size_bytes),
+        sha256: Some(sha256),
+    }
+}

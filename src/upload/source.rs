@@ -1,0 +1,421 @@
+//! From the setting `build-path` to bytes that can be sent: a file as it is, or a folder as a zip.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::error::UploadError;
+use super::precheck;
+use super::stamp::Stamp;
+use super::temp;
+use super::tree::{self, Tree};
+use super::zip;
+use crate::model::build::{BuildSource, BuildSpec, Platform};
+use crate::model::env::Env;
+use crate::model::log::Log;
+use crate::model::units;
+
+/// Where the engine may look and write besides the build itself.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Folders for the temporary zip of a folder, best first.
+    pub temporary: Vec<PathBuf>,
+}
+
+impl Places {
+    /// `RUNNER_TEMP`, then the usual variables, then the system's folder for temporary files.
+    #[must_use]
+    pub fn of(env: &Env) -> Self {
+        let mut temporary: Vec<PathBuf> = ["RUNNER_TEMP", "TMPDIR", "TEMP", "TMP"]
+            .into_iter()
+            .filter_map(|name| env.get(name))
+            .map(PathBuf::from)
+            .collect();
+        if cfg!(unix) {
+            temporary.push(PathBuf::from("/tmp"));
+        }
+        let mut seen = std::collections::HashSet::new();
+        temporary.retain(|path| seen.insert(path.clone()));
+        Self { temporary }
+    }
+}
+
+/// A build that passed every check that costs no more than a look.
+#[derive(Debug)]
+pub struct Inspected {
+    /// The name under which it will be sent.
+    pub file_name: String,
+    /// Its platform.
+    pub platform: Platform,
+    /// Bytes on disk: of the file, or of all files in the folder.
+    pub size_bytes: u64,
+    /// What a person should know, though nothing is wrong with it.
+    pub notes: Vec<String>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    File { path: PathBuf, file: File, stamp: Stamp },
+    Folder(Tree),
+}
+
+/// A build whose bytes are ready to be sent.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The name under which it is sent.
+    pub file_name: String,
+    /// Bytes to send.
+    pub size_bytes: u64,
+    /// Its platform.
+    pub platform: Platform,
+    /// Hex SHA-256 of the bytes, when it is known already (a folder's zip is hashed while it is written).
+    pub sha256: Option<String>,
+    pub(crate) content: Arc<Content>,
+}
+
+/// Looks at the build without reading all of it; nothing is written.
+///
+/// # Errors
+/// `NotFound`, `Empty`, `Unsupported`, `TooLarge`, `Disk`.
+pub async fn inspect(spec: &BuildSpec) -> Result<Inspected, UploadError> {
+    let (BuildSource::Path(path), Some(platform)) = (spec.source.clone(), spec.platform) else {
+        return Err(UploadError::Unsupported {
+            message: "the platform of the build is not known".to_owned(),
+            hint: "set platform to one of windows, macos, linux, android, ios-native, ios-simulator, xbox, playstation".to_owned(),
+        });
+    };
+    let multipart = spec.multipart;
+    blocking(move || {
+        let inspected = look(&path, platform)?;
+        precheck::size(inspected.size_bytes, multipart)?;
+        Ok(inspected)
+    })
+    .await
+}
+
+fn look(path: &Path, platform: Platform) -> Result<Inspected, UploadError> {
+    let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => UploadError::NotFound { path: path.to_owned() },
+        _ => unreadable(path, source),
+    })?;
+    let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.is_empty());
+    let Some(name) = name else {
+        return Err(UploadError::Unsupported {
+            message: format!("the build has no name that can be sent: {}", path.display()),
+            hint: "name the file or folder itself in build-path, in UTF-8".to_owned(),
+        });
+    };
+    if metadata.is_dir() {
+        look_at_folder(path, name, platform)
+    } else {
+        look_at_file(path, name, platform, &metadata)
+    }
+}
+
+fn look_at_file(
+    path: &Path,
+    name: &str,
+    platform: Platform,
+    metadata: &std::fs::Metadata,
+) -> Result<Inspected, UploadError> {
+    if !metadata.is_file() {
+        return Err(UploadError::Unsupported {
+            message: format!("{} is neither a file nor a folder", path.display()),
+            hint: "point build-path at a file or folder".to_owned(),
+        });
+    }
+    if metadata.len() == 0 {
+        return Err(UploadError::Empty { message: format!("the build {name} is empty: it has 0 bytes") });
+    }
+    precheck::file_name(name)?;
+    precheck::extension(name, platform)?;
+    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    let stamp = Stamp::of(&file.metadata().map_err(|source| unreadable(path, source))?);
+    let notes = precheck::archive(&file, stamp.size, name, platform)?;
+    Ok(Inspected {
+        file_name: name.to_owned(),
+        platform,
+        size_bytes: stamp.size,
+        notes,
+        kind: Kind::File { path: path.to_owned(), file, stamp },
+    })
+}
+
+fn look_at_folder(path: &Path, name: &str, platform: Platform) -> Result<Inspected, UploadError> {
+    let file_name = format!("{name}.zip");
+    precheck::file_name(&file_name)?;
+    precheck::folder(path, name, platform)?;
+    let tree = tree::walk(path, tree::Links::of(platform), tree::prefix(name))?;
+    precheck::folder_size(name, &tree)?;
+    Ok(Inspected {
+        file_name,
+        platform,
+        size_bytes: tree.bytes(),
+        notes: tree.notes(),
+        kind: Kind::Folder(tree),
+    })
+}
+
+impl Inspected {
+    /// Makes the bytes that will be sent: nothing to do for a file; a folder is zipped into an unlinked temporary file.
+    ///
+    /// # Errors
+    /// `Changed`, `Disk`, `Unsupported`, `Cancelled`.
+    pub async fn prepare(
+        self,
+        places: &Places,
+        log: &Log,
+        cancel: &CancellationToken,
+    ) -> Result<Prepared, UploadError> {
+        let Self { file_name, platform, kind, .. } = self;
+        let (content, sha256) = match kind {
+            Kind::File { path, file, stamp } => {
+                (Content { file, size: stamp.size, origin: Some((path, stamp)) }, None)
+            }
+            Kind::Folder(tree) => {
+                let files = tree.files();
+                log.info(format!("zipping {files} files, {}", units::bytes(tree.bytes())));
+                let places = places.clone();
+                let started = std::time::Instant::now();
+                let stop = cancel.clone();
+                let (file, written) = blocking(move || {
+                    let file = temp::create(&places.temporary, tree.least_zip_bytes())?;
+                    let written = zip::write(&tree, &file, &stop)?;
+                    Ok((file, written))
+                })
+                .await?;
+                log.info(format!(
+                    "zipped {files} files into {} in {}",
+                    units::bytes(written.size),
+                    units::duration(started.elapsed())
+                ));
+                (Content { file, size: written.size, origin: None }, Some(written.sha256))
+            }
+        };
+        Ok(Prepared { file_name, size_bytes: content.size, platform, sha256, content: Arc::new(content) })
+    }
+}
+
+/// The bytes of a build, readable from any thread at any place.
+#[derive(Debug)]
+pub(crate) struct Content {
+    file: File,
+    size: u64,
+    /// The user's own file and how it looked when it was opened; `None` for our temporary file.
+    origin: Option<(PathBuf, Stamp)>,
+}
+
+impl Content {
+    /// Bytes in all.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Fills `buffer` from `offset`. Blocks.
+    ///
+    /// # Errors
+    /// `Changed` when the file ends early, `Disk` when it cannot be read.
+    pub(crate) fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> Result<(), UploadError> {
+        while !buffer.is_empty() {
+            match read_at(&self.file, buffer, offset) {
+                Ok(0) => {
+                    return Err(UploadError::Changed {
+                        what: self.name(),
+                        detail: format!("it ends at byte {offset}, but had {} bytes", self.size),
+                    });
+                }
+                Ok(count) => {
+                    buffer = &mut buffer[count..];
+                    offset += count as u64;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(unreadable(
+                        self.origin.as_ref().map_or(Path::new("temporary zip"), |(path, _)| path),
+                        source,
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks whether the build is still the one that was opened. Blocks for a moment.
+    ///
+    /// # Errors
+    /// `Changed` when it is not.
+    pub(crate) fn verify(&self) -> Result<(), UploadError> {
+        let Some((path, before)) = &self.origin else { return Ok(()) };
+        let changed = |detail| Err(UploadError::Changed { what: self.name(), detail });
+        // The open file tells of writes, the path of a replacement.
+        match (self.file.metadata(), std::fs::metadata(path)) {
+            (Ok(open), Ok(now)) => {
+                match before.difference(&Stamp::of(&open)).or_else(|| before.difference(&Stamp::of(&now))) {
+                    Some(detail) => changed(detail),
+                    None => Ok(()),
+                }
+            }
+            (Err(error), _) | (_, Err(error)) => changed(format!("it is no longer there ({error})")),
+        }
+    }
+
+    /// The file as people know it.
+    fn name(&self) -> String {
+        match &self.origin {
+            Some((path, _)) => path
+                .file_name()
+                .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
+            None => "the temporary zip".to_owned(),
+        }
+    }
+}
+
+/// One read at `offset` that does not move the file's own position.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+    }
+    #[cfg(windows)]
+    {
+        // Moves the file's position too, which nothing here relies on.
+        std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+    }
+}
+
+/// Runs blocking work on the pool; a panic there is carried on here, so that it is reported as the bug it is.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, UploadError> + Send + 'static,
+) -> Result<T, UploadError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(UploadError::Cancelled),
+    }
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> UploadError {
+    UploadError::Disk {
+        action: "cannot read",
+        path: path.to_owned(),
+        source,
+        hint: "check that the user of this job may read the build",
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::Path;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Places, Prepared, inspect};
+    use crate::model::build::{BuildSource, BuildSpec, DeletionPolicy, Multipart, Platform};
+    use crate::model::env::Env;
+    use crate::model::failure::Reason;
+    use crate::model::log::Log;
+    use crate::upload::error::UploadError;
+
+    fn spec(path: &Path, platform: Platform) -> BuildSpec {
+        BuildSpec {
+            source: BuildSource::Path(path.to_owned()),
+            name: "nightly".to_owned(),
+            platform: Some(platform),
+            description: None,
+            tags: Vec::new(),
+            auto_delete: false,
+            deletion_policy: DeletionPolicy::LeastRecent,
+            upload_timeout_minutes: None,
+            reuse: true,
+            multipart: Multipart::Auto,
+            parallel: 4,
+        }
+    }
+
+    async fn prepare(path: &Path, platform: Platform) -> Result<Prepared, UploadError> {
+        let places = Places { temporary: vec![path.parent().unwrap().to_owned()] };
+        inspect(&spec(path, platform))
+            .await?
+            .prepare(&places, &Log::silent(), &CancellationToken::new())
+            .await
+    }
+
+    #[tokio::test]
+    async fn names_what_is_wrong_with_a_path() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("empty")).unwrap();
+        std::fs::create_dir(dir.path().join("tiny")).unwrap();
+        std::fs::write(dir.path().join("tiny/log"), b"build failed").unwrap();
+        std::fs::write(dir.path().join("zero.apk"), b"").unwrap();
+        for (name, platform, reason, words) in [
+            ("missing.apk", Platform::Android, Reason::BuildNotFound, "no build at"),
+            ("zero.apk", Platform::Android, Reason::BuildEmpty, "0 bytes"),
+            ("empty", Platform::Windows, Reason::BuildEmpty, "holds no files"),
+            ("tiny", Platform::Windows, Reason::BuildEmpty, "its 1 file has 12 bytes"),
+            ("empty", Platform::Android, Reason::BuildUnsupported, "needs a .apk or .aab file"),
+        ] {
+            let error = prepare(&dir.path().join(name), platform).await.unwrap_err();
+            assert_eq!(error.reason(), reason, "{error}");
+            let failure = error.failure();
+            assert!(failure.message.contains(words), "{failure}");
+            assert_eq!(failure.hints.len(), 1, "{failure}");
+            assert!(!failure.message.ends_with('.'), "{failure}");
+        }
+        let sparse = std::fs::File::create(dir.path().join("huge.bin")).unwrap();
+        sparse.set_len(5_000_000_000_001).unwrap();
+        let error = prepare(&dir.path().join("huge.bin"), Platform::Linux).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::BuildTooLarge, "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_becomes_a_zip_of_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, file_name) in [("Game", "Game.zip"), ("Game.app", "Game.app.zip"), ("v1.2", "v1.2.zip")] {
+            let folder = dir.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("Game.bin"), [1; 500]).unwrap();
+            let prepared = prepare(&folder, Platform::Macos).await.unwrap();
+            assert_eq!(prepared.file_name, file_name);
+            assert_eq!(prepared.sha256.as_ref().map(String::len), Some(64));
+            let mut start = [0; 4];
+            prepared.content.read_exact_at(&mut start, 0).unwrap();
+            assert_eq!(&start, b"PK\x03\x04");
+            assert_eq!(prepared.content.size(), prepared.size_bytes);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_build_that_changes_is_noticed_while_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("game.bin");
+        std::fs::write(&path, [1; 1000]).unwrap();
+        let prepared = prepare(&path, Platform::Linux).await.unwrap();
+        assert_eq!(prepared.sha256, None);
+        prepared.content.verify().unwrap();
+
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(400).unwrap();
+        assert_eq!(prepared.content.verify().unwrap_err().reason(), Reason::BuildChanged);
+        let error = prepared.content.read_exact_at(&mut [0; 1000], 0).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "game.bin changed while it was read: it ends at byte 400, but had 1000 bytes"
+        );
+
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(prepared.content.verify().unwrap_err().reason(), Reason::BuildChanged);
+    }
+
+    #[test]
+    fn knows_where_temporary_files_go() {
+        let env = Env::new(
+            [("RUNNER_TEMP", "/runner/temp"), ("TMPDIR", "/var/tmp"), ("TMP", "/var/tmp")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let places = Places::of(&env).temporary;
+        assert_eq!(places[..2], [Path::new("/runner/temp"), Path::new("/var/tmp")]);
+    }
+}

@@ -1,0 +1,85 @@
+//! The temporary file of a zipped folder: it has no name, so nothing is left behind however the program ends.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::error::UploadError;
+use crate::model::units;
+
+/// Opens a nameless temporary file in the first of `folders` that has room for `needed` bytes.
+///
+/// On Unix the file is unlinked while it is open, on Windows it is deleted when it is closed, also when the process is killed.
+///
+/// # Errors
+/// `Disk` when no folder can be written to or none has the room.
+pub(crate) fn create(folders: &[PathBuf], needed: u64) -> Result<File, UploadError> {
+    let system = std::env::temp_dir();
+    let mut folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    if folders.is_empty() {
+        folders.push(&system);
+    }
+    let mut problem = None;
+    for folder in folders {
+        match open(folder, needed) {
+            Ok(file) => return Ok(file),
+            // The first folder is the one that the user or the host has chosen, so its problem is the one to tell.
+            Err(error) => problem = problem.or(Some((folder, error))),
+        }
+    }
+    let (path, source) =
+        problem.unwrap_or_else(|| (&system, std::io::Error::other("no folder for temporary files")));
+    Err(full(path, source))
+}
+
+fn open(folder: &Path, needed: u64) -> std::io::Result<File> {
+    let free = fs4::available_space(folder)?;
+    if free < needed {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::StorageFull,
+            format!("the zip needs at least {}, and {} are free", units::bytes(needed), units::bytes(free)),
+        ));
+    }
+    tempfile::tempfile_in(folder)
+}
+
+/// The error for a temporary file that cannot be made or written.
+pub(crate) fn full(path: &Path, source: std::io::Error) -> UploadError {
+    UploadError::Disk {
+        action: "cannot write a temporary zip in",
+        path: path.to_owned(),
+        source,
+        hint: "free some space there, set TMPDIR (RUNNER_TEMP on GitHub) to a folder with enough room, or zip the folder yourself and point build-path at the zip",
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::create;
+    use crate::model::failure::Reason;
+
+    #[test]
+    fn leaves_no_name_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let _file = create(&[dir.path().to_owned()], 1).unwrap();
+        if cfg!(unix) {
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn takes_the_next_folder_when_the_first_cannot_be_used() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(create(&[dir.path().join("missing"), dir.path().to_owned()], 1).is_ok());
+    }
+
+    #[test]
+    fn refuses_when_there_is_no_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = create(&[dir.path().to_owned()], u64::MAX).unwrap_err();
+        assert_eq!(error.reason(), Reason::UploadFailed);
+        let failure = error.failure();
+        assert!(failure.causes[0].contains("needs at least"), "{failure}");
+        assert!(failure.hints[0].contains("TMPDIR"), "{failure}");
+    }
+}
