@@ -31,4 +31,4 @@ pub use runs::{BugPage, RunDetails, RunFilter};
 pub use start::{Generation, Started, start_body};
 pub use stop::StopReply;
 
-pub use crate::http::{ETag, HttpError, Net, PresignedUrl, PutBody, Storage, StorageError};
+pub use crate::http::{ETag, HttpError, Limits, Net, PresignedUrl, PutBody, Refusal, Storage, StorageError};

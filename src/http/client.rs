@@ -1,12 +1,38 @@
-//! The clients: one for the API and artifacts, one for the way out, one for storage.
+//! The clients: one with a pool for the API and artifacts, one without for calls with an effect, one for the way out, one for storage.
+//! All share one TLS configuration; none follows redirects, and keys travel with single requests, never with a client.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Client, ClientBuilder, Method, Url, redirect, retry};
+use tokio::time::Instant;
 
 use crate::model::{Env, Log, Secrets};
 
 use super::error::HttpError;
-use super::recorder::Recorder;
+use super::proxy;
+use super::recorder::{Recorder, Recording};
+use super::reply::{self, Head, Reply};
 use super::storage::Storage;
+use super::tls;
+
+/// Time to connect, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Time to connect on the way out.
+const CONNECT_URGENT: Duration = Duration::from_secs(1);
+/// Idle connections are closed before the usual servers close them, so that a request rarely meets a dead one.
+const IDLE: Duration = Duration::from_secs(20);
+/// Idle connections to storage: one for every part in flight.
+const IDLE_STORAGE: usize = 16;
+/// First keepalive probe of a quiet connection, and the pause between probes.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Data that nobody acknowledges for so long means that the connection is dead.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
+/// Largest answer that is read whole.
+pub(crate) const LARGEST_REPLY: u64 = 16 * 1024 * 1024;
 
 /// A cheap handle on the network.
 #[derive(Debug, Clone)]
@@ -14,9 +40,39 @@ pub struct Net(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    pooled: Client,
+    fresh: Client,
+    urgent: Client,
+    storage: Client,
     recorder: Recorder,
     secrets: Secrets,
     log: Log,
+}
+
+/// Which connection a request takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// One from the pool.
+    Pooled,
+    /// A new one: an old one that dies under a request leaves its effect unclear.
+    Fresh,
+    /// A new one, within a second.
+    Urgent,
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// Method.
+    pub(crate) method: Method,
+    /// Where to.
+    pub(crate) url: Url,
+    /// Headers; secret ones are marked sensitive.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Body.
+    pub(crate) body: Option<Bytes>,
+    /// Connection.
+    pub(crate) route: Route,
 }
 
 impl Net {
@@ -25,27 +81,265 @@ impl Net {
     /// # Errors
     /// When a proxy setting cannot be used. An unreadable `SSL_CERT_FILE` is a warning in the log.
     pub fn new(env: &Env, user_agent: &str, secrets: Secrets, log: Log) -> Result<Self, HttpError> {
-        let _ = (env, user_agent);
-        Ok(Self(Arc::new(Inner { recorder: Recorder::new(secrets.clone()), secrets, log })))
+        tls::install_crypto();
+        let tls = tls::config(env, &log)?;
+        let proxy = proxy::from_env(env)?;
+        if let Some(setting) = &proxy {
+            if let Some(password) = &setting.password {
+                secrets.register(password).iter().for_each(|form| log.mask(form));
+            }
+            log.debug(format!("{}: requests go through {}", setting.variable, setting.host));
+        }
+        let client = |connect: Duration, idle: usize| {
+            let mut builder = ClientBuilder::new()
+                .tls_backend_preconfigured(tls.clone())
+                .user_agent(user_agent)
+                .redirect(redirect::Policy::none())
+                .retry(retry::never())
+                .referer(false)
+                .http1_only()
+                .connect_timeout(connect)
+                .tcp_keepalive(KEEPALIVE)
+                .tcp_keepalive_interval(KEEPALIVE)
+                .pool_idle_timeout(IDLE)
+                .pool_max_idle_per_host(idle)
+                .no_proxy();
+            #[cfg(target_os = "linux")]
+            {
+                builder = builder.tcp_user_timeout(UNACKNOWLEDGED);
+            }
+            if let Some(setting) = &proxy {
+                builder = builder.proxy(setting.proxy.clone());
+            }
+            builder.build().map_err(|error| {
+                HttpError::Setup(format!("cannot set up the network client: {}", error.without_url()))
+            })
+        };
+        Ok(Self(Arc::new(Inner {
+            pooled: client(CONNECT, 4)?,
+            fresh: client(CONNECT, 0)?,
+            urgent: client(CONNECT_URGENT, 0)?,
+            storage: client(CONNECT, IDLE_STORAGE)?,
+            recorder: Recorder::new(secrets.clone()),
+            secrets,
+            log,
+        })))
     }
+
     /// The flight recorder.
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
         &self.0.recorder
     }
+
     /// The storage client.
     #[must_use]
     pub fn storage(&self) -> Storage {
-        todo!()
+        Storage::new(self.clone())
     }
+
     /// Registers a secret and masks every form of it on the host.
     pub fn secret(&self, raw: &str) {
         for form in self.0.secrets.register(raw) {
             self.0.log.mask(&form);
         }
     }
+
+    /// Registers a secret and masks it on the host in its raw form only: for secrets that come by the thousand.
+    pub(crate) fn passing_secret(&self, raw: &str) {
+        if !self.0.secrets.register(raw).is_empty() {
+            self.0.log.mask(raw);
+        }
+    }
+
+    /// The register of secrets.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
+    /// The log.
+    pub(crate) fn log(&self) -> &Log {
+        &self.0.log
+    }
+
+    /// The client that talks to storage.
+    pub(crate) fn storage_client(&self) -> &Client {
+        &self.0.storage
+    }
+
+    /// One attempt of at most `timeout`, the whole answer read (16 MiB at most). Writes one line of diagnostics, also when dropped.
+    ///
+    /// # Errors
+    /// See [`HttpError`]; any status is an answer, not an error.
+    pub(crate) async fn send(
+        &self,
+        request: &Request,
+        attempt: u32,
+        timeout: Duration,
+    ) -> Result<Reply, HttpError> {
+        let mut recording = self.recording(request, attempt);
+        let host = host_of(&request.url);
+        let exchange = async {
+            let response = self.execute(request, &host).await?;
+            let head = Head::of(&response, chrono::Utc::now());
+            recording.status(head.status);
+            let body = reply::read(response, LARGEST_REPLY, &host, recording.bytes()).await?;
+            Ok(Reply { head, body })
+        };
+        let result = tokio::time::timeout(timeout, exchange)
+            .await
+            .unwrap_or(Err(HttpError::Timeout { host, after: timeout }));
+        recording.finish(result.as_ref().err().map(HttpError::kind));
+        result
+    }
+
+    /// One attempt whose answer is read piece by piece; the head must come within `timeout`.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub(crate) async fn open(
+        &self,
+        request: &Request,
+        attempt: u32,
+        timeout: Duration,
+    ) -> Result<Download, HttpError> {
+        let mut recording = self.recording(request, attempt);
+        let host = host_of(&request.url);
+        let result = match tokio::time::timeout(timeout, self.execute(request, &host)).await {
+            Ok(result) => result,
+            Err(_) => Err(HttpError::Timeout { host: host.clone(), after: timeout }),
+        };
+        match result {
+            Ok(response) => {
+                let head = Head::of(&response, chrono::Utc::now());
+                recording.status(head.status);
+                Ok(Download { head, response, host, recording, stall: timeout })
+            }
+            Err(error) => {
+                recording.finish(Some(error.kind()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn execute(&self, request: &Request, host: &str) -> Result<reqwest::Response, HttpError> {
+        let client = match request.route {
+            Route::Pooled => &self.0.pooled,
+            Route::Fresh => &self.0.fresh,
+            Route::Urgent => &self.0.urgent,
+        };
+        let mut builder = client.request(request.method.clone(), request.url.clone());
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(body) = &request.body {
+            builder = builder.body(body.clone());
+        }
+        builder.send().await.map_err(|error| HttpError::classify(error, host))
+    }
+
+    fn recording(&self, request: &Request, attempt: u32) -> Recording {
+        let sent = request.body.as_ref().map_or(0, Bytes::len) as u64;
+        self.0.recorder.begin(request.method.as_str(), &request.url, attempt, sent)
+    }
 }
 
-/// A request.
-#[derive(Debug, Clone)]
-pub struct Request;
+/// An answer whose body is still to come.
+#[derive(Debug)]
+pub(crate) struct Download {
+    /// Status and headers.
+    pub(crate) head: Head,
+    response: reqwest::Response,
+    host: String,
+    recording: Recording,
+    stall: Duration,
+}
+
+impl Download {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// When the connection breaks, or nothing comes for as long as the head was allowed to take.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
+        let result = match tokio::time::timeout(self.stall, self.response.chunk()).await {
+            Ok(result) => result.map_err(|error| HttpError::classify(error, &self.host)),
+            Err(_) => Err(HttpError::Timeout { host: self.host.clone(), after: self.stall }),
+        };
+        match &result {
+            Ok(Some(chunk)) => *self.recording.bytes() += chunk.len() as u64,
+            Ok(None) => self.recording.finish(None),
+            Err(error) => self.recording.finish(Some(error.kind())),
+        }
+        result
+    }
+
+    /// The rest as a whole, at most `limit` bytes: for answers that say what went wrong.
+    ///
+    /// # Errors
+    /// See [`Download::chunk`], and when it is longer.
+    pub(crate) async fn rest(mut self, limit: u64) -> Result<Bytes, HttpError> {
+        let began = Instant::now();
+        let mut body = bytes::BytesMut::new();
+        while let Some(chunk) = self.chunk().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() as u64 > limit {
+                return Err(HttpError::TooLarge { host: self.host.clone(), limit });
+            }
+            if began.elapsed() > self.stall {
+                return Err(HttpError::Timeout { host: self.host.clone(), after: self.stall });
+            }
+        }
+        Ok(body.freeze())
+    }
+}
+
+/// Host, with its port when it is not the usual one.
+pub(crate) fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// True for addresses and names of this very machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost" | "[::1]") => true,
+        Some(host) => host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}
+
+/// True when secrets may travel there: HTTPS, or plain HTTP that does not leave the machine.
+pub(crate) fn is_confidential(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| !host.is_empty())
+        && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Url;
+
+    use super::{host_of, is_confidential};
+
+    #[test]
+    fn plain_http_stays_on_the_machine() {
+        for (url, want) in [
+            ("https://nunu.ai/x?sig=1", true),
+            ("http://127.0.0.1:7777", true),
+            ("http://localhost", true),
+            ("http://[::1]:1", true),
+            ("http://nunu.ai", false),
+            ("http://127.0.0.1.evil.example", false),
+            ("http://localhost.evil.example", false),
+            ("ftp://127.0.0.1", false),
+            ("file:///etc/passwd", false),
+        ] {
+            assert_eq!(is_confidential(&Url::parse(url).unwrap()), want, "{url}");
+        }
+    }
+
+    #[test]
+    fn names_hosts_without_the_rest() {
+        assert_eq!(host_of(&Url::parse("https://u:p@nunu.ai/a?b").unwrap()), "nunu.ai");
+        assert_eq!(host_of(&Url::parse("http://127.0.0.1:8080/a").unwrap()), "127.0.0.1:8080");
+    }
+}

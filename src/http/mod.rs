@@ -1,5 +1,6 @@
 //! The network: clients, retry as a value, bounded replies, the storage PUT and the flight recorder.
-//! Touches the network, the clock, jitter and one file (`diagnostics.jsonl`). Knows nothing of the service's endpoints.
+//! Touches the network, the clock, jitter, certificate files and one file of its own (`diagnostics.jsonl`).
+//! Knows nothing of the service's endpoints.
 
 mod body;
 mod client;
@@ -9,13 +10,18 @@ mod recorder;
 mod reply;
 mod retry;
 mod storage;
+mod storage_error;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tls;
+mod url;
 
 pub use body::PutBody;
-pub use client::{Net, Request};
+pub use client::Net;
 pub use error::HttpError;
-pub use recorder::{Entry, Recorder};
-pub use reply::{Download, Reply};
+pub use recorder::Recorder;
 pub use retry::{Class, Fault, Next, Policy};
-pub use storage::{ETag, Limits, PresignedUrl, Storage, StorageError};
+pub use storage::{Limits, Storage};
+pub use storage_error::{Refusal, StorageError};
 pub use tls::install_crypto;
+pub use url::{ETag, PresignedUrl};

@@ -4,41 +4,41 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::model::Secrets;
-use crate::model::units::{self, Timestamp};
+use crate::model::units::Timestamp;
 
 /// Lines that are kept until a file is attached.
 const MOST_BUFFERED: usize = 1_000;
 
 /// One request.
 #[derive(Debug, Clone, Serialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// When it ended.
     #[serde(serialize_with = "time")]
-    pub time: Timestamp,
+    pub(crate) time: Timestamp,
     /// HTTP method.
-    pub method: String,
+    pub(crate) method: String,
     /// Host, with its port when it is not the usual one.
-    pub host: String,
+    pub(crate) host: String,
     /// Path without query.
-    pub path: String,
+    pub(crate) path: String,
     /// HTTP status, when there was an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// From 1.
-    pub attempt: u32,
+    pub(crate) attempt: u32,
     /// How long it took.
     #[serde(rename = "duration_ms", serialize_with = "millis")]
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// Bytes of the body that was sent and of the one that came back.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// What went wrong, in one word.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 fn time<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -99,26 +99,128 @@ impl Recorder {
     }
 }
 
-impl Entry {
-    /// An entry that ends now.
-    pub(crate) fn now(
-        method: &str,
-        host: String,
-        path: &str,
-        attempt: u32,
-        duration: Duration,
-        bytes: u64,
-    ) -> Self {
-        Self {
-            time: units::Timestamp::from(std::time::SystemTime::now()),
-            method: method.to_owned(),
-            host,
-            path: path.to_owned(),
-            status: None,
-            attempt,
-            duration,
-            bytes,
-            error: None,
+impl Recorder {
+    /// Begins a request; one line is written when the recording ends or is dropped.
+    pub(crate) fn begin(&self, method: &str, url: &reqwest::Url, attempt: u32, sent: u64) -> Recording {
+        Recording {
+            recorder: self.clone(),
+            began: Instant::now(),
+            entry: Some(Entry {
+                time: chrono::Utc::now(),
+                method: method.to_owned(),
+                host: super::client::host_of(url),
+                path: url.path().to_owned(),
+                status: None,
+                attempt,
+                duration: Duration::ZERO,
+                bytes: sent,
+                error: None,
+            }),
+            uncounted: 0,
         }
+    }
+}
+
+/// A request under way. Dropped unfinished, it is recorded as cancelled.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    recorder: Recorder,
+    began: Instant,
+    entry: Option<Entry>,
+    uncounted: u64,
+}
+
+impl Recording {
+    /// The status that came back.
+    pub(crate) fn status(&mut self, status: u16) {
+        if let Some(entry) = &mut self.entry {
+            entry.status = Some(status);
+        }
+    }
+
+    /// The counter of bytes, both ways.
+    pub(crate) fn bytes(&mut self) -> &mut u64 {
+        self.entry.as_mut().map_or(&mut self.uncounted, |entry| &mut entry.bytes)
+    }
+
+    /// Writes the line, once.
+    pub(crate) fn finish(&mut self, error: Option<&str>) {
+        if let Some(mut entry) = self.entry.take() {
+            entry.time = chrono::Utc::now();
+            entry.duration = self.began.elapsed();
+            entry.error = error.map(str::to_owned);
+            self.recorder.record(&entry);
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.finish(Some("cancelled"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_BUFFERED, Recorder};
+    use crate::model::Secrets;
+
+    fn url() -> reqwest::Url {
+        reqwest::Url::parse("https://u:p@store.example:8443/bucket/sig-0123456789?X-Amz-Signature=abcdef").unwrap()
+    }
+
+    fn lines(path: &std::path::Path) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn keeps_early_lines_until_a_file_is_attached() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("diagnostics.jsonl");
+        let secrets = Secrets::default();
+        secrets.register("sig-0123456789");
+        let recorder = Recorder::new(secrets);
+        let mut first = recorder.begin("PUT", &url(), 2, 10);
+        first.status(403);
+        *first.bytes() += 5;
+        first.finish(None);
+        drop(first);
+        recorder.open(&path).unwrap();
+        drop(recorder.begin("GET", &url(), 1, 0));
+
+        let lines = lines(&path);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["method"], "PUT");
+        assert_eq!(lines[0]["host"], "store.example:8443");
+        assert_eq!(lines[0]["path"], "/bucket/***");
+        assert_eq!(lines[0]["status"], 403);
+        assert_eq!(lines[0]["attempt"], 2);
+        assert_eq!(lines[0]["bytes"], 15);
+        assert!(lines[0]["duration_ms"].is_u64());
+        assert!(lines[0].get("error").is_none());
+        assert_eq!(lines[1]["error"], "cancelled");
+        assert!(lines[1].get("status").is_none());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("abcdef") && !text.contains("u:p"), "{text}");
+    }
+
+    #[test]
+    fn holds_a_bounded_number_of_lines_without_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("diagnostics.jsonl");
+        let recorder = Recorder::new(Secrets::default());
+        for _ in 0..MOST_BUFFERED + 50 {
+            recorder.begin("GET", &url(), 1, 0).finish(None);
+        }
+        recorder.open(&path).unwrap();
+        assert_eq!(lines(&path).len(), MOST_BUFFERED);
+    }
+
+    #[test]
+    fn an_unwritable_file_is_an_error_of_open_alone() {
+        let recorder = Recorder::new(Secrets::default());
+        assert!(recorder.open(std::path::Path::new("/does/not/exist/diagnostics.jsonl")).is_err());
+        recorder.begin("GET", &url(), 1, 0).finish(Some("reset"));
     }
 }

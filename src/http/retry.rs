@@ -88,17 +88,15 @@ impl Policy {
     pub fn next(&self, attempt: u32, elapsed: Duration, fault: Fault, jitter: f64) -> Next {
         let retry_after = match (fault, self.class) {
             (Fault::Final, _) | (Fault::Unclear { .. }, Class::Effectful) => return Next::GiveUp,
-            (Fault::Harmless { retry_after }, _) | (Fault::Unclear { retry_after }, Class::Repeatable) => {
-                retry_after
-            }
+            (Fault::Harmless { retry_after }, _) | (Fault::Unclear { retry_after }, Class::Repeatable) => retry_after,
         };
         let last_start = self.budget.saturating_sub(LAST_ATTEMPT.min(self.budget / 2));
         if attempt >= self.attempts || elapsed >= last_start {
             return Next::GiveUp;
         }
-        let ceiling =
-            FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(16))).min(self.cap);
-        let delay = ceiling.mul_f64(jitter.clamp(0.0, 1.0)).max(SHORTEST_DELAY);
+        let ceiling = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(16))).min(self.cap);
+        let part = if jitter >= 0.0 { jitter.min(1.0) } else { 0.0 };
+        let delay = ceiling.mul_f64(part).max(SHORTEST_DELAY);
         let wanted = retry_after.map_or(delay, |after| after.min(LONGEST_RETRY_AFTER).max(delay));
         Next::Wait(wanted.min(last_start.saturating_sub(elapsed)))
     }
@@ -139,5 +137,123 @@ impl Attempts {
                 true
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::{Attempts, Class, Fault, Next, Policy};
+    use crate::http::testing::Lines;
+
+    const UNCLEAR: Fault = Fault::Unclear { retry_after: None };
+    const HARMLESS: Fault = Fault::Harmless { retry_after: None };
+    const REPEATABLE: Policy = Policy::patient(Class::Repeatable);
+    const EFFECTFUL: Policy = Policy::patient(Class::Effectful);
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn decides_by_class_and_fault() {
+        for (policy, fault, again) in [
+            (REPEATABLE, HARMLESS, true),
+            (REPEATABLE, UNCLEAR, true),
+            (REPEATABLE, Fault::Final, false),
+            (EFFECTFUL, HARMLESS, true),
+            (EFFECTFUL, UNCLEAR, false),
+            (EFFECTFUL, Fault::Unclear { retry_after: Some(seconds(1.0)) }, false),
+            (EFFECTFUL, Fault::Final, false),
+            (Policy::once(Class::Repeatable, seconds(30.0)), HARMLESS, false),
+        ] {
+            let next = policy.next(1, Duration::ZERO, fault, 0.5);
+            assert_eq!(next != Next::GiveUp, again, "{policy:?} {fault:?}");
+        }
+    }
+
+    #[test]
+    fn delays_grow_to_ten_seconds_with_full_jitter() {
+        for (attempt, jitter, want) in [
+            (1, 1.0, 1.0),
+            (1, 0.5, 0.5),
+            (1, 0.0, 0.1),
+            (2, 1.0, 2.0),
+            (3, 1.0, 4.0),
+            (4, 1.0, 8.0),
+            (5, 1.0, 10.0),
+            (5, 0.25, 2.5),
+            (60, 1.0, 10.0),
+            (u32::MAX - 1, 1.0, 10.0),
+        ] {
+            let next = REPEATABLE.next(attempt, Duration::ZERO, UNCLEAR, jitter);
+            assert_eq!(next, Next::Wait(seconds(want)), "attempt {attempt}, jitter {jitter}");
+        }
+    }
+
+    #[test]
+    fn honours_retry_after_within_the_budget() {
+        for (after, elapsed, want) in [
+            (2.0, 0.0, Some(2.0)),
+            (30.0, 0.0, Some(30.0)),
+            (60.0, 0.0, Some(55.0)),
+            (9999.0, 10.0, Some(45.0)),
+            (30.0, 54.0, Some(1.0)),
+            (30.0, 55.0, None),
+            (0.0, 0.0, Some(0.1)),
+        ] {
+            for fault in [
+                Fault::Harmless { retry_after: Some(seconds(after)) },
+                Fault::Unclear { retry_after: Some(seconds(after)) },
+            ] {
+                let next = REPEATABLE.next(1, seconds(elapsed), fault, 0.0);
+                assert_eq!(next, want.map_or(Next::GiveUp, |wait| Next::Wait(seconds(wait))), "{after} {elapsed}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_waits_past_the_budget(
+            attempt in 1_u32..,
+            elapsed in 0_u64..200_000,
+            after in proptest::option::of(0_u64..1_000_000),
+            jitter in proptest::num::f64::ANY,
+        ) {
+            let elapsed = Duration::from_millis(elapsed);
+            let fault = Fault::Harmless { retry_after: after.map(Duration::from_millis) };
+            for policy in [REPEATABLE, EFFECTFUL, Policy::urgent(Class::Repeatable)] {
+                if let Next::Wait(wait) = policy.next(attempt, elapsed, fault, jitter) {
+                    prop_assert!(elapsed + wait < policy.budget);
+                    prop_assert!(after.is_some() || wait <= policy.cap.max(Duration::from_millis(100)));
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_always_fails_ends_within_sixty_seconds_and_says_each_retry() {
+        let lines = Lines::default();
+        let began = tokio::time::Instant::now();
+        let mut attempts = Attempts::begin(REPEATABLE);
+        while attempts.again(UNCLEAR, "503 from POST /builds/upload", &lines.log()).await {
+            assert!(attempts.time_left() > Duration::ZERO);
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+        let said = lines.take();
+        assert!(said.len() >= 6 && said.len() + 1 == attempts.number() as usize, "{said:?}");
+        assert!(said[0].starts_with("attempt 2 in 0.") || said[0].starts_with("attempt 2 in 1 s"), "{said:?}");
+        assert!(said.iter().all(|line| line.ends_with(" s: 503 from POST /builds/upload")), "{said:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_way_out_has_two_attempts() {
+        let mut attempts = Attempts::begin(Policy::urgent(Class::Repeatable));
+        assert!(attempts.again(UNCLEAR, "x", &Lines::default().log()).await);
+        assert!(!attempts.again(UNCLEAR, "x", &Lines::default().log()).await);
+        assert_eq!(attempts.number(), 2);
     }
 }

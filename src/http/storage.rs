@@ -2,11 +2,21 @@
 
 use std::time::Duration;
 
-use super::body::PutBody;
-use super::client::Net;
-use super::error::HttpError;
+use reqwest::Body;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use tokio::time::Instant;
 
-/// Limits of one PUT.
+use super::body::{PutBody, Watch};
+use super::client::{Net, host_of};
+use super::error::HttpError;
+use super::reply::{self, Head};
+use super::storage_error::StorageError;
+use super::url::{ETag, PresignedUrl};
+
+/// Largest answer of storage that is read.
+const LARGEST_ANSWER: u64 = 64 * 1024;
+
+/// Limits of one PUT. There is none on its whole duration: a healthy slow upload may take hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Longest time without a byte going out.
@@ -21,152 +31,6 @@ impl Default for Limits {
     }
 }
 
-/// A presigned URL: the query string is a secret, so `Debug` and messages show the host only.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PresignedUrl(reqwest::Url);
-
-impl PresignedUrl {
-    /// Accepts HTTPS, and plain HTTP to loopback addresses; registers the secret parts.
-    ///
-    /// # Errors
-    /// When it is not a URL, or would travel unencrypted. The message shows no part of the URL.
-    pub fn parse(raw: &str, net: &Net) -> Result<Self, HttpError> {
-        let _ = (raw, net);
-        todo!()
-    }
-    /// Host, for people.
-    #[must_use]
-    pub fn host(&self) -> String {
-        todo!()
-    }
-}
-
-impl std::fmt::Debug for PresignedUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PresignedUrl({})", self.host())
-    }
-}
-
-/// The ETag of a stored part, without quotes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ETag(String);
-
-impl ETag {
-    /// The bare value.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Why a PUT stored nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum StorageError {
-    /// The URL is not valid any more: fetch a fresh one.
-    #[error("the upload URL has expired ({status} from storage)")]
-    Expired {
-        /// HTTP status.
-        status: u16,
-    },
-    /// Storage refuses the URL: fetch a fresh one; persistent refusals mean the upload is gone.
-    #[error("storage refused the upload URL: {status}{}", words(.code.as_ref(), .message.as_ref()))]
-    Denied {
-        /// HTTP status.
-        status: u16,
-        /// S3 error code.
-        code: Option<String>,
-        /// Storage's words.
-        message: Option<String>,
-    },
-    /// Storage asks to slow down or has trouble of its own.
-    #[error("{status} from storage{}", words(.code.as_ref(), .message.as_ref()))]
-    Busy {
-        /// HTTP status.
-        status: u16,
-        /// S3 error code.
-        code: Option<String>,
-        /// Storage's words.
-        message: Option<String>,
-        /// How long storage wants us to wait, at most 60 s.
-        retry_after: Option<Duration>,
-    },
-    /// Larger than storage takes.
-    #[error("storage refused the data as too large: {status}{}", words(.code.as_ref(), .message.as_ref()))]
-    TooLarge {
-        /// HTTP status.
-        status: u16,
-        /// S3 error code.
-        code: Option<String>,
-        /// Storage's words.
-        message: Option<String>,
-    },
-    /// The upload does not exist any more; a new one must be initiated.
-    #[error("storage does not know the upload any more: {status}{}", words(.code.as_ref(), .message.as_ref()))]
-    Gone {
-        /// HTTP status.
-        status: u16,
-        /// S3 error code.
-        code: Option<String>,
-        /// Storage's words.
-        message: Option<String>,
-    },
-    /// Any other refusal.
-    #[error("{status} from storage{}", words(.code.as_ref(), .message.as_ref()))]
-    Rejected {
-        /// HTTP status.
-        status: u16,
-        /// S3 error code.
-        code: Option<String>,
-        /// Storage's words.
-        message: Option<String>,
-    },
-    /// No byte went out for too long.
-    #[error("no byte went out for {} s after {sent} of {total} bytes", after.as_secs())]
-    Stalled {
-        /// Bytes that had gone out.
-        sent: u64,
-        /// Bytes in all.
-        total: u64,
-        /// How long nothing moved.
-        after: Duration,
-    },
-    /// Everything was sent, but no answer came.
-    #[error("no answer from storage within {} s after the last byte", after.as_secs())]
-    NoAnswer {
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// The connection is at fault.
-    #[error(transparent)]
-    Network(#[from] HttpError),
-    /// The data could not be read on our side.
-    #[error("cannot read the data to send")]
-    Source(#[source] std::io::Error),
-}
-
-impl StorageError {
-    /// True when another try on a fresh URL may work.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Expired { .. }
-                | Self::Denied { .. }
-                | Self::Busy { .. }
-                | Self::Stalled { .. }
-                | Self::NoAnswer { .. }
-        ) || matches!(self, Self::Network(error) if error.is_transient())
-    }
-    /// How long storage wants us to wait, at most 60 s.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Busy { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-}
-
 /// The storage client.
 #[derive(Debug, Clone)]
 pub struct Storage {
@@ -175,6 +39,17 @@ pub struct Storage {
 }
 
 impl Storage {
+    /// Storage with the usual limits.
+    pub(crate) fn new(net: Net) -> Self {
+        Self { net, limits: Limits::default() }
+    }
+
+    /// The same client with other limits.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self { net: self.net.clone(), limits }
+    }
+
     /// Sends `body` in slices; `sent` is told the bytes that newly went out, live. `attempt` counts from 1 and is recorded.
     /// Dropping the future ends the transfer.
     ///
@@ -187,16 +62,181 @@ impl Storage {
         attempt: u32,
         sent: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<Option<ETag>, StorageError> {
-        let _ = (url, body, attempt, sent, &self.net, self.limits);
-        todo!()
+        let mut recording = self.net.recorder().begin("PUT", url.expose(), attempt, 0);
+        let (body, watch) = body.sliced(sent);
+        let request = self
+            .net
+            .storage_client()
+            .put(url.expose().clone())
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .header(CONTENT_LENGTH, watch.total)
+            .body(Body::wrap(body));
+        let host = host_of(url.expose());
+        let exchange = async {
+            let response = request.send().await.map_err(|error| HttpError::classify(error, &host))?;
+            let head = Head::of(&response, chrono::Utc::now());
+            let mut received = 0;
+            // A refusal whose words are lost or endless is still a refusal.
+            let body = reply::read(response, LARGEST_ANSWER, &host, &mut received).await.unwrap_or_default();
+            Ok((head, body))
+        };
+        let outcome = self.watched(exchange, &watch).await;
+        *recording.bytes() += watch.sent();
+        let result = match outcome {
+            Ok((head, body)) => {
+                recording.status(head.status);
+                if (200..300).contains(&head.status) {
+                    Ok(head.etag.as_deref().and_then(ETag::parse))
+                } else {
+                    Err(StorageError::of(&head, &body))
+                }
+            }
+            Err(error) => Err(error),
+        };
+        // The client only says that the body failed; the body knows why.
+        let result = match watch.broken() {
+            Some(error) => Err(StorageError::Source(error)),
+            None => result,
+        };
+        recording.finish(result.as_ref().err().map(StorageError::kind));
+        result
+    }
+
+    /// Drives the exchange as long as bytes go out, and for a while after the last one.
+    async fn watched<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, HttpError>>,
+        watch: &Watch,
+    ) -> Result<T, StorageError> {
+        let Limits { stall, answer } = self.limits;
+        let tick = (stall.min(answer) / 20).clamp(Duration::from_millis(10), Duration::from_secs(1));
+        let mut exchange = std::pin::pin!(exchange);
+        let mut last = (watch.sent(), Instant::now());
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut exchange => return Ok(result?),
+                () = tokio::time::sleep(tick) => {}
+            }
+            let sent = watch.sent();
+            if sent != last.0 {
+                last = (sent, Instant::now());
+            }
+            let quiet = last.1.elapsed();
+            if sent < watch.total && quiet >= stall {
+                return Err(StorageError::Stalled { sent, total: watch.total, after: stall });
+            }
+            if sent == watch.total && quiet >= answer {
+                return Err(StorageError::NoAnswer { after: answer });
+            }
+        }
     }
 }
 
-fn words(code: Option<&String>, message: Option<&String>) -> String {
-    match (code, message) {
-        (Some(code), Some(message)) => format!(" {code}: {message}"),
-        (Some(text), None) => format!(" {text}"),
-        (None, Some(text)) => format!(": {text}"),
-        (None, None) => String::new(),
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
+
+    use bytes::Bytes;
+
+    use super::{Limits, PutBody, Storage};
+    use crate::http::testing::{Act, Lines, Server, answer, net};
+    use crate::http::{ETag, PresignedUrl, StorageError};
+
+    const QUERY: &str = "/bucket/key?X-Amz-Signature=feedfacefeedfacefeedface";
+
+    struct Bench {
+        server: Server,
+        storage: Storage,
+        url: PresignedUrl,
+    }
+
+    async fn bench(act: Act) -> Bench {
+        let server = Server::play([act]).await;
+        let net = net(&Lines::default());
+        let url = PresignedUrl::parse(&format!("{}{QUERY}", server.origin), &net).unwrap();
+        let limits = Limits { stall: Duration::from_millis(300), answer: Duration::from_millis(300) };
+        Bench { storage: net.storage().with_limits(limits), server, url }
+    }
+
+    fn body(len: usize) -> PutBody {
+        PutBody::bytes(Bytes::from(vec![7; len]))
+    }
+
+    #[tokio::test]
+    async fn sends_an_exact_length_and_no_key_and_returns_the_bare_etag() {
+        let bench = bench(answer(200, "ETag: \"abc-1\"\r\n", "")).await;
+        let count = Arc::new(AtomicU64::new(0));
+        let told = Arc::clone(&count);
+        let sent = move |bytes| {
+            told.fetch_add(bytes, Ordering::Relaxed);
+        };
+        let etag = bench.storage.put(&bench.url, body(300_000), 1, sent).await.unwrap();
+        assert_eq!(etag.as_ref().map(ETag::as_str), Some("abc-1"));
+        assert_eq!(count.load(Ordering::Relaxed), 300_000);
+        let seen = bench.server.seen().remove(0);
+        assert_eq!(seen.line(), format!("PUT {QUERY}"));
+        assert_eq!(seen.header("content-length"), Some("300000"));
+        assert_eq!(seen.header("content-type"), Some("application/octet-stream"));
+        assert_eq!(seen.header("transfer-encoding"), None);
+        assert_eq!(seen.header("x-api-key"), None);
+        assert_eq!(seen.body.len(), 300_000);
+    }
+
+    #[tokio::test]
+    async fn streams_with_an_exact_length_too() {
+        let bench = bench(answer(200, "", "")).await;
+        let chunks: Vec<_> = (0..10).map(|_| Ok(Bytes::from(vec![1; 50_000]))).collect();
+        let body = PutBody::stream(500_000, futures_util::stream::iter(chunks));
+        assert_eq!(bench.storage.put(&bench.url, body, 1, |_| {}).await.unwrap(), None);
+        let seen = bench.server.seen().remove(0);
+        assert_eq!(seen.header("content-length"), Some("500000"));
+        assert_eq!(seen.body.len(), 500_000);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_the_words_of_storage() {
+        let xml = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+        let bench = bench(answer(403, "", xml)).await;
+        let error = bench.storage.put(&bench.url, body(10), 1, |_| {}).await.unwrap_err();
+        assert!(matches!(error, StorageError::Expired(_)), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn notices_that_no_byte_goes_out() {
+        let bench = bench(Act::Deaf).await;
+        let error = bench.storage.put(&bench.url, body(64_000_000), 1, |_| {}).await.unwrap_err();
+        assert!(matches!(error, StorageError::Stalled { total: 64_000_000, .. }), "{error:?}");
+        assert!(error.is_transient());
+    }
+
+    #[tokio::test]
+    async fn gives_up_on_an_answer_that_never_comes() {
+        let bench = bench(Act::Silence).await;
+        let began = Instant::now();
+        let error = bench.storage.put(&bench.url, body(10), 1, |_| {}).await.unwrap_err();
+        assert!(matches!(error, StorageError::NoAnswer { .. }), "{error:?}");
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn a_reset_names_the_host_and_never_the_query() {
+        let bench = bench(Act::Hang).await;
+        let error = bench.storage.put(&bench.url, body(10), 1, |_| {}).await.unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(matches!(error, StorageError::Network(_)) && error.is_transient(), "{text}");
+        assert!(text.contains("127.0.0.1") && !text.contains("feedface"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn unreadable_data_is_our_own_fault() {
+        let bench = bench(answer(200, "", "")).await;
+        let chunks = [Ok(Bytes::from_static(b"abc")), Err(std::io::Error::other("disk gone"))];
+        let body = PutBody::stream(10, futures_util::stream::iter(chunks));
+        let error = bench.storage.put(&bench.url, body, 1, |_| {}).await.unwrap_err();
+        assert!(matches!(&error, StorageError::Source(cause) if cause.to_string() == "disk gone"), "{error:?}");
+        assert!(!error.is_transient());
     }
 }
