@@ -2,21 +2,14 @@
 
 use std::time::Duration;
 
+use crate::config::Poll;
+
 /// Longest wait between two looks after a failed one, so that a recovered service is noticed soon.
 const AFTER_ERROR: Duration = Duration::from_secs(10);
 /// The documented poll of the service, which we fall back to after the first ten minutes.
 const STEADY: Duration = Duration::from_secs(30);
 /// How long the denser schedule lasts.
 const EARLY: Duration = Duration::from_secs(600);
-
-/// How often jobs are looked at; the setting `wait.poll`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Poll {
-    /// Dense at first, then thinning out: at most 60 looks in the first ten minutes, one every 30 s afterwards.
-    Auto,
-    /// Always the same, at least 1 s.
-    Every(Duration),
-}
 
 /// The wait before the next look, `elapsed` after the start of the wait; `failed` consecutive looks have failed.
 /// `jitter` is uniform in 0..1 and only spreads waits after errors.

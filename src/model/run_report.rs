@@ -69,7 +69,7 @@ pub struct Context {
 }
 
 /// One job: one test of one start.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobReport {
     /// Label of the run entry it belongs to.
     pub run: String,
@@ -120,7 +120,7 @@ impl JobReport {
 }
 
 /// One run of a job.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Attempt {
     /// `multiplayer_run_id`.
     pub run_id: String,

@@ -1,1 +1,5 @@
-fn main() {}
+//! The built program as its users run it, against the simulator; and the rules of the house.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod house;

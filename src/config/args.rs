@@ -1,0 +1,248 @@
+//! The command line. Made from the same table as everything else about settings.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
+
+use crate::model::{Failure, Reason};
+
+use super::plan::Command;
+use super::settings::SETTINGS;
+
+/// What the command line said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Args {
+    /// The command, when one was given.
+    pub command: Option<Command>,
+    /// Flags that are settings, by name.
+    pub flags: BTreeMap<&'static str, String>,
+    /// `--token-file`; `-` is stdin.
+    pub token_file: Option<PathBuf>,
+    /// `stop --best-effort`.
+    pub best_effort: bool,
+    /// `schema --results`.
+    pub results: bool,
+    /// Data for machines on stdout, where the command has any.
+    pub json: bool,
+    /// Only errors.
+    pub quiet: bool,
+    /// `--version`.
+    pub version: bool,
+}
+
+impl Args {
+    /// True when `--verbose` was given on the command line.
+    #[must_use]
+    pub fn verbose(&self) -> bool {
+        self.flags.get("verbose").is_some_and(|value| value == "true")
+    }
+}
+
+/// What the command line came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    /// Something to do.
+    Args(Args),
+    /// Help was asked for; print it and end well.
+    Help(String),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nunu-ci run --build-path app.apk --test-id ID --deployment-config-id ID
+  nunu-ci check                      what would happen, and is the key good for it?
+  nunu-ci upload --build-path Game/ --platform windows
+  nunu-ci start && nunu-ci wait      two steps instead of one
+  nunu-ci stop --best-effort         the safety net after a cancelled job
+
+The API key comes from NUNU_API_TOKEN or --token-file. Every flag is also a variable: --build-path is NUNU_BUILD_PATH.
+Exit codes: 0 passed, 1 tests failed or bugs found, 2 wrong input, 3 key or permission, 4 build, 5 upload, 6 start,
+7 no verdict, 8 timeout, 9 stalled, 10 stopped by somebody else, 70 our bug, 130/143 interrupted.";
+
+fn about(command: Command) -> &'static str {
+    match command {
+        Command::Run => "Check, upload, start, wait, report and gate: the whole job (the default)",
+        Command::Upload => "Upload a build and print its id",
+        Command::Start => "Start runs and leave; needs build-id or a config that needs no build",
+        Command::Wait => "Wait for the jobs that start recorded, or those of --job-ids; report and gate",
+        Command::Stop => "Stop recorded unfinished jobs, or those of --job-ids, and cancel an open upload",
+        Command::Check => "Validate everything and prove the key and its permissions; change nothing",
+        Command::Init => "Write a commented starter run config and a workflow file",
+        Command::Schema => "Print the JSON Schema of the run config",
+    }
+}
+
+fn program() -> Clap {
+    let mut program = Clap::new("nunu-ci")
+        .about("Upload a build to nunu.ai, run AI play-tests on real devices, and fail the CI job honestly.")
+        .after_help(EXAMPLES)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true)
+        .max_term_width(120);
+    for definition in SETTINGS.iter().filter(|definition| definition.has_flag()) {
+        let mut arg = Arg::new(definition.name)
+            .long(definition.name)
+            .help(match definition.default {
+                "-" | "" => definition.help.to_owned(),
+                default => format!("{} [default: {default}]", definition.help),
+            })
+            .help_heading(definition.heading)
+            .global(true)
+            .value_name("VALUE");
+        if definition.switch {
+            arg = arg
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .value_name("true|false");
+        } else {
+            // A value may begin with a hyphen: `--name -5`.
+            arg = arg.allow_hyphen_values(true);
+        }
+        if definition.name == "build-path" {
+            arg = arg.alias("file");
+        }
+        if definition.name == "command" {
+            arg = arg.value_parser(PossibleValuesParser::new(Command::ALL.map(Command::as_str)));
+        }
+        program = program.arg(arg);
+    }
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).help(help).action(ArgAction::SetTrue).help_heading("General")
+    };
+    program = program
+        .arg(
+            Arg::new("token-file")
+                .long("token-file")
+                .value_name("PATH")
+                .help("Read the API key from a file; - is stdin")
+                .help_heading("Account")
+                .global(true),
+        )
+        .arg(Arg::new("api-token").long("api-token").hide(true).global(true).num_args(0..=1))
+        .arg(flag("quiet", "Print errors only").global(true))
+        .arg(flag("json", "Print data for machines, where the command has any").global(true))
+        .arg(flag("version", "Print the version; with --verbose also how it was built").short('V'));
+    for command in Command::ALL {
+        let mut sub = Clap::new(command.as_str()).about(about(command)).disable_version_flag(true);
+        if command == Command::Stop {
+            sub = sub.arg(flag("best-effort", "Always exit 0, and touch only what this job left unclosed"));
+        }
+        if command == Command::Schema {
+            sub = sub.arg(flag("results", "The schema of results.json instead"));
+        }
+        program = program.subcommand(sub);
+    }
+    program
+}
+
+/// Reads the command line; `argv` begins with the program's name.
+///
+/// # Errors
+/// Unknown or incomplete flags.
+pub fn parse(argv: &[String]) -> Result<Parsed, Failure> {
+    match program().try_get_matches_from(argv) {
+        Ok(matches) => from_matches(&matches).map(Parsed::Args),
+        Err(error) => match error.kind() {
+            clap::error::ErrorKind::DisplayHelp
+            | clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                Ok(Parsed::Help(error.render().to_string()))
+            }
+            _ => {
+                let text = error.render().to_string();
+                let text = text.trim().trim_start_matches("error: ");
+                let message = text.split("\n\nUsage:").next().unwrap_or(text).trim();
+                Err(Failure::new(Reason::InvalidInput, message)
+                    .hint("nunu-ci --help lists commands and flags"))
+            }
+        },
+    }
+}
+
+fn from_matches(matches: &ArgMatches) -> Result<Args, Failure> {
+    let mut args = Args { version: matches.get_flag("version"), ..Args::default() };
+    let mut inner = matches;
+    if let Some((name, sub)) = matches.subcommand() {
+        args.command = Command::parse(name);
+        inner = sub;
+    }
+    if inner.contains_id("api-token") {
+        return Err(Failure::new(
+            Reason::InvalidInput,
+            "there is no flag --api-token: command lines are visible to every process on the machine",
+        )
+        .hint("set NUNU_API_TOKEN from the CI's secret store, or use --token-file PATH (- for stdin)"));
+    }
+    for definition in SETTINGS.iter().filter(|definition| definition.has_flag()) {
+        if let Some(value) = inner.get_one::<String>(definition.name) {
+            args.flags.insert(definition.name, value.clone());
+        }
+    }
+    args.token_file = inner.get_one::<String>("token-file").map(PathBuf::from);
+    args.quiet = inner.get_flag("quiet");
+    args.json = inner.get_flag("json");
+    if args.command == Some(Command::Stop) {
+        args.best_effort = inner.get_flag("best-effort");
+    }
+    if args.command == Some(Command::Schema) {
+        args.results = inner.get_flag("results");
+    }
+    Ok(args)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Args, Command, Parsed, parse, program};
+
+    fn args(words: &[&str]) -> Args {
+        let argv: Vec<String> =
+            std::iter::once("nunu-ci").chain(words.iter().copied()).map(str::to_owned).collect();
+        match parse(&argv) {
+            Ok(Parsed::Args(args)) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn message(words: &[&str]) -> String {
+        let argv: Vec<String> =
+            std::iter::once("nunu-ci").chain(words.iter().copied()).map(str::to_owned).collect();
+        parse(&argv).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_program_is_well_formed() {
+        program().debug_assert();
+    }
+
+    #[test]
+    fn flags_may_stand_before_and_after_the_command() {
+        for words in [["--name", "x", "upload"], ["upload", "--name", "x"]] {
+            let args = args(&words);
+            assert_eq!(args.command, Some(Command::Upload));
+            assert_eq!(args.flags.get("name").map(String::as_str), Some("x"));
+        }
+        assert_eq!(args(&[]).command, None);
+        assert_eq!(args(&["--file", "a.apk"]).flags.get("build-path").map(String::as_str), Some("a.apk"));
+    }
+
+    #[test]
+    fn switches_need_no_value() {
+        assert_eq!(args(&["--dry-run"]).flags.get("dry-run").map(String::as_str), Some("true"));
+        assert_eq!(args(&["--wait=false"]).flags.get("wait").map(String::as_str), Some("false"));
+        assert!(args(&["stop", "--best-effort"]).best_effort);
+        assert!(args(&["schema", "--results"]).results);
+        assert!(args(&["--version"]).version);
+        assert!(args(&["--verbose"]).verbose());
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        assert!(message(&["--api-token", "nunu_secret"]).contains("--token-file"));
+        assert!(!message(&["--api-token", "nunu_secret"]).contains("nunu_secret"));
+        assert!(!message(&["--api-token=nunu_secret"]).contains("nunu_secret"));
+        assert!(message(&["--buid-path", "x"]).contains("--build-path"));
+        assert!(message(&["uplaod"]).contains("uplaod"));
+    }
+}

@@ -1,0 +1,21 @@
+//! All the user said: flags, action inputs, variables and the run config become one [`Plan`].
+//! Touches the run config, the token file, and looks whether the build is there.
+
+mod args;
+mod build_path;
+mod file;
+mod key;
+mod layers;
+mod load;
+mod plan;
+mod resolve;
+mod settings;
+mod templates;
+mod values;
+mod yaml;
+
+pub use args::{Args, Parsed, parse};
+pub use load::{plan, results_dir};
+pub use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Setting, Wait};
+pub use settings::{Definition, SETTINGS};
+pub use values::{is_id, resolve_name};

@@ -1,0 +1,219 @@
+//! The plan: everything the user said, resolved once. After it nobody reads arguments, environment or YAML.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::model::verdict::Gate;
+use crate::model::{ApiKey, BuildSpec, Permission, RunSpec};
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Command {
+    /// The whole job.
+    #[default]
+    Run,
+    /// Upload only.
+    Upload,
+    /// Start only.
+    Start,
+    /// Wait for recorded or named jobs.
+    Wait,
+    /// Stop recorded or named jobs.
+    Stop,
+    /// Validate and prove, change nothing.
+    Check,
+    /// Write starter files.
+    Init,
+    /// Print a JSON Schema.
+    Schema,
+}
+
+impl Command {
+    /// Every command, in the order of the documentation.
+    pub const ALL: [Self; 8] =
+        [Self::Run, Self::Upload, Self::Start, Self::Wait, Self::Stop, Self::Check, Self::Init, Self::Schema];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Upload => "upload",
+            Self::Start => "start",
+            Self::Wait => "wait",
+            Self::Stop => "stop",
+            Self::Check => "check",
+            Self::Init => "init",
+            Self::Schema => "schema",
+        }
+    }
+
+    /// The command of that name.
+    #[must_use]
+    pub fn parse(raw: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|command| command.as_str() == raw)
+    }
+}
+
+/// How often jobs are looked at; the setting `wait.poll`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Poll {
+    /// Dense at first, then thinning out: at most 60 looks in the first ten minutes, one every 30 s afterwards.
+    #[default]
+    Auto,
+    /// Always the same, at least 1 s.
+    Every(Duration),
+}
+
+/// What happens to unfinished jobs when we end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnEnd {
+    /// They are stopped.
+    #[default]
+    Stop,
+    /// They go on.
+    Leave,
+}
+
+/// What happens without an API key; the setting `on-missing-token`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnMissingToken {
+    /// Exit code 3.
+    #[default]
+    Fail,
+    /// Exit code 0 with a warning, status `skipped`.
+    Skip,
+}
+
+/// Which artifacts are downloaded; the setting `artifacts`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Artifacts {
+    /// None.
+    #[default]
+    None,
+    /// Those of tests that did not succeed.
+    Failed,
+    /// All.
+    All,
+    /// Those whose file name matches one of the patterns.
+    Globs(Vec<String>),
+}
+
+/// The waiting part of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// False: start and leave.
+    pub enabled: bool,
+    /// From the start to the last result.
+    pub timeout: Duration,
+    /// How often to look.
+    pub poll: Poll,
+    /// What happens to jobs when the timeout passes.
+    pub on_timeout: OnEnd,
+    /// What happens to jobs when we are cancelled.
+    pub on_cancel: OnEnd,
+    /// Without any change for that long we give up; `None`: never.
+    pub stall: Option<Duration>,
+}
+
+/// The reporting part of the plan.
+#[derive(Debug, Clone)]
+pub struct ReportPlan {
+    /// Results folder, absolute.
+    pub dir: PathBuf,
+    /// Files to download.
+    pub artifacts: Artifacts,
+    /// Annotations at most, 0-10.
+    pub annotations: usize,
+    /// Comment on the pull or merge request.
+    pub comment: bool,
+    /// Token for the comment.
+    pub github_token: Option<SecretString>,
+}
+
+/// One setting as it was resolved, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value; secrets as `***`.
+    pub value: String,
+    /// Where it came from: `flag`, `input`, a variable's name, the run config's key, or `default`.
+    pub source: String,
+}
+
+/// All the user said.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What to do.
+    pub command: Command,
+    /// The API key, when one arrived.
+    pub key: Option<ApiKey>,
+    /// What happens without one.
+    pub on_missing_token: OnMissingToken,
+    /// Origin of the service: scheme and host, without `/api` or a slash at the end.
+    pub origin: String,
+    /// Project, when named.
+    pub project_id: Option<String>,
+    /// The build.
+    pub build: BuildSpec,
+    /// What to start.
+    pub runs: Vec<RunSpec>,
+    /// How to wait.
+    pub wait: Wait,
+    /// What fails the job.
+    pub gate: Gate,
+    /// How to report.
+    pub report: ReportPlan,
+    /// Jobs named by the user, for `wait` and `stop`.
+    pub job_ids: Vec<String>,
+    /// End before the first request that costs or changes anything.
+    pub dry_run: bool,
+    /// `stop`: always exit 0, touch only what is unclosed.
+    pub best_effort: bool,
+    /// Every setting with value and source.
+    pub settings: Vec<Setting>,
+    /// Things a person should know: a trimmed key, a deprecated name.
+    pub notices: Vec<String>,
+}
+
+impl Plan {
+    /// Permissions that this command needs of the key, in the order it needs them.
+    #[must_use]
+    pub fn permissions(&self) -> Vec<Permission> {
+        use crate::model::build::BuildSource;
+        let uploads = matches!(self.build.source, BuildSource::Path(_));
+        let mut needed = Vec::new();
+        let starts =
+            matches!(self.command, Command::Run | Command::Start | Command::Check) && !self.runs.is_empty();
+        if uploads && matches!(self.command, Command::Run | Command::Upload | Command::Check) {
+            needed.push(Permission::ManageBuildStorage);
+        }
+        if starts || self.command == Command::Stop {
+            needed.push(Permission::OperateRuns);
+        }
+        let waits = matches!(self.command, Command::Run | Command::Check) && starts && self.wait.enabled;
+        let named_plans = self
+            .runs
+            .iter()
+            .any(|run| matches!(&run.target, crate::model::Target::Plan(name) if !super::is_id(name)));
+        if waits || self.command == Command::Wait || (starts && named_plans) {
+            needed.push(Permission::ReadRuns);
+        }
+        let by_name = |name: &String| !super::is_id(name);
+        let names_configs = self.runs.iter().any(|run| {
+            run.deployment_config.iter().chain(&run.agent_config).any(by_name)
+                || run
+                    .players
+                    .values()
+                    .chain(run.slots.values())
+                    .any(|deployment| by_name(&deployment.deployment_config))
+        });
+        if starts && names_configs {
+            needed.push(Permission::ViewConfigs);
+        }
+        needed
+    }
+}

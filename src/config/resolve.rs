@@ -1,0 +1,162 @@
+//! Layers become single values, and every problem on the way is gathered.
+
+use crate::model::{Failure, Reason};
+
+use super::file::{FileConfig, Raw};
+use super::layers::{Found, Layers, Source};
+use super::plan::Setting;
+use super::settings::{SETTINGS, definition};
+use super::values::list;
+use super::yaml::Document;
+
+/// Gathers values and problems.
+pub(super) struct Resolver<'a> {
+    pub(super) layers: Layers<'a>,
+    pub(super) file: FileConfig,
+    pub(super) document: Option<Document<'a>>,
+    /// Problems outside of the run config.
+    pub(super) problems: Vec<String>,
+    /// Problems with a reason of their own, such as a build that is not there.
+    pub(super) special: Vec<Failure>,
+    pub(super) settings: Vec<Setting>,
+    pub(super) notices: Vec<String>,
+}
+
+impl Resolver<'_> {
+    /// The value of a setting from the highest layer that has one.
+    pub(super) fn found(&self, name: &'static str) -> Option<(Raw, Source)> {
+        if let Some(Found { value, source }) = self.layers.get(name) {
+            return Some((Raw::Text(value), source));
+        }
+        let (raw, key) = self.file.settings.get(name)?;
+        Some((raw.clone(), Source::File((*key).to_owned())))
+    }
+
+    /// Notes what is wrong with a setting's value, at the place it came from.
+    pub(super) fn complain(&mut self, name: &str, source: &Source, what: &str) {
+        match (source, &mut self.document) {
+            (Source::File(key), Some(document)) => document.problem(key, what),
+            _ => self.problems.push(format!("{name} (from {source}): {what}")),
+        }
+    }
+
+    /// Remembers how a setting was resolved.
+    pub(super) fn record(&mut self, name: &'static str, value: String, source: &Source) {
+        self.settings.push(Setting { name, value, source: source.to_string() });
+    }
+
+    /// A value that `parse` understands, or `None` when it is not set or not good.
+    pub(super) fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (raw, source) = self.found(name)?;
+        let text = match raw {
+            Raw::Text(text) => text,
+            Raw::List(_) => {
+                self.complain(name, &source, "has to be a single value");
+                return None;
+            }
+        };
+        self.record(name, text.clone(), &source);
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.complain(name, &source, &what);
+                None
+            }
+        }
+    }
+
+    /// A text as it is.
+    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
+        self.parsed(name, |text| Ok(text.trim().to_owned())).filter(|text| !text.is_empty())
+    }
+
+    /// A text of 1 to `most` characters.
+    pub(super) fn bounded(&mut self, name: &'static str, most: usize) -> Option<String> {
+        self.parsed(name, |text| match text.trim().chars().count() {
+            count if count > most => Err(format!("has {count} characters, at most {most} are allowed")),
+            _ => Ok(text.trim().to_owned()),
+        })
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Option<T> {
+        self.parsed(name, |text| {
+            words.iter().find(|(word, _)| *word == text.trim()).map(|&(_, value)| value).ok_or_else(|| {
+                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                let near = super::values::nearest(text, known.iter().copied());
+                let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+                format!("\"{}\" is none of {}{near}", text.trim(), known.join(", "))
+            })
+        })
+    }
+
+    /// `true` or `false`, with the built-in default.
+    pub(super) fn switch(&mut self, name: &'static str) -> bool {
+        let default = definition(name).is_some_and(|definition| definition.default == "true");
+        self.parsed(name, super::values::boolean).unwrap_or(default)
+    }
+
+    /// A list, and where it came from.
+    pub(super) fn items(&mut self, name: &'static str) -> Option<(Vec<String>, Source)> {
+        let (raw, source) = self.found(name)?;
+        let items = match raw {
+            Raw::Text(text) => list(&text),
+            Raw::List(items) => items,
+        };
+        self.record(name, items.join(", "), &source);
+        (!items.is_empty()).then_some((items, source))
+    }
+
+    /// Every setting that was not set, with its default, after all others were resolved.
+    pub(super) fn record_defaults(&mut self) {
+        for definition in SETTINGS {
+            if !self.settings.iter().any(|setting| setting.name == definition.name) {
+                self.record(definition.name, definition.default.to_owned(), &Source::Default);
+            }
+        }
+        let order = |name: &str| SETTINGS.iter().position(|definition| definition.name == name);
+        self.settings.sort_by_key(|setting| order(setting.name));
+        self.settings.dedup_by(|later, first| later.name == first.name);
+    }
+
+    /// One failure for all problems, or none.
+    ///
+    /// # Errors
+    /// When anything is wrong.
+    pub(super) fn verdict(&mut self) -> Result<(), Failure> {
+        let in_file =
+            self.document.as_mut().map(|document| std::mem::take(&mut document.problems)).unwrap_or_default();
+        let reason = if self.problems.is_empty() && !in_file.is_empty() {
+            Reason::InvalidConfig
+        } else {
+            Reason::InvalidInput
+        };
+        let mut all = std::mem::take(&mut self.problems);
+        all.extend(in_file);
+        if all.is_empty() {
+            // With several of these at once the first decides the code; the others are causes of the same failure.
+            let mut special = std::mem::take(&mut self.special).into_iter();
+            let Some(mut first) = special.next() else { return Ok(()) };
+            for other in special {
+                first = first.cause(other.message);
+            }
+            return Err(first);
+        }
+        all.extend(std::mem::take(&mut self.special).into_iter().map(|failure| failure.message));
+        let message = if all.len() == 1 {
+            all.remove(0)
+        } else {
+            format!("{} problems:\n{}", all.len(), all.join("\n"))
+        };
+        Err(Failure::new(reason, message).hint(match reason {
+            Reason::InvalidConfig => {
+                "nunu-ci schema prints what a run config may hold; README, section Run config"
+            }
+            _ => "nunu-ci --help and the README, section Settings, list every setting and its values",
+        }))
+    }
+}

@@ -1,0 +1,294 @@
+//! Single values: durations, booleans, lists, addresses. Pure.
+
+use std::time::Duration;
+
+/// Reads `90s`, `45m`, `2h`, `3h30m`, `1d`, `500ms`; a bare integer means minutes.
+///
+/// # Errors
+/// What is wrong and what to write, to go behind "`timeout`: ".
+pub(super) fn duration(raw: &str) -> Result<Duration, String> {
+    let text = raw.trim();
+    let wrong =
+        || format!("\"{text}\" is not a duration: write 90s, 45m or 2h (a bare number means minutes)");
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let minutes: u64 = text.parse().map_err(|_| wrong())?;
+        return minutes.checked_mul(60).map(Duration::from_secs).filter(sane).ok_or_else(wrong);
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    let mut parts = 0;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let number: u64 = rest
+            .get(..digits)
+            .filter(|digits| !digits.is_empty())
+            .ok_or_else(wrong)?
+            .parse()
+            .map_err(|_| wrong())?;
+        rest = rest.get(digits..).unwrap_or_default().trim_start();
+        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let seconds = match rest.get(..letters).unwrap_or_default() {
+            "s" | "sec" => 1,
+            "m" | "min" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => return Err(wrong()),
+        };
+        total = number
+            .checked_mul(seconds)
+            .and_then(|seconds| total.checked_add(Duration::from_secs(seconds)))
+            .filter(sane)
+            .ok_or_else(wrong)?;
+        rest = rest.get(letters..).unwrap_or_default().trim_start();
+        parts += 1;
+    }
+    if parts == 0 { Err(wrong()) } else { Ok(total) }
+}
+
+/// Nothing here lasts a year.
+fn sane(span: &Duration) -> bool {
+    span.as_secs() <= 366 * 86_400
+}
+
+/// Reads `true` or `false` in one of the three usual capitalisations.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(super) fn boolean(raw: &str) -> Result<bool, String> {
+    match raw.trim() {
+        "true" | "True" | "TRUE" => Ok(true),
+        "false" | "False" | "FALSE" => Ok(false),
+        other => Err(format!("\"{other}\" is neither true nor false")),
+    }
+}
+
+/// A comma or newline list without empty items and `#` comments.
+#[must_use]
+pub(super) fn list(raw: &str) -> Vec<String> {
+    raw.lines()
+        .map(|line| match line.find('#') {
+            // Only a `#` at the beginning or after white space starts a comment, as in YAML.
+            Some(0) => "",
+            Some(at) if line.as_bytes()[at - 1].is_ascii_whitespace() => &line[..at],
+            _ => line,
+        })
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .filter(|item| !item.is_empty() && !item.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Brings `https://nunu.ai`, `.../api` and `.../api/v1` to the same origin.
+///
+/// # Errors
+/// What is wrong and what to write.
+pub(super) fn origin(raw: &str) -> Result<String, String> {
+    let text = raw.trim();
+    let (scheme, rest) = text
+        .split_once("://")
+        .ok_or_else(|| format!("\"{text}\" is not an address: write https://nunu.ai"))?;
+    let scheme = scheme.to_ascii_lowercase();
+    if rest.contains('@') {
+        return Err("the address must not hold a user name or password".to_owned());
+    }
+    if rest.contains(['?', '#']) {
+        return Err("the address must not hold a query or a fragment".to_owned());
+    }
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if host.is_empty()
+        || host.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '\\')
+    {
+        return Err(format!("\"{text}\" has no host: write https://nunu.ai"));
+    }
+    let path = path.trim_matches('/');
+    if !["", "api", "api/v1"].contains(&path) {
+        return Err(format!("\"{text}\" has a path: write https://{host}"));
+    }
+    let host = host.to_ascii_lowercase();
+    match scheme.as_str() {
+        "https" => {}
+        "http" if is_loopback(&host) => {}
+        "http" => return Err(format!("plain HTTP would send the API key unencrypted: write https://{host}")),
+        _ => return Err(format!("\"{scheme}\" is not a scheme this program speaks: write https://{host}")),
+    }
+    Ok(format!("{scheme}://{host}"))
+}
+
+/// True for `localhost`, `127.0.0.0/8` and `[::1]`, with or without a port.
+fn is_loopback(host: &str) -> bool {
+    let name = if let Some(rest) = host.strip_prefix('[') {
+        rest.split(']').next().unwrap_or_default()
+    } else {
+        host.split(':').next().unwrap_or_default()
+    };
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// True for a UUID, which in a config is always an id.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 36
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// The candidate that a misspelt word most likely means.
+#[must_use]
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_ascii_lowercase().replace('-', "_");
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&word, &candidate.to_ascii_lowercase().replace('-', "_")), candidate))
+        .filter(|&(distance, candidate)| distance <= (candidate.len().max(word.len()) / 3).clamp(1, 3))
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Edits (insert, delete, replace, swap of neighbours) from one word to the other, for short words.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().take(64).collect(), to.chars().take(64).collect());
+    let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
+    for (i, &a) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, &b) in to.iter().enumerate() {
+            let mut best = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a == to[j - 1] && from[i - 1] == b {
+                best = best.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
+}
+
+/// The id of the candidate (id, name) that is meant: by its exact name, else by its only match whatever the case.
+///
+/// # Errors
+/// A sentence with the candidates or near misses.
+pub fn resolve_name(kind: &str, wanted: &str, candidates: &[(String, String)]) -> Result<String, String> {
+    let lower = wanted.to_lowercase();
+    let exact: Vec<_> = candidates.iter().filter(|(_, name)| name == wanted).collect();
+    let matches = if exact.is_empty() {
+        candidates.iter().filter(|(_, name)| name.to_lowercase() == lower).collect()
+    } else {
+        exact
+    };
+    match matches.as_slice() {
+        [(id, _)] => Ok(id.clone()),
+        [] => {
+            let near: Vec<&str> = candidates
+                .iter()
+                .map(|(_, name)| name.as_str())
+                .filter(|name| name.to_lowercase().contains(&lower) || nearest(wanted, [*name]).is_some())
+                .take(5)
+                .collect();
+            let known = |names: &[&str]| {
+                names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+            };
+            Err(if !near.is_empty() {
+                format!("there is no {kind} \"{wanted}\"; did you mean {}?", known(&near))
+            } else if candidates.is_empty() {
+                format!("there is no {kind} \"{wanted}\": the project has none that this key can see")
+            } else {
+                let some: Vec<&str> = candidates.iter().map(|(_, name)| name.as_str()).take(10).collect();
+                let more = candidates.len().saturating_sub(some.len());
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!("there is no {kind} \"{wanted}\"; there are {}{more}", known(&some))
+            })
+        }
+        several => {
+            let ids: Vec<&str> = several.iter().map(|(id, _)| id.as_str()).collect();
+            Err(format!(
+                "{} {kind}s are called \"{wanted}\"; use one of the ids {}",
+                ids.len(),
+                ids.join(", ")
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, boolean, duration, is_id, list, nearest, origin, resolve_name};
+
+    #[test]
+    fn durations_carry_a_unit_or_mean_minutes() {
+        for (raw, seconds) in [
+            ("90s", 90),
+            ("45m", 2700),
+            ("2h", 7200),
+            ("3h30m", 12600),
+            ("1d", 86_400),
+            ("5", 300),
+            (" 2 h 5 min ", 7500),
+        ] {
+            assert_eq!(duration(raw), Ok(Duration::from_secs(seconds)), "{raw}");
+        }
+        for raw in ["", "5 parsecs", "h", "-3m", "1.5h", "99999999999999999999", "9999999999", "10m5", "٣m"]
+        {
+            assert!(duration(raw).is_err(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn booleans_are_strict() {
+        assert_eq!(boolean("TRUE"), Ok(true));
+        assert_eq!(boolean("False"), Ok(false));
+        for raw in ["yes", "1", "tRue", ""] {
+            assert!(boolean(raw).is_err(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn lists_drop_empty_items_and_comments() {
+        assert_eq!(list("a, b,,\n# all\nc # last\n d#1\n"), ["a", "b", "c", "d#1"]);
+    }
+
+    #[test]
+    fn addresses_mean_the_same_with_and_without_a_path() {
+        for raw in ["https://nunu.ai", "https://nunu.ai/", "https://NUNU.ai/api", "https://nunu.ai/api/v1/"] {
+            assert_eq!(origin(raw).as_deref(), Ok("https://nunu.ai"), "{raw}");
+        }
+        assert_eq!(origin("http://127.0.0.1:7777").as_deref(), Ok("http://127.0.0.1:7777"));
+        assert_eq!(origin("http://[::1]:7777/api").as_deref(), Ok("http://[::1]:7777"));
+        for raw in [
+            "nunu.ai",
+            "http://nunu.ai",
+            "https://a:b@nunu.ai",
+            "https://nunu.ai?x=1",
+            "https://nunu.ai/other",
+            "ftp://nunu.ai",
+            "https://",
+            "http://127.evil.example",
+        ] {
+            assert!(origin(raw).is_err(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn near_misses_are_found_and_strangers_are_not() {
+        assert_eq!(nearest("tst", ["test", "tags", "name"]), Some("test"));
+        assert_eq!(nearest("fail-on", ["fail_on", "x"]), Some("fail_on"));
+        assert_eq!(nearest("banana", ["test", "tags"]), None);
+    }
+
+    #[test]
+    fn names_resolve_exactly_then_by_case() {
+        let known = [
+            ("1".to_owned(), "Smoke".to_owned()),
+            ("2".to_owned(), "smoke".to_owned()),
+            ("3".to_owned(), "Login".to_owned()),
+        ];
+        assert_eq!(resolve_name("test", "smoke", &known).as_deref(), Ok("2"));
+        assert_eq!(resolve_name("test", "login", &known).as_deref(), Ok("3"));
+        assert!(resolve_name("test", "SMOKE", &known).unwrap_err().contains("1, 2"));
+        assert!(resolve_name("test", "Logn", &known).unwrap_err().contains("did you mean \"Login\""));
+        assert!(is_id("789e0123-e89b-12d3-a456-426614174000"));
+        assert!(!is_id("ac_default"));
+    }
+}

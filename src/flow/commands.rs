@@ -1,0 +1,178 @@
+//! What each command does, in order.
+
+use crate::config::{Command, OnEnd};
+use crate::model::build::BuildSource;
+use crate::model::{Build, BuildOrigin, Failure, Permission, Reason};
+
+use super::preflight::{Proofs, prove};
+use super::session::Session;
+use super::start::{BuildRef, start_all};
+use super::state::Standing;
+use super::story::Story;
+use super::{artifacts, build, check, recorded, resolve, stop, watch};
+
+/// Runs the plan's command. What happened is in the story, whatever is returned; a signal is no error here.
+///
+/// # Errors
+/// The first thing that made the job end on our side.
+pub(super) async fn execute(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+    match session.plan.command {
+        Command::Run => run(session, story).await,
+        Command::Upload => upload(session, story).await,
+        Command::Start => start(session, story).await,
+        Command::Wait => wait(session, story).await,
+        Command::Check => check::check(session, story).await,
+        // These need no plan, or no report, and are handled before.
+        Command::Stop | Command::Init | Command::Schema => Ok(Reason::Passed),
+    }
+}
+
+async fn run(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+    ready(session).await?;
+    let stored = build::store(session, story).await?;
+    if session.plan.dry_run {
+        return Ok(dry_run(session));
+    }
+    if session.cancel.token().is_cancelled() {
+        return Ok(Reason::Started);
+    }
+    begin(session, story, &stored).await?;
+    if session.cancel.token().is_cancelled() {
+        return Ok(Reason::Started);
+    }
+    if !session.plan.wait.enabled {
+        leave(session, story, "wait is off");
+        return incomplete(story).map_or(Ok(Reason::Started), Err);
+    }
+    follow(session, story).await
+}
+
+async fn upload(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+    ready(session).await?;
+    build::store(session, story).await?;
+    Ok(if session.plan.dry_run { dry_run(session) } else { Reason::Uploaded })
+}
+
+async fn start(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+    ready(session).await?;
+    let stored = build::store(session, story).await?;
+    if session.plan.dry_run {
+        return Ok(dry_run(session));
+    }
+    begin(session, story, &stored).await?;
+    if !session.cancel.token().is_cancelled() {
+        leave(session, story, "started");
+    }
+    incomplete(story).map_or(Ok(Reason::Started), Err)
+}
+
+async fn wait(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+    ready(session).await?;
+    recorded::collect(session, story).await?;
+    follow(session, story).await
+}
+
+/// Proves permissions and turns names into ids.
+async fn ready(session: &mut Session) -> Result<Proofs, Failure> {
+    session.log.group("Checking the key");
+    let needed = session.plan.permissions();
+    let proofs = prove(&session.api, &needed, &session.log).await?;
+    proofs.require(&needed)?;
+    session.may_read = proofs.may(Permission::ReadRuns);
+    session.log.info(proofs.overview(&needed));
+    resolve::names(session).await?;
+    session.log.end_group();
+    Ok(proofs)
+}
+
+/// Starts everything.
+async fn begin(session: &Session, story: &mut Story, stored: &Build) -> Result<(), Failure> {
+    session.log.group("Starting");
+    let digest = stored.sha256.as_deref().or(stored.id.as_deref()).unwrap_or_default();
+    let begun = start_all(session, story, BuildRef { id: stored.id.as_deref(), digest }).await;
+    session.known(story);
+    session.log.end_group();
+    begun
+}
+
+/// Follows the jobs to their end and fetches what they left.
+async fn follow(session: &Session, story: &mut Story) -> Result<Reason, Failure> {
+    session.log.group("Running");
+    let ended = watch::until_done(session, story).await;
+    session.log.end_group();
+    ended?;
+    if session.cancel.token().is_cancelled() {
+        return Ok(Reason::Started);
+    }
+    let done = story.records.keys().cloned().collect();
+    session.mark(&done, Standing::Done);
+    artifacts::download(session, story).await;
+    incomplete(story).map_or(Ok(Reason::Passed), Err)
+}
+
+/// The failure of starts that gave no or not all jobs, once everything else is told.
+fn incomplete(story: &Story) -> Option<Failure> {
+    let first = story.problems.first()?;
+    let what: Vec<String> = story
+        .problems
+        .iter()
+        .map(|problem| match &problem.device {
+            Some(device) => format!("{} on {device}: {}", problem.run, problem.message),
+            None => format!("{}: {}", problem.run, problem.message),
+        })
+        .collect();
+    let mut failure = Failure::new(
+        Reason::StartIncomplete,
+        format!("not everything was started: {} did not start in full", if what.len() == 1 { first.run.clone() } else { format!("{} starts", what.len()) }),
+    );
+    failure.causes = what;
+    Some(failure.hint("the jobs that did start are in the report; fix the refused ones and run again"))
+}
+
+/// Closes the records of what goes on without us, on purpose.
+fn leave(session: &Session, story: &Story, why: &str) {
+    let ids = story.records.keys().cloned().collect();
+    session.mark(&ids, Standing::Left);
+    let jobs: Vec<&str> = story.jobs.iter().map(|tracked| tracked.report.job_id.as_str()).collect();
+    session.log.info(format!("{why}: leaving {} to run; nunu-ci wait follows, nunu-ci stop ends them", jobs.join(", ")));
+}
+
+fn dry_run(session: &Session) -> Reason {
+    session.log.info("dry run: nothing was uploaded and nothing was started");
+    Reason::DryRun
+}
+
+/// What has to happen when the command ended with a failure or a signal: nothing is left running, unless the user wants it so.
+pub(super) async fn clean_up(session: &Session, story: &mut Story) {
+    let wanted = if session.cancel.token().is_cancelled() {
+        session.plan.wait.on_cancel
+    } else if story.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Timeout) {
+        session.plan.wait.on_timeout
+    } else {
+        OnEnd::Stop
+    };
+    let something = !story.unfinished_jobs().is_empty() || !story.unclear.is_empty();
+    if !something {
+        return;
+    }
+    match wanted {
+        OnEnd::Leave => leave(session, story, "as wanted"),
+        OnEnd::Stop => stop::everything(session, story).await,
+    }
+}
+
+/// The failure that a signal is.
+pub(super) fn interrupted(reason: Reason) -> Failure {
+    let signal = if reason == Reason::Interrupted { "SIGINT" } else { "SIGTERM" };
+    Failure::new(reason, format!("interrupted by {signal}"))
+}
+
+/// The build that needs no upload, when the plan has one.
+#[must_use]
+pub(super) fn without_upload(source: &BuildSource) -> Option<Build> {
+    match source {
+        BuildSource::None => Some(Build::none()),
+        BuildSource::Id(id) => Some(Build { id: Some(id.clone()), origin: BuildOrigin::Given, ..Build::none() }),
+        BuildSource::Path(_) => None,
+    }
+}

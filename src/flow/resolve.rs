@@ -1,0 +1,108 @@
+//! Names become ids, by the service's own lists. Ids need no list and no permission for it.
+
+use crate::api::{ApiError, Named, Phase};
+use crate::config::{is_id, resolve_name};
+use crate::model::verdict::Quarantined;
+use crate::model::{Failure, Reason, RunSpec, Target};
+
+use super::session::Session;
+
+/// What is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Test,
+    Plan,
+    DeploymentConfig,
+    AgentConfig,
+}
+
+impl Kind {
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Plan => "test plan",
+            Self::DeploymentConfig => "deployment configuration",
+            Self::AgentConfig => "agent configuration",
+        }
+    }
+}
+
+/// Replaces every name in the plan by its id.
+///
+/// # Errors
+/// When a name is unknown or ambiguous (all of them at once), or the lists cannot be read.
+pub(super) async fn names(session: &mut Session) -> Result<(), Failure> {
+    let mut runs = std::mem::take(&mut session.plan.runs);
+    let mut quarantine = std::mem::take(&mut session.plan.gate.quarantine);
+    let mut wanted: Vec<(Kind, &mut String)> = Vec::new();
+    for spec in &mut runs {
+        collect(spec, &mut wanted);
+    }
+    for entry in &mut quarantine {
+        if let Quarantined::Test(test) = &mut entry.what {
+            wanted.push((Kind::Test, test));
+        }
+    }
+    wanted.retain(|(_, name)| !is_id(name));
+    let outcome = look_up(session, wanted).await;
+    session.plan.runs = runs;
+    session.plan.gate.quarantine = quarantine;
+    outcome
+}
+
+fn collect<'a>(spec: &'a mut RunSpec, wanted: &mut Vec<(Kind, &'a mut String)>) {
+    match &mut spec.target {
+        Target::Test(name) => wanted.push((Kind::Test, name)),
+        Target::Plan(name) => wanted.push((Kind::Plan, name)),
+        Target::Instructions(_) => {}
+    }
+    wanted.extend(spec.deployment_config.iter_mut().map(|name| (Kind::DeploymentConfig, name)));
+    wanted.extend(spec.agent_config.iter_mut().map(|name| (Kind::AgentConfig, name)));
+    for deployment in spec.players.values_mut().chain(spec.slots.values_mut()) {
+        wanted.push((Kind::DeploymentConfig, &mut deployment.deployment_config));
+    }
+}
+
+async fn look_up(session: &Session, mut wanted: Vec<(Kind, &mut String)>) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    for kind in [Kind::Test, Kind::Plan, Kind::DeploymentConfig, Kind::AgentConfig] {
+        if !wanted.iter().any(|(wanted, _)| *wanted == kind) {
+            continue;
+        }
+        let candidates: Vec<(String, String)> = list(session, kind)
+            .await
+            .map_err(|error| {
+                error.failure(Phase::Check).hint(format!("ids instead of names need no list of every {}", kind.noun()))
+            })?
+            .into_iter()
+            .map(|named| (named.id, named.name))
+            .collect();
+        for (_, name) in wanted.iter_mut().filter(|(wanted, _)| *wanted == kind) {
+            match resolve_name(kind.noun(), name, &candidates) {
+                Ok(id) => {
+                    session.log.info(format!("{} {name} is {id}", kind.noun()));
+                    **name = id;
+                }
+                // A configuration may have an id that is not a UUID, such as `ac_default`.
+                Err(_) if candidates.iter().any(|(id, _)| id == &**name) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    problems.sort();
+    problems.dedup();
+    Err(Failure::new(Reason::InvalidConfig, problems.join("\n"))
+        .hint("correct the name in the run config, or put the id from the dashboard in its place"))
+}
+
+async fn list(session: &Session, kind: Kind) -> Result<Vec<Named>, ApiError> {
+    match kind {
+        Kind::Test => session.api.tests().await,
+        Kind::Plan => session.api.test_plans().await,
+        Kind::DeploymentConfig => session.api.deployment_configs().await,
+        Kind::AgentConfig => session.api.agent_configs().await,
+    }
+}

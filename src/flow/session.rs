@@ -1,0 +1,101 @@
+//! What every part of the story shares: the plan, the host, the service, the cancel token and the state file.
+
+use std::collections::BTreeSet;
+
+use crate::api::Api;
+use crate::ci::Host;
+use crate::config::Plan;
+use crate::model::run_report::Context;
+use crate::model::units::format_time;
+use crate::model::{Log, RunSpec, Secrets};
+
+use super::cancel::Cancel;
+use super::finish;
+use super::state::{Place, Record, Standing, StartRecord, StateFile, What};
+use super::story::Story;
+use super::tags::PostTag;
+
+/// The surroundings of one invocation.
+pub(super) struct Session {
+    /// All that the user said.
+    pub(super) plan: Plan,
+    /// Where we run.
+    pub(super) host: Host,
+    /// Commit, branch and the like.
+    pub(super) context: Context,
+    /// The log.
+    pub(super) log: Log,
+    /// Everything that must not be shown.
+    pub(super) secrets: Secrets,
+    /// The service.
+    pub(super) api: Api,
+    /// The one cancel token.
+    pub(super) cancel: Cancel,
+    /// What is open on the service.
+    pub(super) state: StateFile,
+    /// Where in which pipeline we are.
+    pub(super) place: Place,
+    /// The invocation tag.
+    pub(super) invocation: String,
+    /// False when the key is known not to read runs.
+    pub(super) may_read: bool,
+    /// When we began.
+    pub(super) began: finish::Began,
+}
+
+impl Session {
+    /// A new open record of this place.
+    pub(super) fn record(&self, what: What) -> Record {
+        Record {
+            id: format!("{:016x}", fastrand::u64(..)),
+            standing: Standing::Open,
+            at: format_time(chrono::Utc::now()),
+            place: self.place.clone(),
+            api_url: self.plan.origin.clone(),
+            project_id: self.plan.project_id.clone(),
+            what,
+        }
+    }
+
+    /// The record of a start that is about to be posted.
+    pub(super) fn open_start(&self, spec: &RunSpec, tag: &PostTag, build_id: Option<&str>) -> Record {
+        self.record(What::Start(Box::new(StartRecord {
+            label: spec.label.clone(),
+            required: spec.required,
+            tag: tag.as_str().to_owned(),
+            invocation: self.invocation.clone(),
+            build_id: build_id.map(str::to_owned),
+            ..StartRecord::default()
+        })))
+    }
+
+    /// Writes a record. Without a state file the job goes on, but `stop` and `wait` elsewhere will not know of it.
+    pub(super) fn save(&self, story: &mut Story, record: &Record) {
+        story.records.entry(record.id.clone()).or_default();
+        if let Err(error) = self.state.put(record) {
+            self.state_trouble(&error);
+        }
+    }
+
+    /// Gives records another standing.
+    pub(super) fn mark(&self, ids: &BTreeSet<String>, standing: Standing) {
+        if ids.is_empty() {
+            return;
+        }
+        if let Err(error) = self.state.mark(ids, standing) {
+            self.state_trouble(&error);
+        }
+    }
+
+    fn state_trouble(&self, error: &std::io::Error) {
+        self.log.warn(format!(
+            "cannot write {}: {error}; a later stop or wait will not know what this job started",
+            self.state.path().display()
+        ));
+    }
+
+    /// Tells the world what is known by now: outputs, and an unfinished report that names what runs.
+    pub(super) fn known(&self, story: &Story) {
+        finish::publish(self, story);
+    }
+}

@@ -1,0 +1,363 @@
+//! The state file: what this place in the pipeline has open on the service, for `wait`, `stop` and a repeated attempt.
+//!
+//! One record for each start and upload, written before the request that costs something and again after it. Readable by its
+//! owner only. It may hold an `upload_id`, never the key and never a presigned URL. Several processes may use it at once:
+//! every change is made under a lock and lands by a rename.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Name of the file in its folder.
+const FILE_NAME: &str = "state.json";
+/// Layout of the file.
+const VERSION: u32 = 1;
+/// Finished records kept for the curious; older ones are dropped.
+const KEEP_DONE: usize = 50;
+/// A state file larger than this is not ours.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Where in which pipeline a record was made. Empty strings where the host has no such thing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// CI run.
+    #[serde(default)]
+    pub(super) run: String,
+    /// CI job.
+    #[serde(default)]
+    pub(super) job: String,
+    /// Leg of a matrix.
+    #[serde(default)]
+    pub(super) matrix: String,
+    /// Step of the job.
+    #[serde(default)]
+    pub(super) step: String,
+    /// Attempt of the CI run.
+    #[serde(default)]
+    pub(super) attempt: String,
+}
+
+impl Place {
+    /// True for records of the same job: steps of one job share their safety net.
+    #[must_use]
+    pub(super) fn same_job(&self, other: &Self) -> bool {
+        self.run == other.run && self.job == other.job && self.matrix == other.matrix
+    }
+
+    /// The parts that stay the same over attempts.
+    #[must_use]
+    pub(super) fn parts(&self) -> [&str; 4] {
+        [&self.run, &self.job, &self.matrix, &self.step]
+    }
+}
+
+/// How far a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Standing {
+    /// Somebody is at it, or died at it.
+    Open,
+    /// Left running on purpose (`start`, `wait: false`, `on_cancel: leave`, `on_timeout: leave`).
+    Left,
+    /// Finished, stopped, cancelled or never begun.
+    Done,
+}
+
+/// What a record is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(super) enum What {
+    /// An upload with a reservation on the service.
+    Upload {
+        /// Build it is for.
+        build_id: String,
+        /// Where in storage.
+        object_key: String,
+        /// Of multipart uploads; a secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        upload_id: Option<String>,
+    },
+    /// A start.
+    Start(Box<StartRecord>),
+}
+
+/// A start, posted or about to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StartRecord {
+    /// Label of the run entry.
+    pub(super) label: String,
+    /// `false`: it cannot fail the job.
+    pub(super) required: bool,
+    /// The post tag.
+    pub(super) tag: String,
+    /// The invocation tag.
+    pub(super) invocation: String,
+    /// Jobs of it; empty while the answer has not come.
+    #[serde(default)]
+    pub(super) job_ids: Vec<String>,
+    /// Runs of it, where the service speaks its oldest language and gives no jobs to poll.
+    #[serde(default)]
+    pub(super) run_ids: Vec<String>,
+    /// Devices the start named, by job id.
+    #[serde(default)]
+    pub(super) devices: Vec<(String, String)>,
+    /// Of plans.
+    #[serde(default)]
+    pub(super) test_plan_execution_id: Option<String>,
+    /// Build it was started with.
+    #[serde(default)]
+    pub(super) build_id: Option<String>,
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// Unique within the file.
+    pub(super) id: String,
+    /// How far it is.
+    pub(super) standing: Standing,
+    /// When it was made.
+    pub(super) at: String,
+    /// Where it was made.
+    pub(super) place: Place,
+    /// Service it was made at.
+    pub(super) api_url: String,
+    /// Project, when one was named.
+    #[serde(default)]
+    pub(super) project_id: Option<String>,
+    /// What it is about.
+    #[serde(flatten)]
+    pub(super) what: What,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Contents {
+    version: u32,
+    #[serde(default)]
+    records: Vec<Record>,
+}
+
+/// The state file of one folder.
+#[derive(Debug, Clone)]
+pub(super) struct StateFile {
+    folder: PathBuf,
+}
+
+impl StateFile {
+    /// The state file in `folder`, which is made when something is written.
+    #[must_use]
+    pub(super) const fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(FILE_NAME)
+    }
+
+    /// All records, oldest first; none when there is no file yet.
+    ///
+    /// # Errors
+    /// When the file exists and cannot be read or is not ours.
+    pub(super) fn records(&self) -> io::Result<Vec<Record>> {
+        read(&self.path())
+    }
+
+    /// Adds `record`, or replaces the one with its id.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub(super) fn put(&self, record: &Record) -> io::Result<()> {
+        self.change(|records| {
+            if let Some(old) = records.iter_mut().find(|old| old.id == record.id) {
+                *old = record.clone();
+            } else {
+                records.push(record.clone());
+            }
+        })
+    }
+
+    /// Gives the records with these ids that are not done yet another standing.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub(super) fn mark(&self, ids: &BTreeSet<String>, standing: Standing) -> io::Result<()> {
+        self.change(|records| {
+            for record in records.iter_mut().filter(|record| ids.contains(&record.id)) {
+                if record.standing != Standing::Done {
+                    record.standing = standing;
+                }
+            }
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Record>)) -> io::Result<()> {
+        create_private_folder(&self.folder)?;
+        let lock = private(OpenOptions::new().create(true).truncate(false).write(true))
+            .open(self.folder.join("state.lock"))?;
+        lock.lock()?;
+        let path = self.path();
+        // A file that is not ours, or was cut short by a full disk, must not stop us from recording what costs money.
+        let mut records = read(&path).unwrap_or_default();
+        change(&mut records);
+        drop_old(&mut records);
+        let text =
+            serde_json::to_vec_pretty(&Contents { version: VERSION, records }).map_err(io::Error::other)?;
+        let fresh = self.folder.join(format!("state.{}.tmp", std::process::id()));
+        write_private(&fresh, &text).and_then(|()| fs::rename(&fresh, &path)).inspect_err(|_| {
+            let _ = fs::remove_file(&fresh);
+        })
+        // The lock ends with `lock`.
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<Record>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+        Ok(about) if about.len() > LARGEST => {
+            return Err(io::Error::other("the state file is too large to be ours"));
+        }
+        Ok(_) => {}
+    }
+    let contents: Contents = serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)?;
+    if contents.version != VERSION {
+        return Err(io::Error::other(format!(
+            "the state file has version {}, this program knows {VERSION}",
+            contents.version
+        )));
+    }
+    Ok(contents.records)
+}
+
+fn drop_old(records: &mut Vec<Record>) {
+    let done = records.iter().filter(|record| record.standing == Standing::Done).count();
+    let mut too_many = done.saturating_sub(KEEP_DONE);
+    records.retain(|record| {
+        let drop = too_many > 0 && record.standing == Standing::Done;
+        too_many -= usize::from(drop);
+        !drop
+    });
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file: File = private(OpenOptions::new().create(true).truncate(true).write(true)).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+#[cfg(unix)]
+fn create_private_folder(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn create_private_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BTreeSet, KEEP_DONE, Place, Record, Standing, StartRecord, StateFile, What, fs};
+
+    fn record(id: &str, standing: Standing) -> Record {
+        Record {
+            id: id.to_owned(),
+            standing,
+            at: "2026-01-01T00:00:00Z".to_owned(),
+            place: Place { run: "1".to_owned(), ..Place::default() },
+            api_url: "https://nunu.ai".to_owned(),
+            project_id: None,
+            what: What::Start(Box::new(StartRecord { label: "smoke".to_owned(), ..StartRecord::default() })),
+        }
+    }
+
+    fn ids(records: &[Record]) -> Vec<&str> {
+        records.iter().map(|record| record.id.as_str()).collect()
+    }
+
+    #[test]
+    fn keeps_records_over_processes() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateFile::new(home.path().join("deep/.nunu-state"));
+        assert_eq!(state.records().unwrap(), []);
+        let mut first = record("a", Standing::Open);
+        state.put(&first).unwrap();
+        state.put(&record("b", Standing::Open)).unwrap();
+        first.standing = Standing::Left;
+        state.put(&first).unwrap();
+        let again = StateFile::new(home.path().join("deep/.nunu-state"));
+        let records = again.records().unwrap();
+        assert_eq!(ids(&records), ["a", "b"]);
+        assert_eq!(records[0].standing, Standing::Left);
+        state.mark(&BTreeSet::from(["b".to_owned()]), Standing::Done).unwrap();
+        state.mark(&BTreeSet::from(["b".to_owned()]), Standing::Open).unwrap();
+        assert_eq!(again.records().unwrap()[1].standing, Standing::Done, "what is done stays done");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let state = StateFile::new(home.path().to_owned());
+        state.put(&record("a", Standing::Open)).unwrap();
+        assert_eq!(fs::metadata(state.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn survives_a_file_that_was_cut_short() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateFile::new(home.path().to_owned());
+        fs::write(state.path(), b"{\"version\":1,\"reco").unwrap();
+        assert!(state.records().is_err());
+        state.put(&record("a", Standing::Open)).unwrap();
+        assert_eq!(ids(&state.records().unwrap()), ["a"]);
+    }
+
+    #[test]
+    fn forgets_old_finished_records_but_never_open_ones() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateFile::new(home.path().to_owned());
+        state.put(&record("open", Standing::Open)).unwrap();
+        for number in 0..KEEP_DONE + 5 {
+            state.put(&record(&format!("done-{number}"), Standing::Done)).unwrap();
+        }
+        let records = state.records().unwrap();
+        assert_eq!(records.len(), KEEP_DONE + 1);
+        assert_eq!(ids(&records)[..2], ["open", "done-5"]);
+    }
+
+    #[test]
+    fn writers_do_not_lose_each_others_records() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateFile::new(home.path().to_owned());
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let state = state.clone();
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        state.put(&record(&format!("{writer}-{number}"), Standing::Open)).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(state.records().unwrap().len(), 40);
+    }
+}

@@ -1,0 +1,80 @@
+//! The house rules, read from the sources: imports only go down, and no file grows into a maze.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room -> rooms it may import.
+const MAY_IMPORT: [(&str, &[&str]); 8] = [
+    ("flow", &["config", "upload", "api", "ci", "report", "http", "model"]),
+    ("config", &["model"]),
+    ("upload", &["api", "http", "model"]),
+    ("ci", &["model"]),
+    ("report", &["model"]),
+    ("api", &["http", "model"]),
+    ("http", &["model"]),
+    ("model", &[]),
+];
+/// Lines a source file has at most, its tests included.
+const LONGEST_FILE: usize = 500;
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn imports_only_go_down() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let rooms: BTreeMap<&str, &[&str]> = MAY_IMPORT.into_iter().collect();
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 20, "only {} source files found", files.len());
+    let mut wrong = Vec::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let room = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+        let Some(&allowed) = rooms.get(room) else {
+            assert!(["lib.rs", "main.rs"].contains(&room), "{} belongs to no room", inside.display());
+            continue;
+        };
+        let text = fs::read_to_string(&file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            for import in line.split("crate::").skip(1) {
+                let target: String =
+                    import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if rooms.contains_key(target.as_str())
+                    && target != room
+                    && !allowed.contains(&target.as_str())
+                {
+                    wrong.push(format!("{}:{}: {room} imports {target}", inside.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_stay_readable() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "simulator/src", "tests"] {
+        sources(&root.join(folder), &mut files);
+    }
+    let long: Vec<String> = files
+        .iter()
+        .filter_map(|file| {
+            let lines = fs::read_to_string(file).unwrap().lines().count();
+            (lines > LONGEST_FILE)
+                .then(|| format!("{}: {lines} lines", file.strip_prefix(root).unwrap().display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "over {LONGEST_FILE} lines:\n{}", long.join("\n"));
+}
