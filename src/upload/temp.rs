@@ -14,7 +14,7 @@ use crate::model::units;
 /// `Disk` when no folder can be written to or none has the room.
 pub(crate) fn create(folders: &[PathBuf], needed: u64) -> Result<File, UploadError> {
     let mut problem = None;
-    for folder in folders {
+    for folder in folders.iter().map(PathBuf::as_path) {
         match open(folder, needed) {
             Ok(file) => return Ok(file),
             // The first folder is the one that the user or the host has chosen, so its problem is the one to tell.
@@ -22,7 +22,7 @@ pub(crate) fn create(folders: &[PathBuf], needed: u64) -> Result<File, UploadErr
         }
     }
     let (path, source) = problem.unwrap_or_else(|| {
-        (Path::new(""), std::io::Error::other("neither RUNNER_TEMP, TMPDIR, TEMP nor TMP is set"))
+        ("".as_ref(), std::io::Error::other("neither RUNNER_TEMP, TMPDIR, TEMP nor TMP is set"))
     });
     Err(full(path, source))
 }
