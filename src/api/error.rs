@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use crate::http::HttpError;
+use crate::http::{self, HttpError};
 
-use super::auth::AuthProblem;
+use super::auth::{AuthProblem, KeyKind};
 use super::client::Call;
+use super::wire::Problem;
 
 /// Who or what is at fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// The key, or what it may do.
     Auth(AuthProblem),
-    /// 404: no such thing, or not in this project.
+    /// 404 and 410: no such thing, or not in this project.
     NotFound,
     /// 402: the build storage is full.
     Quota {
@@ -34,12 +35,21 @@ pub enum Fault {
         /// How long it wants us to wait, at most 60 s.
         retry_after: Option<Duration>,
     },
-    /// An answer that cannot be understood: HTML, cut JSON, something else.
+    /// An answer that cannot be understood: HTML, cut JSON, something else; in words.
     Unreadable(String),
     /// A redirect, which API calls never follow.
     Redirected,
     /// No answer at all.
     Network(HttpError),
+}
+
+/// The key as far as messages may tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyNote {
+    /// Its kind.
+    pub kind: KeyKind,
+    /// Whether a project id was given.
+    pub project: bool,
 }
 
 /// A call that failed.
@@ -52,41 +62,125 @@ pub struct ApiError {
     pub status: Option<u16>,
     /// Who is at fault.
     pub fault: Fault,
-    /// The server's own words, clipped.
+    /// The server's own words, one line, clipped and redacted.
     pub words: Option<String>,
     /// The server's error code, such as `UPLOAD_NOT_FOUND`.
     pub code: Option<String>,
+    /// True when the answer was a web page: something in between may have given it.
+    pub html: bool,
     /// Attempts made.
     pub attempts: u32,
+    /// The key that was used.
+    pub key: KeyNote,
 }
 
 impl ApiError {
-    fn headline(&self) -> String {
-        format!("{} failed", self.call)
+    /// An error without an answer, or with one that cannot be understood.
+    pub(super) const fn new(call: Call, key: KeyNote, status: Option<u16>, fault: Fault) -> Self {
+        Self { call, status, fault, words: None, code: None, html: false, attempts: 1, key }
     }
-    /// True when the same call may work later: 429, 408, 5xx, network trouble, an unreadable answer.
+
+    /// What an answer without success means.
+    pub(super) fn of_answer(
+        call: Call,
+        key: KeyNote,
+        status: u16,
+        problem: Problem,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        let quota = Fault::Quota { used: problem.used, capacity: problem.capacity, needed: problem.needed };
+        let fault = match status {
+            _ if problem.code.as_deref() == Some("QUOTA_EXCEEDED") => quota,
+            401 | 403 => Fault::Auth(AuthProblem::of(status, problem.words.as_deref())),
+            402 => quota,
+            404 | 410 => Fault::NotFound,
+            409 => Fault::Conflict,
+            413 => Fault::TooLarge,
+            408 | 425 | 429 | 500..=599 => Fault::Unavailable { retry_after },
+            300..=399 => Fault::Redirected,
+            400..=499 => Fault::BadRequest,
+            _ => Fault::Unreadable(format!("the unusual status {status}")),
+        };
+        Self { words: problem.words, code: problem.code, html: problem.html, ..Self::new(call, key, Some(status), fault) }
+    }
+
+    /// One line: the call, the status and the server's words.
+    fn headline(&self) -> String {
+        let call = &self.call;
+        let tries = if self.attempts > 1 { format!(" after {} attempts", self.attempts) } else { String::new() };
+        let status = self.status.map(|status| format!(" {status}")).unwrap_or_default();
+        match (&self.fault, &self.words) {
+            (Fault::Network(error), _) => format!("{call} failed{tries}: {error}"),
+            (Fault::Unreadable(what), _) => format!("{call} answered{status} with {what}{tries}"),
+            (_, Some(words)) => format!("{call} answered{status}{tries}: {words}"),
+            (_, None) if self.html => format!("{call} answered{status} with a web page{tries}"),
+            (_, None) => format!("{call} answered{status}{tries}"),
+        }
+    }
+
+    /// For a line about a retry: `503 from POST /builds/upload`.
+    pub(super) fn brief(&self) -> String {
+        match (&self.fault, self.status) {
+            (Fault::Network(error), _) => format!("{} from {}", error.brief(), self.call),
+            (Fault::Unreadable(what), _) => format!("{what} from {}", self.call),
+            (_, Some(status)) => format!("{status} from {}", self.call),
+            (_, None) => format!("no answer from {}", self.call),
+        }
+    }
+
+    /// What it means for another attempt.
+    pub(super) fn retry_fault(&self) -> http::Fault {
+        match &self.fault {
+            Fault::Unavailable { retry_after } if self.status == Some(429) => {
+                http::Fault::Harmless { retry_after: *retry_after }
+            }
+            Fault::Unavailable { retry_after } => http::Fault::Unclear { retry_after: *retry_after },
+            Fault::Unreadable(_) => http::Fault::Unclear { retry_after: None },
+            Fault::Network(error) if !error.is_transient() => http::Fault::Final,
+            Fault::Network(error) if error.is_unclear() => http::Fault::Unclear { retry_after: None },
+            Fault::Network(_) => http::Fault::Harmless { retry_after: None },
+            _ => http::Fault::Final,
+        }
+    }
+
+    /// True when the same call may work later: 408, 429, 5xx, network trouble, an unreadable answer.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        todo!()
+        self.retry_fault() != http::Fault::Final
     }
+
     /// True when the call may have had its effect although no usable answer came.
     #[must_use]
     pub fn is_unclear(&self) -> bool {
-        todo!()
+        match &self.fault {
+            Fault::Unavailable { .. } => self.status != Some(429),
+            Fault::Unreadable(_) => true,
+            Fault::Network(error) => error.is_unclear(),
+            _ => false,
+        }
     }
+
     /// True for a 404.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.fault == Fault::NotFound
     }
+
+    /// True when an upload is unknown, timed out, cancelled or already complete.
+    #[must_use]
+    pub fn is_upload_gone(&self) -> bool {
+        self.is_not_found() || self.code.as_deref() == Some("UPLOAD_NOT_FOUND")
+    }
+
     /// True for 401 and 403.
     #[must_use]
-    pub fn is_auth(&self) -> bool {
+    pub const fn is_auth(&self) -> bool {
         matches!(self.fault, Fault::Auth(_))
     }
+
     /// True when nothing answered.
     #[must_use]
-    pub fn is_network(&self) -> bool {
+    pub const fn is_network(&self) -> bool {
         matches!(self.fault, Fault::Network(_))
     }
 }

@@ -1,13 +1,34 @@
 //! Comments on GitHub pull requests and GitLab merge requests, with their own tokens on their own hosts.
+//! The nunu.ai key never comes here.
 
-use secrecy::SecretString;
+use std::time::Duration;
 
-use crate::http::Net;
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
+
+use crate::http::{Attempts, Class, HttpError, Net, Policy, Reply, Request, Route, is_confidential};
+use crate::model::secrets::{ExposeSecret as _, SecretString};
+
+use super::client::Call;
+use super::error::{ApiError, KeyNote};
+use super::wire::{self, Fields};
+use super::{Fault, KeyKind};
+
+/// Comments on a page.
+const PAGE: usize = 100;
+/// Pages that are read.
+const PAGES: usize = 10;
+/// All attempts of one call together: a comment must not hold a job up.
+const BUDGET: Duration = Duration::from_secs(20);
+/// One attempt.
+const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Where comments go.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Forge {
-    /// GitHub: issue comments.
+    /// GitHub: issue comments (REST API, "Issue comments").
     GitHub {
         /// `GITHUB_API_URL`.
         api_url: String,
@@ -16,7 +37,7 @@ pub enum Forge {
         /// Pull request number.
         number: u64,
     },
-    /// GitLab: merge request notes.
+    /// GitLab: merge request notes (REST API, "Notes").
     GitLab {
         /// `CI_API_V4_URL`.
         api_url: String,
@@ -55,33 +76,176 @@ pub struct Comments {
 }
 
 impl Comments {
-    /// Comments at `forge`, with a token of that forge.
+    /// Comments at `forge`, with a token of that forge, which is registered as a secret.
     #[must_use]
     pub fn new(net: Net, forge: Forge, token: SecretString) -> Self {
+        net.secret(token.expose_secret());
         Self { net, forge, token }
     }
-    /// The newest 500 comments.
+
+    /// All comments, at most 1,000.
     ///
     /// # Errors
     /// See [`ForgeError`].
     pub async fn list(&self) -> Result<Vec<Comment>, ForgeError> {
-        let _ = (&self.net, &self.forge, &self.token);
-        todo!()
+        let mut comments = Vec::new();
+        for page in 1..=PAGES {
+            let mut url = self.url(None)?;
+            url.query_pairs_mut().append_pair("per_page", &PAGE.to_string()).append_pair("page", &page.to_string());
+            let reply = self.call("GET", url, None, Class::Repeatable).await?;
+            let items = wire::list_of(&reply, &[]).map(<[Value]>::to_vec).unwrap_or_default();
+            comments.extend(items.iter().filter_map(|item| {
+                let fields = Fields::of(item);
+                Some(Comment { id: fields.count(&["id"])?, body: fields.text(&["body"]).unwrap_or_default() })
+            }));
+            if items.len() < PAGE {
+                break;
+            }
+        }
+        Ok(comments)
     }
+
     /// Writes a new comment.
     ///
     /// # Errors
     /// See [`ForgeError`].
     pub async fn create(&self, body: &str) -> Result<(), ForgeError> {
-        let _ = body;
-        todo!()
+        self.call("POST", self.url(None)?, Some(body), Class::Effectful).await.map(drop)
     }
+
     /// Replaces the text of a comment.
     ///
     /// # Errors
     /// See [`ForgeError`].
     pub async fn update(&self, id: u64, body: &str) -> Result<(), ForgeError> {
-        let _ = (id, body);
-        todo!()
+        let method = match self.forge {
+            Forge::GitHub { .. } => "PATCH",
+            Forge::GitLab { .. } => "PUT",
+        };
+        self.call(method, self.url(Some(id))?, Some(body), Class::Repeatable).await.map(drop)
     }
+
+    /// The list of comments, or one of them.
+    fn url(&self, id: Option<u64>) -> Result<Url, ForgeError> {
+        let (api_url, mut segments) = match &self.forge {
+            Forge::GitHub { api_url, repository, number } => {
+                let mut segments = vec!["repos".to_owned()];
+                segments.extend(repository.split('/').map(str::to_owned));
+                segments.push("issues".to_owned());
+                if id.is_none() {
+                    segments.push(number.to_string());
+                }
+                segments.push("comments".to_owned());
+                (api_url, segments)
+            }
+            Forge::GitLab { api_url, project, number } => {
+                let words = ["projects", project, "merge_requests", &number.to_string(), "notes"];
+                (api_url, words.map(str::to_owned).to_vec())
+            }
+        };
+        segments.extend(id.map(|id| id.to_string()));
+        let wrong = || ForgeError {
+            message: format!("the address of the {} API is not an https:// URL", self.name()),
+            hint: None,
+        };
+        let mut url = Url::parse(api_url).ok().filter(is_confidential).ok_or_else(wrong)?;
+        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(&segments);
+        Ok(url)
+    }
+
+    async fn call(
+        &self,
+        method: &'static str,
+        url: Url,
+        text: Option<&str>,
+        class: Class,
+    ) -> Result<Value, ForgeError> {
+        let call = Call { method, path: url.path().to_owned() };
+        let request = self.request(method, url, text)?;
+        let mut attempts = Attempts::begin(Policy { budget: BUDGET, ..Policy::patient(class) });
+        loop {
+            let time = ATTEMPT.min(attempts.time_left().max(Duration::from_secs(1)));
+            let mut error = match self.net.send(&request, attempts.number(), time).await {
+                Ok(reply) => match check(&call, &reply) {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error,
+                },
+                Err(error) => ApiError::new(call.clone(), NO_KEY, None, Fault::Network(error)),
+            };
+            error.attempts = attempts.number();
+            if !attempts.again(error.retry_fault(), &error.brief(), self.net.log()).await {
+                return Err(self.error(&error));
+            }
+        }
+    }
+
+    fn request(&self, method: &'static str, url: Url, text: Option<&str>) -> Result<Request, ForgeError> {
+        let token = self.token.expose_secret().trim();
+        let (name, value, accept) = match self.forge {
+            Forge::GitHub { .. } => (AUTHORIZATION, format!("Bearer {token}"), "application/vnd.github+json"),
+            Forge::GitLab { .. } => (HeaderName::from_static("private-token"), token.to_owned(), "application/json"),
+        };
+        let mut value = HeaderValue::from_str(&value).map_err(|_| ForgeError {
+            message: format!("the {} token holds characters that no token has", self.name()),
+            hint: None,
+        })?;
+        value.set_sensitive(true);
+        let mut headers = vec![(name, value), (ACCEPT, HeaderValue::from_static(accept))];
+        if matches!(self.forge, Forge::GitHub { .. }) {
+            let version = HeaderValue::from_static("2022-11-28");
+            headers.push((HeaderName::from_static("x-github-api-version"), version));
+        }
+        if text.is_some() {
+            headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        }
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        let body = text.map(|text| Bytes::from(json!({ "body": text }).to_string()));
+        Ok(Request { method, url, headers, body, route: Route::Pooled })
+    }
+
+    const fn name(&self) -> &'static str {
+        match self.forge {
+            Forge::GitHub { .. } => "GitHub",
+            Forge::GitLab { .. } => "GitLab",
+        }
+    }
+
+    fn error(&self, error: &ApiError) -> ForgeError {
+        let hint = match (&self.forge, error.status) {
+            (Forge::GitHub { .. }, Some(401)) => Some("the token is not valid: pass github-token: ${{ github.token }}"),
+            (Forge::GitHub { .. }, Some(403 | 404)) => Some(
+                "the token may not write comments: give the job `permissions: pull-requests: write`; pull requests of forks get a read-only token",
+            ),
+            (Forge::GitLab { .. }, Some(401)) => {
+                Some("the token is not valid: use a project access token with the scope api (CI_JOB_TOKEN cannot write notes)")
+            }
+            (Forge::GitLab { .. }, Some(403 | 404)) => {
+                Some("the token may not write notes: it needs the scope api and at least the role Reporter in this project")
+            }
+            _ => None,
+        };
+        let network = match &error.fault {
+            Fault::Network(HttpError::Tls { certificate: true, host, .. }) => {
+                Some(format!("put your company's CA of {host} into a PEM file and set SSL_CERT_FILE to it"))
+            }
+            _ => None,
+        };
+        ForgeError {
+            message: format!("{}: {}", self.name(), self.net.secrets().redact(&error.to_string())),
+            hint: hint.map(str::to_owned).or(network),
+        }
+    }
+}
+
+/// There is no nunu.ai key in these calls.
+const NO_KEY: KeyNote = KeyNote { kind: KeyKind::Other, project: false };
+
+fn check(call: &Call, reply: &Reply) -> Result<Value, ApiError> {
+    let status = reply.head.status;
+    if (200..300).contains(&status) {
+        return serde_json::from_slice(&reply.body).map_err(|_| {
+            ApiError::new(call.clone(), NO_KEY, Some(status), Fault::Unreadable("something that is not JSON".to_owned()))
+        });
+    }
+    Err(ApiError::of_answer(call.clone(), NO_KEY, status, wire::problem(&reply.body), reply.head.retry_after))
 }

@@ -3,8 +3,14 @@
 use crate::model::run_report::Attempt;
 use crate::model::units::Timestamp;
 
+use super::ask::Ask;
+use super::builds::tag_query;
 use super::client::Api;
 use super::error::ApiError;
+use super::wire;
+
+/// Most jobs of a list.
+const MOST_JOBS: usize = 2_000;
 
 /// A job as the service last told it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,15 +64,38 @@ impl Api {
     /// # Errors
     /// See [`ApiError`]; [`ApiError::is_not_found`] means that the service is too old to know jobs.
     pub async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<JobSnapshot>, ApiError> {
-        let _ = filter;
-        todo!()
+        let execution = filter.test_plan_execution_id.as_deref();
+        let ask = Ask::get(&["jobs"])
+            .with("status", filter.status.unwrap_or_default())
+            .with("test_plan_execution_id", execution.unwrap_or_default())
+            .with("tags", tag_query(&filter.tags));
+        let mut jobs = self.pages(&ask, &["data", "jobs"], MOST_JOBS, |value| self.linked(wire::job(value)?)).await?;
+        jobs.retain(|job| {
+            let same = |wanted: &str| job.test_plan_execution_id.as_deref().is_none_or(|found| found == wanted);
+            execution.is_none_or(same) && filter.tags.iter().all(|tag| job.tags.contains(tag))
+        });
+        Ok(jobs)
     }
+
     /// `GET jobs/{id}`.
     ///
     /// # Errors
     /// See [`ApiError`].
     pub async fn job(&self, job_id: &str) -> Result<JobSnapshot, ApiError> {
-        let _ = job_id;
-        todo!()
+        let ask = Ask::get(&["jobs", job_id]);
+        let read = |answer: &super::ask::Answer| wire::job(&answer.json).and_then(|job| self.linked(job));
+        let job = self.ask(&ask, |answer| read(answer).ok_or_else(|| "no job".to_owned())).await?;
+        Ok(JobSnapshot { job_id: job_id.to_owned(), ..job })
+    }
+
+    /// The job with dashboard links, where the project is known.
+    #[expect(clippy::unnecessary_wraps, reason = "it ends a chain of readers that may find nothing")]
+    fn linked(&self, mut job: JobSnapshot) -> Option<JobSnapshot> {
+        if let Some(project) = job.project_id.clone().or_else(|| self.project_id().map(str::to_owned)) {
+            for attempt in job.attempts.iter_mut().filter(|attempt| !attempt.run_id.is_empty()) {
+                attempt.url = Some(self.run_url(&project, &attempt.run_id));
+            }
+        }
+        Some(job)
     }
 }

@@ -1,7 +1,8 @@
 //! The nunu.ai API: one method per endpoint, wire types of every generation, one error type.
-//! Talks through `http` only. The storage types of `http` are re-exported, so that `upload` needs this room alone.
+//! Talks through `http` only. What `upload` and `flow` need of `http` is re-exported, so that this room alone is enough for them.
 
 mod artifacts;
+mod ask;
 mod auth;
 mod builds;
 mod client;
@@ -16,15 +17,15 @@ mod start;
 mod stop;
 mod wire;
 
-pub use artifacts::{ArtifactStream, Chunk};
+pub use artifacts::ArtifactStream;
 pub use auth::{AuthProblem, KeyKind};
 pub use builds::{
     BuildFilter, BuildReadiness, InitiateUpload, OpenUpload, StoredBuild, UploadHandle, UploadKind,
 };
 pub use client::{Api, Call, Mode};
 pub use configs::Named;
-pub use error::{ApiError, Fault};
-pub use failure::Phase;
+pub use error::{ApiError, Fault, KeyNote};
+pub use failure::{Phase, missing_permissions};
 pub use jobs::{JobFilter, JobSnapshot};
 pub use permissions::Proof;
 pub use runs::{BugPage, RunDetails, RunFilter};

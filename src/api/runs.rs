@@ -2,8 +2,14 @@
 
 use crate::model::run_report::{Attempt, Bug};
 
+use super::ask::Ask;
+use super::builds::tag_query;
 use super::client::Api;
 use super::error::ApiError;
+use super::wire;
+
+/// Most runs of a list.
+const MOST_RUNS: usize = 2_000;
 
 /// A run as the service last told it.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,23 +62,57 @@ impl Api {
     /// # Errors
     /// See [`ApiError`].
     pub async fn list_runs(&self, filter: &RunFilter) -> Result<Vec<RunDetails>, ApiError> {
-        let _ = filter;
-        todo!()
+        let execution = filter.test_plan_execution_id.as_deref();
+        let job = filter.job_id.as_deref();
+        let ask = Ask::get(&["runs"])
+            .with("state", filter.state.unwrap_or_default())
+            .with("job_id", job.unwrap_or_default())
+            .with("test_plan_execution_id", execution.unwrap_or_default())
+            .with("tags", tag_query(&filter.tags));
+        let read = |value: &serde_json::Value| wire::run(value).map(|run| self.linked_run(run));
+        let mut runs = self.pages(&ask, &["data", "runs"], MOST_RUNS, read).await?;
+        runs.retain(|run| {
+            let same = |found: Option<&str>, wanted: Option<&str>| {
+                wanted.is_none_or(|wanted| found.is_none_or(|found| found == wanted))
+            };
+            same(run.job_id.as_deref(), job)
+                && same(run.test_plan_execution_id.as_deref(), execution)
+                && filter.tags.iter().all(|tag| run.tags.contains(tag))
+        });
+        Ok(runs)
     }
+
     /// `GET runs/{id}` with players, steps and artifacts.
     ///
     /// # Errors
     /// See [`ApiError`].
     pub async fn run(&self, run_id: &str) -> Result<RunDetails, ApiError> {
-        let _ = run_id;
-        todo!()
+        let ask = Ask::get(&["runs", run_id]);
+        let run = self.ask(&ask, |answer| wire::run(&answer.json).ok_or_else(|| "no run".to_owned())).await?;
+        Ok(self.linked_run(run))
     }
+
     /// `GET runs/{id}/bugs`.
     ///
     /// # Errors
     /// See [`ApiError`].
     pub async fn bugs(&self, run_id: &str) -> Result<BugPage, ApiError> {
-        let _ = run_id;
-        todo!()
+        let ask = Ask::get(&["runs", run_id, "bugs"]);
+        self.ask(&ask, |answer| wire::bugs(&answer.json).ok_or_else(|| "no list of bugs".to_owned())).await
+    }
+
+    /// The run with dashboard links, where the project is known, and with addresses for artifacts that came without.
+    fn linked_run(&self, mut run: RunDetails) -> RunDetails {
+        let project = run.project_id.clone().or_else(|| self.project_id().map(str::to_owned));
+        run.attempt.url = project.as_ref().map(|project| self.run_url(project, &run.run_id));
+        for player in &mut run.attempt.players {
+            if let Some(project) = project.as_ref().filter(|_| !player.id.is_empty()) {
+                player.url = Some(self.player_url(project, &player.id));
+            }
+            for artifact in player.artifacts.iter_mut().filter(|artifact| artifact.url.is_empty()) {
+                artifact.url = self.artifact_url(&player.id, &artifact.file_name).unwrap_or_default();
+            }
+        }
+        run
     }
 }

@@ -1,11 +1,17 @@
 //! Starting runs: the body of a start, and replies of every generation.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
 
-use crate::model::RunSpec;
+use serde_json::{Map, Value};
 
+use crate::http::Class;
+use crate::model::run::Deployment;
+use crate::model::{RunSpec, Target};
+
+use super::ask::{Ask, LONG};
 use super::client::Api;
 use super::error::ApiError;
+use super::wire;
 
 /// Which objects are polled after a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,25 +51,242 @@ impl Started {
     /// True when only a part of what was asked for was started.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        todo!()
+        let fewer = matches!((self.requested, self.started), (Some(requested), Some(started)) if started < requested);
+        !self.failed_devices.is_empty() || fewer
     }
 }
 
-/// The body of the start call for `spec`: documented fields only, absent rather than null. `build_id` is sent only together
-/// with a deployment configuration; `tags` (ours) follow the user's own.
+/// The body of the start call for `spec`: documented fields only, absent rather than null (API reference, "Start runs" and
+/// "Start test plan runs"). Ids must be resolved; `tags` (ours) follow the user's own.
+///
+/// `build_id` belongs to the default deployment configuration. Without one it goes to every player or slot that names no build
+/// of its own, since the uploaded build is the one to test.
 #[must_use]
 pub fn start_body(spec: &RunSpec, build_id: Option<&str>, tags: &[String]) -> Value {
-    let _ = (spec, build_id, tags);
-    todo!()
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    let text = |value: &Option<String>| value.as_deref().map(Value::from);
+    let default = spec.deployment_config.is_some();
+    let own = build_id.filter(|_| !default);
+
+    match &spec.target {
+        Target::Test(id) => {
+            set("multiplayer_test_id", Some(id.as_str().into()));
+            set("retries", spec.retries.map(Value::from));
+            set("instances", spec.instances.map(Value::from));
+            set("player_deployment_configs", deployments(&spec.players, own));
+        }
+        Target::Plan(_) => set("slot_deployment_configs", deployments(&spec.slots, own)),
+        Target::Instructions(words) => {
+            set("instructions", Some(words.as_str().into()));
+            set("name", Some(spec.label.as_str().into()));
+        }
+    }
+    set("deployment_config_id", text(&spec.deployment_config));
+    if default {
+        set("build_id", build_id.map(Value::from));
+        set("extra_build_ids", extra_builds(&spec.extra_builds));
+    }
+    set("agent_config_id", text(&spec.agent_config));
+    set("run_on_all_configured_devices", spec.all_configured_devices.then_some(Value::Bool(true)));
+    set("render_templates", spec.template_data.as_ref().map(|_| Value::Bool(true)));
+    set("template_data", spec.template_data.clone().map(Value::Object));
+    let options = serde_json::to_value(&spec.options).ok();
+    set("options", options.filter(|options| options.as_object().is_some_and(|map| !map.is_empty())));
+    let mut all: Vec<&str> = Vec::new();
+    for tag in spec.tags.iter().chain(tags) {
+        if !all.contains(&tag.as_str()) {
+            all.push(tag);
+        }
+    }
+    set("additional_tags", (!all.is_empty()).then(|| all.into()));
+    Value::Object(body)
+}
+
+/// Deployments by number, those without a build with `build_id`; `None` when there are none.
+fn deployments(map: &BTreeMap<u8, Deployment>, build_id: Option<&str>) -> Option<Value> {
+    let entry = |deployment: &Deployment| {
+        let mut entry = Map::new();
+        entry.insert("deployment_config_id".to_owned(), deployment.deployment_config.as_str().into());
+        if let Some(build) = deployment.build.as_deref().or(build_id) {
+            entry.insert("build_id".to_owned(), build.into());
+        }
+        if let Some(extra) = extra_builds(&deployment.extra_builds) {
+            entry.insert("extra_build_ids".to_owned(), extra);
+        }
+        Value::Object(entry)
+    };
+    let entries: Map<String, Value> =
+        map.iter().map(|(number, deployment)| (number.to_string(), entry(deployment))).collect();
+    (!entries.is_empty()).then_some(Value::Object(entries))
+}
+
+fn extra_builds(map: &BTreeMap<u8, String>) -> Option<Value> {
+    let entries: Map<String, Value> =
+        map.iter().map(|(number, build)| (number.to_string(), build.as_str().into())).collect();
+    (!entries.is_empty()).then_some(Value::Object(entries))
 }
 
 impl Api {
     /// `POST runs`, or `POST test-plans/{id}/runs` when `spec` names a plan. Never repeated unless it surely had no effect.
+    /// A reply about several devices of which some started (207) is a start.
     ///
     /// # Errors
     /// [`ApiError::is_unclear`]: look the tag up before anything else.
     pub async fn start(&self, spec: &RunSpec, body: &Value) -> Result<Started, ApiError> {
-        let _ = (spec, body);
-        todo!()
+        let segments = match &spec.target {
+            Target::Plan(plan) => vec!["test-plans", plan.as_str(), "runs"],
+            Target::Test(_) | Target::Instructions(_) => vec!["runs"],
+        };
+        let ask = Ask::post(&segments, body.clone(), Class::Effectful)
+            .within(LONG)
+            // Whatever the status says: a reply that names jobs started them.
+            .accepting(|_, body| wire::started(body).is_some_and(|started| !started.job_ids.is_empty()));
+        self.ask(&ask, |answer| wire::started(&answer.json).ok_or_else(|| "no job and no run in it".to_owned())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::{Deployment, RunSpec, Target, start_body};
+    use crate::model::run::{GpsLocation, RunOptions};
+
+    fn spec(target: Target) -> RunSpec {
+        RunSpec {
+            label: "smoke".to_owned(),
+            target,
+            deployment_config: None,
+            agent_config: None,
+            tags: vec![],
+            retries: None,
+            instances: None,
+            template_data: None,
+            options: RunOptions::default(),
+            extra_builds: BTreeMap::new(),
+            all_configured_devices: false,
+            players: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            required: true,
+        }
+    }
+
+    fn test() -> RunSpec {
+        RunSpec { deployment_config: Some("d".to_owned()), ..spec(Target::Test("t".to_owned())) }
+    }
+
+    fn plan() -> RunSpec {
+        RunSpec { deployment_config: Some("d".to_owned()), ..spec(Target::Plan("p".to_owned())) }
+    }
+
+    fn deployment(build: Option<&str>) -> Deployment {
+        Deployment {
+            deployment_config: "d2".to_owned(),
+            build: build.map(str::to_owned),
+            extra_builds: BTreeMap::from([(3, "x3".to_owned())]),
+        }
+    }
+
+    #[test]
+    fn sends_every_field_where_it_belongs_and_nothing_else() {
+        let extra = BTreeMap::from([(1, "x1".to_owned())]);
+        let one = |build| BTreeMap::from([(1, deployment(build))]);
+        let data = json!({"country": "CH"});
+        let cases: Vec<(&str, RunSpec, Option<&str>, Value)> = vec![
+            ("bare test", test(), None, json!({"multiplayer_test_id": "t", "deployment_config_id": "d"})),
+            ("build", test(), Some("b"), json!({"multiplayer_test_id": "t", "deployment_config_id": "d", "build_id": "b"})),
+            ("build without configuration", spec(Target::Test("t".to_owned())), Some("b"), json!({"multiplayer_test_id": "t"})),
+            (
+                "extra builds",
+                RunSpec { extra_builds: extra.clone(), ..test() },
+                None,
+                json!({"multiplayer_test_id": "t", "deployment_config_id": "d", "extra_build_ids": {"1": "x1"}}),
+            ),
+            (
+                "numbers",
+                RunSpec { retries: Some(0), instances: Some(3), ..test() },
+                None,
+                json!({"multiplayer_test_id": "t", "deployment_config_id": "d", "retries": 0, "instances": 3}),
+            ),
+            (
+                "agent, devices, templates",
+                RunSpec {
+                    agent_config: Some("ac_default".to_owned()),
+                    all_configured_devices: true,
+                    template_data: data.as_object().cloned(),
+                    ..test()
+                },
+                None,
+                json!({"multiplayer_test_id": "t", "deployment_config_id": "d", "agent_config_id": "ac_default",
+                    "run_on_all_configured_devices": true, "render_templates": true, "template_data": {"country": "CH"}}),
+            ),
+            (
+                "options",
+                RunSpec {
+                    options: RunOptions {
+                        performance_monitoring: Some(false),
+                        mobile_geolocation: Some("London".to_owned()),
+                        mobile_gpslocation: Some(GpsLocation::Point { lat: "1.5".to_owned(), long: "-2".to_owned() }),
+                        mobile_auto_grant_permissions: Some(true),
+                    },
+                    ..test()
+                },
+                None,
+                json!({"multiplayer_test_id": "t", "deployment_config_id": "d", "options": {"performance_monitoring": false,
+                    "mobile_geolocation": "London", "mobile_gpslocation": {"lat": "1.5", "long": "-2"}, "mobile_auto_grant_permissions": true}}),
+            ),
+            (
+                "players beside a default",
+                RunSpec { players: one(None), ..test() },
+                Some("b"),
+                json!({"multiplayer_test_id": "t", "deployment_config_id": "d", "build_id": "b",
+                    "player_deployment_configs": {"1": {"deployment_config_id": "d2", "extra_build_ids": {"3": "x3"}}}}),
+            ),
+            (
+                "players alone get the build",
+                RunSpec { players: BTreeMap::from([(1, deployment(None)), (2, deployment(Some("own")))]), ..spec(Target::Test("t".to_owned())) },
+                Some("b"),
+                json!({"multiplayer_test_id": "t", "player_deployment_configs": {
+                    "1": {"deployment_config_id": "d2", "build_id": "b", "extra_build_ids": {"3": "x3"}},
+                    "2": {"deployment_config_id": "d2", "build_id": "own", "extra_build_ids": {"3": "x3"}}}}),
+            ),
+            (
+                "plan: no id in the body, no retries, no instances, no players",
+                RunSpec { retries: Some(1), instances: Some(2), players: one(None), slots: one(Some("b2")), extra_builds: extra, ..plan() },
+                Some("b"),
+                json!({"deployment_config_id": "d", "build_id": "b", "extra_build_ids": {"1": "x1"},
+                    "slot_deployment_configs": {"1": {"deployment_config_id": "d2", "build_id": "b2", "extra_build_ids": {"3": "x3"}}}}),
+            ),
+            (
+                "words: named, no retries, no instances",
+                RunSpec {
+                    deployment_config: Some("d".to_owned()),
+                    agent_config: Some("a".to_owned()),
+                    retries: Some(1),
+                    instances: Some(2),
+                    ..spec(Target::Instructions("open the shop".to_owned()))
+                },
+                None,
+                json!({"instructions": "open the shop", "name": "smoke", "deployment_config_id": "d", "agent_config_id": "a"}),
+            ),
+        ];
+        for (name, spec, build, want) in cases {
+            assert_eq!(start_body(&spec, build, &[]), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn our_tags_follow_the_users_own_without_repetition() {
+        let spec = RunSpec { tags: vec!["ci".to_owned(), "ci".to_owned()], ..test() };
+        let body = start_body(&spec, None, &["nunu-ci:1".to_owned(), "ci".to_owned()]);
+        assert_eq!(body["additional_tags"], json!(["ci", "nunu-ci:1"]));
+        assert_eq!(start_body(&test(), None, &[]).get("additional_tags"), None);
     }
 }

@@ -18,10 +18,14 @@ mod url;
 
 pub use body::PutBody;
 pub use client::Net;
+pub(crate) use client::{Download, Request, Route, is_confidential, is_loopback};
 pub use error::HttpError;
 pub use recorder::Recorder;
+pub(crate) use reply::Reply;
+pub(crate) use retry::Attempts;
 pub use retry::{Class, Fault, Next, Policy};
 pub use storage::{Limits, Storage};
 pub use storage_error::{Refusal, StorageError};
 pub use tls::install_crypto;
+pub(crate) use url::register as register_query;
 pub use url::{ETag, PresignedUrl};

@@ -236,7 +236,6 @@ fn in_named_class(name: &str, char: char) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::io::Write as _;
     use std::process::{Command, Stdio};
@@ -291,7 +290,6 @@ mod tests {
 
     /// Compares with git itself on many small patterns and paths; says so where there is no git.
     #[test]
-    #[expect(clippy::print_stderr, reason = "a skipped comparison must not look like a passed one")]
     fn agrees_with_git() {
         let dir = tempfile::tempdir().unwrap();
         let git = |args: &[&str]| {

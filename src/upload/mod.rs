@@ -25,10 +25,8 @@ mod tree;
 mod zip;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod testing;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 pub use error::UploadError;

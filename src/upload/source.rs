@@ -307,7 +307,6 @@ fn unreadable(path: &Path, source: std::io::Error) -> UploadError {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::path::Path;
 

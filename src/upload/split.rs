@@ -81,7 +81,6 @@ impl Parts {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use proptest::prelude::{Strategy as _, prop_assert_eq, proptest};
 

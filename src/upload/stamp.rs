@@ -45,7 +45,6 @@ fn identity(_: &Metadata) -> Option<(u64, u64)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::Stamp;
 

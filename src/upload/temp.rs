@@ -13,21 +13,17 @@ use crate::model::units;
 /// # Errors
 /// `Disk` when no folder can be written to or none has the room.
 pub(crate) fn create(folders: &[PathBuf], needed: u64) -> Result<File, UploadError> {
-    let system = std::env::temp_dir();
-    let mut folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
-    if folders.is_empty() {
-        folders.push(&system);
-    }
     let mut problem = None;
-    for folder in folders {
+    for folder in folders.iter().map(PathBuf::as_path) {
         match open(folder, needed) {
             Ok(file) => return Ok(file),
             // The first folder is the one that the user or the host has chosen, so its problem is the one to tell.
             Err(error) => problem = problem.or(Some((folder, error))),
         }
     }
-    let (path, source) =
-        problem.unwrap_or_else(|| (&system, std::io::Error::other("no folder for temporary files")));
+    let (path, source) = problem.unwrap_or_else(|| {
+        ("".as_ref(), std::io::Error::other("neither RUNNER_TEMP, TMPDIR, TEMP nor TMP is set"))
+    });
     Err(full(path, source))
 }
 
@@ -53,7 +49,6 @@ pub(crate) fn full(path: &Path, source: std::io::Error) -> UploadError {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::create;
     use crate::model::failure::Reason;

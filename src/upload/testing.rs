@@ -124,7 +124,7 @@ impl Service {
     /// A client of it.
     pub(crate) fn api(&self, log: &Log) -> Api {
         let net = Net::new(&Env::default(), "nunu-ci/test", Secrets::default(), log.clone()).unwrap();
-        Api::new(net, &self.origin, None, ApiKey::from("nunu_test_key_0123456789"))
+        Api::new(net, &self.origin, None, &ApiKey::from("nunu_test_key_0123456789"))
     }
 }
 

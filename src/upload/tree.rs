@@ -332,7 +332,6 @@ fn unlistable(path: &Path, source: std::io::Error) -> UploadError {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::path::Path;
 

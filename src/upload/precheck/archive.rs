@@ -232,7 +232,6 @@ fn unreadable(name: &str, source: std::io::Error) -> UploadError {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::io::Write as _;
 

@@ -187,7 +187,6 @@ fn refuse(message: String, hint: &str) -> UploadError {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::{LARGEST, LARGEST_SINGLE, extension, file_name, folder, size};
     use crate::model::build::{Multipart, Platform};

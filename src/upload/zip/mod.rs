@@ -9,5 +9,4 @@ pub(crate) use deflate::is_compressed;
 pub(crate) use write::write;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -1,0 +1,286 @@
+//! One `ask` for all calls: status and body become a value or a typed error, once.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use serde_json::Value;
+
+use crate::http::{Attempts, Class, HttpError, Policy, Reply, Request, Route};
+
+use super::client::{Api, Call, Mode};
+use super::error::{ApiError, Fault, KeyNote};
+use super::wire::{self, Fields};
+
+/// The header that carries the key.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Longest attempt of a call that reads or changes little.
+pub(super) const SHORT: Duration = Duration::from_secs(20);
+/// Longest attempt of a call that makes the service work: starts and completions.
+pub(super) const LONG: Duration = Duration::from_secs(60);
+/// Longest attempt on the way out.
+const URGENT: Duration = Duration::from_secs(2);
+/// An attempt with an effect is never cut shorter: its fate would be unclear for nothing.
+const SHORTEST_EFFECTFUL: Duration = Duration::from_secs(30);
+/// Most values of a JSON answer; more of them would take memory far beyond the answer's own size.
+const MOST_VALUES: usize = 1_000_000;
+/// Objects on a page of a list.
+const PAGE: usize = 100;
+
+/// A call to be made.
+#[derive(Debug, Clone)]
+pub(super) struct Ask<'a> {
+    method: &'static str,
+    segments: Vec<&'a str>,
+    query: Vec<(&'static str, String)>,
+    body: Option<Value>,
+    class: Class,
+    timeout: Duration,
+    keyed: bool,
+    accept: fn(u16, &Value) -> bool,
+}
+
+impl<'a> Ask<'a> {
+    fn new(method: &'static str, segments: &[&'a str], class: Class) -> Self {
+        Self {
+            method,
+            segments: segments.to_vec(),
+            query: Vec::new(),
+            body: None,
+            class,
+            timeout: SHORT,
+            keyed: true,
+            accept: |_, _| false,
+        }
+    }
+
+    /// A GET.
+    pub(super) fn get(segments: &[&'a str]) -> Self {
+        Self::new("GET", segments, Class::Repeatable)
+    }
+
+    /// A DELETE, safe to repeat.
+    pub(super) fn delete(segments: &[&'a str]) -> Self {
+        Self::new("DELETE", segments, Class::Repeatable)
+    }
+
+    /// A POST of JSON.
+    pub(super) fn post(segments: &[&'a str], body: Value, class: Class) -> Self {
+        Self { body: Some(body), ..Self::new("POST", segments, class) }
+    }
+
+    /// With a query parameter; empty values are left out.
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        if !value.is_empty() {
+            self.query.push((name, value));
+        }
+        self
+    }
+
+    /// With another longest attempt.
+    pub(super) fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Without the key.
+    pub(super) fn keyless(self) -> Self {
+        Self { keyed: false, ..self }
+    }
+
+    /// Takes answers that are no success as answers all the same.
+    pub(super) fn accepting(self, accept: fn(u16, &Value) -> bool) -> Self {
+        Self { accept, ..self }
+    }
+}
+
+/// A usable answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answer {
+    /// HTTP status.
+    pub(super) status: u16,
+    /// Body; null when it is empty.
+    pub(super) json: Value,
+}
+
+impl Api {
+    /// Makes the call as patiently as this handle is, and reads the answer with `read`, whose error says what is missing.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub(super) async fn ask<T>(
+        &self,
+        ask: &Ask<'_>,
+        read: impl Fn(&Answer) -> Result<T, String> + Send + Sync,
+    ) -> Result<T, ApiError> {
+        let call = Call::new(ask.method, &ask.segments);
+        let fail = |fault| ApiError::new(call.clone(), self.key_note(), None, fault);
+        let request = self.request(ask).map_err(|error| fail(Fault::Network(error)))?;
+        let timeout = if self.mode() == Mode::Urgent { URGENT } else { ask.timeout };
+        let mut attempts = Attempts::begin(match self.mode() {
+            Mode::Patient => Policy::patient(ask.class),
+            Mode::Once => Policy::once(ask.class, timeout),
+            Mode::Urgent => Policy::urgent(ask.class),
+        });
+        loop {
+            let least = if ask.class == Class::Effectful { SHORTEST_EFFECTFUL } else { Duration::from_secs(1) };
+            let time = timeout.min(attempts.time_left().max(least));
+            let result = match self.net().send(&request, attempts.number(), time).await {
+                Ok(reply) => self.check(ask, &call, &reply).and_then(|answer| {
+                    read(&answer).map_err(|what| {
+                        let fault = Fault::Unreadable(format!("an answer that cannot be used ({what})"));
+                        ApiError::new(call.clone(), self.key_note(), Some(answer.status), fault)
+                    })
+                }),
+                Err(error) => Err(fail(Fault::Network(error))),
+            };
+            let mut error = match result {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            error.attempts = attempts.number();
+            if !attempts.again(error.retry_fault(), &error.brief(), self.net().log()).await {
+                return Err(error);
+            }
+        }
+    }
+
+    /// All pages of a list, at most `most` objects, each read by `read`; those it cannot read are left out.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub(super) async fn pages<T>(
+        &self,
+        ask: &Ask<'_>,
+        names: &'static [&'static str],
+        most: usize,
+        read: impl Fn(&Value) -> Option<T> + Send + Sync,
+    ) -> Result<Vec<T>, ApiError>
+    where
+        T: PartialEq + Send,
+    {
+        let mut all: Vec<T> = Vec::new();
+        for page in 0..most.div_ceil(PAGE).max(1) {
+            let ask = ask.clone().with("page", page.to_string()).with("page_size", most.clamp(1, PAGE).to_string());
+            let (items, more) = self
+                .ask(&ask, |answer| {
+                    let items = wire::list_of(&answer.json, names).ok_or("no list")?;
+                    let pages = Fields::of(&answer.json).object(&["pagination"]).count(&["total_pages"]);
+                    let more = pages.is_some_and(|pages| pages > page as u64 + 1) && !items.is_empty();
+                    Ok((items.iter().filter_map(&read).collect::<Vec<T>>(), more))
+                })
+                .await?;
+            // A service that does not know pages gives the first one for ever.
+            let repeated = page > 0 && items.first().is_some() && items.first() == all.first();
+            if !repeated {
+                all.extend(items);
+            }
+            if repeated || !more || all.len() >= most {
+                break;
+            }
+        }
+        all.truncate(most);
+        Ok(all)
+    }
+
+    /// What messages may tell of the key.
+    pub(super) fn key_note(&self) -> KeyNote {
+        KeyNote { kind: self.key_kind(), project: self.project_id().is_some() }
+    }
+
+    fn request(&self, ask: &Ask<'_>) -> Result<Request, HttpError> {
+        let mut url = self.url(&ask.segments)?;
+        if !ask.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&ask.query);
+        }
+        let mut headers = vec![(ACCEPT, HeaderValue::from_static("application/json"))];
+        if ask.keyed {
+            let key = self.key().ok_or_else(|| {
+                HttpError::Setup("the API key holds characters that no key has, such as a line break".to_owned())
+            })?;
+            headers.push((API_KEY, key.clone()));
+        }
+        let body = ask.body.as_ref().map(|body| Bytes::from(body.to_string()));
+        if body.is_some() {
+            headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        }
+        let route = match (self.mode(), ask.class) {
+            (Mode::Urgent, _) => Route::Urgent,
+            (_, Class::Effectful) => Route::Fresh,
+            (_, Class::Repeatable) => Route::Pooled,
+        };
+        let method = match ask.method {
+            "POST" => Method::POST,
+            "DELETE" => Method::DELETE,
+            _ => Method::GET,
+        };
+        Ok(Request { method, url, headers, body, route })
+    }
+
+    /// Status and body become an answer or an error.
+    fn check(&self, ask: &Ask<'_>, call: &Call, reply: &Reply) -> Result<Answer, ApiError> {
+        let status = reply.head.status;
+        let parsed = parse(&reply.body);
+        if (200..300).contains(&status) {
+            return parsed.map(|json| Answer { status, json }).map_err(|what| {
+                ApiError::new(call.clone(), self.key_note(), Some(status), Fault::Unreadable(what))
+            });
+        }
+        if let Ok(json) = &parsed
+            && (ask.accept)(status, json)
+        {
+            return Ok(Answer { status, json: json.clone() });
+        }
+        let mut problem = wire::problem(&reply.body);
+        // A server may echo what it was sent.
+        problem.words = problem.words.map(|words| self.net().secrets().redact(&words).into_owned());
+        Err(ApiError::of_answer(call.clone(), self.key_note(), status, problem, reply.head.retry_after))
+    }
+}
+
+/// The JSON of a body; null when it is empty.
+///
+/// # Errors
+/// What it is instead, in words.
+fn parse(body: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "text that is not UTF-8".to_owned())?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    if wire::is_html(text) {
+        return Err("a web page instead of JSON".to_owned());
+    }
+    if text.bytes().filter(|byte| *byte == b',').count() > MOST_VALUES {
+        return Err("more values than the service ever sends".to_owned());
+    }
+    // serde_json itself refuses nesting deeper than 128.
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Eof => "JSON that is cut short".to_owned(),
+        _ => "something that is not JSON".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::parse;
+
+    #[test]
+    fn tells_what_an_answer_is_instead_of_json() {
+        assert_eq!(parse(b"\xef\xbb\xbf {\"a\":1}\n"), Ok(json!({"a": 1})));
+        assert_eq!(parse(b" "), Ok(json!(null)));
+        for (body, want) in [
+            (b"<html>".to_vec(), "a web page instead of JSON"),
+            (b"{\"a\":".to_vec(), "JSON that is cut short"),
+            (b"garbage".to_vec(), "something that is not JSON"),
+            (b"\xff\xfe".to_vec(), "text that is not UTF-8"),
+            ("[".repeat(100_000).into_bytes(), "something that is not JSON"),
+            (format!("[{}1]", "1,".repeat(2_000_000)).into_bytes(), "more values than the service ever sends"),
+        ] {
+            assert_eq!(parse(&body).unwrap_err(), want);
+        }
+    }
+}

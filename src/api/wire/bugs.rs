@@ -1,0 +1,86 @@
+//! Bugs of a run, in each of the lists they have come in.
+
+use serde_json::Value;
+
+use crate::model::run_report::Bug;
+
+use super::super::runs::BugPage;
+use super::field::{Fields, list_of};
+
+/// Most bugs of a run.
+const MOST_BUGS: usize = 2_000;
+
+/// The first list found; `None` when there is none at all, which is not the same as no bugs.
+pub(in crate::api) fn bugs(value: &Value) -> Option<BugPage> {
+    let names = ["bug_occurrences", "data", "bugs"];
+    let items = list_of(value, &names).or_else(|| {
+        ["detail", "data", "run"].iter().find_map(|wrapper| list_of(value.get(wrapper)?, &names))
+    })?;
+    let bugs: Vec<Bug> = items.iter().filter(|item| item.is_object()).take(MOST_BUGS).map(bug).collect();
+    Some(BugPage { left_out: items.len().saturating_sub(MOST_BUGS), bugs })
+}
+
+fn bug(value: &Value) -> Bug {
+    let fields = Fields::of(value);
+    let id = fields.text(&["id", "occurrence_id"]).unwrap_or_default();
+    Bug {
+        bug_id: fields.text(&["bug_id"]).unwrap_or_else(|| id.clone()),
+        id,
+        title: fields.text(&["title", "name"]).unwrap_or_default(),
+        description: fields.text(&["description"]),
+        category: fields.text(&["category"]),
+        severity: fields.text(&["severity"]),
+        confidence: fields.text(&["confidence"]),
+        reproduction_steps: fields.text(&["reproduction_steps"]).or_else(|| steps(fields)),
+        player_number: fields.count(&["player_number", "player_index"]),
+        test_step: fields.text(&["test_step"]),
+        detected_at: fields.time(&["detected_at", "created_at"]),
+        screenshot_url: fields.object(&["details"]).text(&["screenshot_url"]).or_else(|| fields.text(&["screenshot_url"])),
+    }
+}
+
+/// Steps as a list rather than a text.
+fn steps(fields: Fields<'_>) -> Option<String> {
+    let lines = fields.texts(&["reproduction_steps"]);
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{MOST_BUGS, bugs};
+
+    #[test]
+    fn finds_the_list_wherever_it_is() {
+        let bug = json!({"id": "o1", "bug_id": "b1", "title": "Sky missing", "severity": "high", "confidence": "low",
+            "player_number": 0, "test_step": 3, "detected_at": "2026-03-03T15:50:23Z", "details": {"screenshot_url": "https://x/y"}});
+        for value in [
+            json!({"multiplayer_run_id": "r", "bug_occurrences": [bug]}),
+            json!({"data": [bug], "pagination": {"page": 0}}),
+            json!({"bugs": [bug]}),
+            json!({"detail": {"bugs": [bug]}}),
+            json!([bug]),
+        ] {
+            let page = bugs(&value).unwrap();
+            assert_eq!(page.bugs.len(), 1, "{value}");
+            let bug = &page.bugs[0];
+            assert_eq!((bug.bug_id.as_str(), bug.test_step.as_deref(), bug.player_number), ("b1", Some("3"), Some(0)));
+            assert_eq!(bug.screenshot_url.as_deref(), Some("https://x/y"));
+        }
+        assert_eq!(bugs(&json!({"data": []})).unwrap().bugs.len(), 0);
+        assert_eq!(bugs(&json!({"message": "hello"})), None);
+    }
+
+    #[test]
+    fn an_occurrence_without_bug_id_is_a_bug_of_its_own() {
+        assert_eq!(bugs(&json!({"bugs": [{"id": "o1"}]})).unwrap().bugs[0].bug_id, "o1");
+    }
+
+    #[test]
+    fn holds_a_bounded_number() {
+        let many: Vec<_> = (0..MOST_BUGS + 7).map(|number| json!({"id": number})).collect();
+        let page = bugs(&json!({"data": many})).unwrap();
+        assert_eq!((page.bugs.len(), page.left_out), (MOST_BUGS, 7));
+    }
+}

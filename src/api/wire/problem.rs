@@ -1,0 +1,128 @@
+//! Error bodies: `{"error"}`, `{"error","code","details"}`, the old envelope, XML, HTML, text or nothing.
+
+use serde_json::Value;
+
+use super::field::{Fields, clip};
+use super::start::devices;
+
+/// Longest words of the server that are kept, in bytes.
+const LONGEST_WORDS: usize = 1_000;
+
+/// What an error body says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::api) struct Problem {
+    /// The server's own words, one line.
+    pub(in crate::api) words: Option<String>,
+    /// Its code.
+    pub(in crate::api) code: Option<String>,
+    /// Numbers of a full storage.
+    pub(in crate::api) used: Option<u64>,
+    /// Numbers of a full storage.
+    pub(in crate::api) capacity: Option<u64>,
+    /// Numbers of a full storage.
+    pub(in crate::api) needed: Option<u64>,
+    /// True when the body is a web page: something else than the service may have answered.
+    pub(in crate::api) html: bool,
+}
+
+/// Reads an error body: the first non-empty of `error`, `message`, the XML's `Message` and the raw text.
+pub(in crate::api) fn problem(body: &[u8]) -> Problem {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if is_html(text) {
+        return Problem { html: true, ..Problem::default() };
+    }
+    if let Ok(value) = serde_json::from_str::<Value>(text) {
+        return of_json(&value);
+    }
+    let xml = text.split_once("<Message>").and_then(|(_, rest)| rest.split_once("</")).map(|(words, _)| words);
+    Problem { words: one_line(xml.unwrap_or(text)), ..Problem::default() }
+}
+
+/// True for web pages.
+pub(in crate::api) fn is_html(text: &str) -> bool {
+    let start: String = text.trim_start().chars().take(100).collect::<String>().to_ascii_lowercase();
+    ["<!doctype html", "<html", "<head", "<body", "<!--"].iter().any(|tag| start.starts_with(tag))
+}
+
+fn of_json(value: &Value) -> Problem {
+    let fields = Fields::of(value);
+    let nested = fields.object(&["error"]);
+    let details = fields.object(&["details"]);
+    let words = fields
+        .text(&["error"])
+        .or_else(|| nested.text(&["message", "error"]))
+        .or_else(|| fields.text(&["message", "detail", "title"]))
+        .or_else(|| value.as_str().map(str::to_owned));
+    let failed: Vec<String> =
+        devices(value).1.into_iter().take(10).map(|(label, words)| format!("{label}: {words}")).collect();
+    let words = match (words, failed.is_empty()) {
+        (words, true) => words,
+        (Some(words), false) => Some(format!("{words} ({})", failed.join("; "))),
+        (None, false) => Some(failed.join("; ")),
+    };
+    Problem {
+        words: words.as_deref().and_then(one_line),
+        code: fields.text(&["code"]).or_else(|| nested.text(&["code"])).map(|code| clip(&code, 100)),
+        used: details.count(&["used"]),
+        capacity: details.count(&["capacity"]),
+        needed: details.count(&["needed"]),
+        html: false,
+    }
+}
+
+fn one_line(text: &str) -> Option<String> {
+    let line = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
+    let line = clip(&line.collect::<Vec<_>>().join(" "), LONGEST_WORDS);
+    (!line.is_empty()).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::problem;
+
+    #[test]
+    fn finds_the_words_in_every_shape() {
+        for (body, words, code) in [
+            (r#"{"error":"API key required"}"#, Some("API key required"), None),
+            (
+                r#"{"error":"Upload not found","code":"UPLOAD_NOT_FOUND"}"#,
+                Some("Upload not found"),
+                Some("UPLOAD_NOT_FOUND"),
+            ),
+            (r#"{"ok":false,"status":404,"message":"test not found","error":""}"#, Some("test not found"), None),
+            (r#"{"error":{"message":"nested","code":"X"}}"#, Some("nested"), Some("X")),
+            (r#"{"error":null,"message":null}"#, None, None),
+            ("<Error><Code>A</Code><Message>gone\n away</Message></Error>", Some("gone away"), None),
+            ("  upstream\ttimed out \n", Some("upstream timed out"), None),
+            ("\u{feff}{\"error\":\"bom\"}", Some("bom"), None),
+            ("<!DOCTYPE html><html>secret page</html>", None, None),
+            ("", None, None),
+            (
+                r#"{"ok":false,"results":[{"device_label":"Pixel 8","ok":false,"status":500,"error":"no device"}]}"#,
+                Some("Pixel 8: no device"),
+                None,
+            ),
+        ] {
+            let problem = problem(body.as_bytes());
+            assert_eq!((problem.words.as_deref(), problem.code.as_deref()), (words, code), "{body}");
+        }
+        assert!(problem(b" <HTML><body>502").html);
+    }
+
+    #[test]
+    fn reads_the_numbers_of_a_full_storage() {
+        let body = br#"{"error":"Storage capacity exceeded","code":"QUOTA_EXCEEDED","details":{"used":10737418240,"capacity":10737418240,"needed":524288000}}"#;
+        let problem = problem(body);
+        assert_eq!(
+            (problem.used, problem.capacity, problem.needed),
+            (Some(10_737_418_240), Some(10_737_418_240), Some(524_288_000))
+        );
+    }
+
+    #[test]
+    fn holds_little_of_much() {
+        let body = format!(r#"{{"error":"{}"}}"#, "x\\n".repeat(1_000_000));
+        assert!(problem(body.as_bytes()).words.unwrap().len() <= 1_000);
+    }
+}

@@ -1,0 +1,292 @@
+//! Runs of every generation: players, steps, items and artifacts.
+
+use serde_json::Value;
+
+use crate::model::TestResult;
+use crate::model::run_report::{Artifact, Attempt, Player, Step, StepItem};
+
+use super::super::runs::RunDetails;
+use super::field::{Fields, clip};
+
+/// Most players of a run.
+const MOST_PLAYERS: usize = 64;
+/// Most steps of a player.
+const MOST_STEPS: usize = 2_000;
+/// Most items of a step.
+const MOST_ITEMS: usize = 200;
+/// Most artifacts of a player.
+const MOST_ARTIFACTS: usize = 1_000;
+
+/// A run, bare or wrapped in `run` or `data`; `None` without an id. Links are not filled in.
+pub(in crate::api) fn run(value: &Value) -> Option<RunDetails> {
+    let fields = unwrap(Fields::of(value))?;
+    let run_id = fields.text(&["multiplayer_run_id", "run_id", "id"])?;
+    let test = fields.object(&["test"]);
+    Some(RunDetails {
+        project_id: fields.text(&["project_id"]),
+        job_id: fields.text(&["job_id"]),
+        tags: fields.tags(),
+        test_id: test.text(&["id"]).or_else(|| fields.text(&["multiplayer_test_id"])),
+        test_name: test.text(&["name"]).or_else(|| fields.text(&["test_name"])),
+        build_id: fields.object(&["build"]).text(&["id", "build_id"]).or_else(|| fields.text(&["build_id"])),
+        test_plan_execution_id: fields.text(&["test_plan_execution_id"]),
+        attempt: Attempt {
+            players: fields.list(&["players"]).iter().take(MOST_PLAYERS).map(player).collect(),
+            bug_count: fields.object(&["bug_info"]).count(&["bug_count"]),
+            ..attempt(fields, run_id.clone())
+        },
+        run_id,
+    })
+}
+
+fn unwrap(fields: Fields<'_>) -> Option<Fields<'_>> {
+    [fields, fields.object(&["run"]), fields.object(&["data"])]
+        .into_iter()
+        .find(|fields| fields.text(&["multiplayer_run_id", "run_id"]).is_some())
+}
+
+/// What jobs and runs say alike about an attempt.
+pub(super) fn attempt(fields: Fields<'_>, run_id: String) -> Attempt {
+    let started_at = fields.time(&["started_at"]);
+    let completed_at = fields.time(&["completed_at"]);
+    let between = || (completed_at? - started_at?).to_std().ok();
+    Attempt {
+        run_id,
+        url: None,
+        state: fields.word(&["state", "status"]),
+        result: result(fields, &["result"]),
+        started_at,
+        completed_at,
+        duration: fields.millis(&["duration_ms"]).or_else(between),
+        players: Vec::new(),
+        bugs: Vec::new(),
+        bug_count: None,
+        unreadable: None,
+    }
+}
+
+/// A result of any spelling; what is no word at all is kept as an unknown one.
+fn result(fields: Fields<'_>, names: &[&str]) -> Option<TestResult> {
+    let value = fields.value(names)?;
+    match value.as_str() {
+        Some("") => None,
+        Some(word) => Some(TestResult::parse(&clip(word, 200))),
+        None => Some(TestResult::Unknown(clip(&value.to_string(), 200))),
+    }
+}
+
+fn player(value: &Value) -> Player {
+    let fields = Fields::of(value);
+    let all = fields.list(&["steps"]);
+    let steps = keep(all);
+    Player {
+        id: fields.text(&["id", "composite_run_id"]).unwrap_or_default(),
+        number: fields.count(&["player_number"]).unwrap_or_default(),
+        url: None,
+        device: device(fields),
+        state: fields.word(&["state"]),
+        result: result(fields, &["result"]),
+        steps_left_out: all.len() - steps.len(),
+        steps,
+        artifacts: fields.list(&["artifacts"]).iter().take(MOST_ARTIFACTS).filter_map(artifact).collect(),
+    }
+}
+
+/// The steps to keep, in order: when there are too many, those that did not succeed come before those that did.
+fn keep(all: &[Value]) -> Vec<Step> {
+    if all.len() <= MOST_STEPS {
+        return all.iter().map(step).collect();
+    }
+    let succeeded = |value: &&Value| result(Fields::of(value), &["run_result"]) == Some(TestResult::Success);
+    let others = all.iter().filter(|value| !succeeded(value)).count().min(MOST_STEPS);
+    let (mut bad, mut good) = (others, MOST_STEPS - others);
+    all.iter()
+        .filter(|value| {
+            let room = if succeeded(value) { &mut good } else { &mut bad };
+            let keep = *room > 0;
+            *room -= usize::from(keep);
+            keep
+        })
+        .map(step)
+        .collect()
+}
+
+fn step(value: &Value) -> Step {
+    let fields = Fields::of(value);
+    let test = fields.object(&["test"]);
+    let started_at = fields.time(&["start_time", "started_at"]);
+    let ended_at = fields.time(&["end_time", "completed_at"]);
+    let between = || (ended_at? - started_at?).to_std().ok();
+    Step {
+        number: fields.count(&["step_number"]).unwrap_or_default(),
+        goal: test.text(&["goal", "name"]).or_else(|| fields.text(&["goal"])).unwrap_or_default(),
+        state: fields.word(&["run_state", "state"]),
+        result: result(fields, &["run_result", "result"]),
+        report: fields.text(&["report"]),
+        started_at,
+        ended_at,
+        duration: fields.millis(&["duration_ms"]).or_else(between),
+        items: fields.list(&["items"]).iter().take(MOST_ITEMS).map(item).collect(),
+    }
+}
+
+fn item(value: &Value) -> StepItem {
+    let fields = Fields::of(value);
+    StepItem {
+        id: fields.text(&["id"]).unwrap_or_default(),
+        expected: fields.text(&["expected"]).unwrap_or_default(),
+        status: fields.text(&["status"]).unwrap_or_default(),
+        comment: fields.text(&["comment"]),
+    }
+}
+
+fn artifact(value: &Value) -> Option<Artifact> {
+    let fields = Fields::of(value);
+    Some(Artifact {
+        file_name: fields.text(&["filename", "file_name", "name"])?,
+        url: fields.text(&["url"]).unwrap_or_default(),
+        size_bytes: fields.count(&["size", "file_size"]),
+        saved_as: None,
+    })
+}
+
+/// A label from any of the shapes a platform has had: text, `{type, device}` or `{kind, config: {device}}`.
+pub(super) fn device(fields: Fields<'_>) -> Option<String> {
+    if let Some(label) = fields.text(&["platform"]) {
+        return Some(label);
+    }
+    let platform = fields.object(&["platform"]);
+    let inner = platform.object(&["config"]).object(&["device"]);
+    let kind = platform.text(&["kind", "type"]);
+    let name = inner
+        .text(&["name", "model"])
+        .or_else(|| platform.text(&["device"]))
+        .or_else(|| platform.object(&["device"]).text(&["name", "model"]));
+    let label = match (name, inner.text(&["os_version"])) {
+        (Some(name), Some(version)) => Some(format!("{name} ({version})")),
+        (Some(name), None) => Some(name),
+        (None, _) => kind,
+    };
+    label.map(|label| clip(&label, 200))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::{Fields, MOST_STEPS, device, run};
+    use crate::api::wire;
+    use crate::model::TestResult;
+
+    fn fixture(name: &str) -> Value {
+        let path = format!("{}/tests/fixtures/api/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn reads_the_oldest_run() {
+        let run = run(&fixture("run-v1")).unwrap();
+        assert_eq!(run.run_id, "1g20ccrgksb");
+        assert_eq!((run.job_id.as_deref(), run.test_name.as_deref()), (None, Some("Tutorial")));
+        assert_eq!(run.attempt.state.as_deref(), Some("COMPLETED"));
+        assert_eq!(run.attempt.result, Some(TestResult::Failed));
+        assert_eq!(run.attempt.bug_count, Some(2));
+        let player = &run.attempt.players[0];
+        assert_eq!((player.id.as_str(), player.number), ("ab12cd34ef56", 0));
+        assert_eq!(player.device.as_deref(), Some("Pixel 6"));
+        assert_eq!(player.steps[1].result, Some(TestResult::Failed));
+        assert_eq!(player.steps[1].report.as_deref(), Some("the door stayed shut"));
+    }
+
+    #[test]
+    fn reads_the_newest_run_bare_and_wrapped() {
+        let bare = fixture("run-v5");
+        for value in [json!({"run": bare}), json!({"data": bare}), bare.clone()] {
+            let run = run(&value).unwrap();
+            assert_eq!(run.run_id, "lkkg6t5612m");
+            assert_eq!(run.project_id.as_deref(), Some("test"));
+            assert_eq!(run.attempt.result, Some(TestResult::Unknown("PARTIAL".to_owned())));
+            assert_eq!(run.attempt.duration, Some(Duration::from_millis(240_660)));
+            let player = &run.attempt.players[0];
+            assert_eq!((player.id.as_str(), player.number), ("lkkg6t5612m-1", 1));
+            assert_eq!(player.device.as_deref(), Some("Pixel 8 (14)"));
+            assert_eq!(player.steps[0].items[0].id, "1a");
+            assert_eq!(player.artifacts[0].size_bytes, Some(1234));
+        }
+    }
+
+    #[test]
+    fn names_devices_in_every_shape() {
+        for (platform, want) in [
+            (json!("lt_phone"), Some("lt_phone")),
+            (json!({"type": "android", "device": "Pixel 6"}), Some("Pixel 6")),
+            (json!({"type": "windows"}), Some("windows")),
+            (json!({"kind": "android-native", "config": {"device": {"name": "Pixel 8", "os_version": "14"}}}), Some("Pixel 8 (14)")),
+            (json!({"kind": "browser", "config": null}), Some("browser")),
+            (json!(null), None),
+            (json!([]), None),
+        ] {
+            let value = json!({"platform": platform});
+            assert_eq!(device(Fields::of(&value)).as_deref(), want, "{platform}");
+        }
+    }
+
+    #[test]
+    fn keeps_failing_steps_of_a_million() {
+        let steps: Vec<Value> = (0..5_000)
+            .map(|number| json!({"step_number": number, "run_result": if number >= 4_000 { "FAILED" } else { "SUCCESS" }}))
+            .collect();
+        let run = run(&json!({"multiplayer_run_id": "r", "players": [{"id": "p", "steps": steps}]})).unwrap();
+        let player = &run.attempt.players[0];
+        assert_eq!((player.steps.len(), player.steps_left_out), (MOST_STEPS, 5_000 - MOST_STEPS));
+        let failed = player.steps.iter().filter(|step| step.result == Some(TestResult::Failed)).count();
+        assert_eq!(failed, 1_000);
+        assert!(player.steps.is_sorted_by_key(|step| step.number));
+    }
+
+    #[test]
+    fn holds_a_bounded_part_of_endless_words() {
+        let value = json!({"multiplayer_run_id": "r", "players": [{"steps": [{"report": "ä".repeat(5_000_000)}]}]});
+        let run = run(&value).unwrap();
+        assert!(run.attempt.players[0].steps[0].report.as_ref().unwrap().len() <= 64 * 1024);
+    }
+
+    /// Any JSON at all, with the names that matter in it.
+    fn anything() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+            Just(json!("2026-03-03T15:50:23.6+00:00")),
+            Just(json!("https://x.example/a?b=c")),
+        ];
+        let name = prop::sample::select(vec![
+            "run", "data", "id", "job_id", "job_ids", "multiplayer_run_id", "players", "steps", "items", "result", "results",
+            "run_result", "state", "status", "started_at", "completed_at", "duration_ms", "platform", "device", "config",
+            "artifacts", "filename", "url", "bug_info", "bug_count", "bugs", "details", "error", "message", "device_label",
+            "ok", "device_runs", "requested_count", "build_id", "upload_id", "upload_url", "part_size", "total_parts",
+            "upload_urls", "part_number", "runs", "retries", "total", "stopped_by", "tags", "test", "name", "size",
+        ]);
+        leaf.prop_recursive(5, 64, 8, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(name.clone().prop_map(str::to_owned), inner, 0..8)
+                    .prop_map(|map| Value::from(serde_json::Map::from_iter(map))),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+        #[test]
+        fn no_json_breaks_a_reader(value in anything()) {
+            let _ = (run(&value), wire::job(&value), wire::bugs(&value), wire::build(&value));
+            let _ = (wire::started(&value), wire::problem(value.to_string().as_bytes()));
+        }
+    }
+}
