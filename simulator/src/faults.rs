@@ -20,10 +20,12 @@ pub(crate) enum Kind {
     SlowBody(u64),
     CutResponse(u64),
     CutRequest(u64),
+    StallRequest(u64),
+    SlowRequest(u64),
     Drop,
     Stall,
-    Huge(u64),
-    Endless,
+    Refuse(Duration),
+    Repeat { head: Bytes, unit: Bytes, times: u64, tail: Bytes },
 }
 
 /// One thing that goes wrong. Fires once unless told otherwise.
@@ -167,16 +169,60 @@ impl Fault {
         Self::of(Kind::EchoKey { code })
     }
 
-    /// 200 with this many bytes of opening brackets, chunked.
+    /// No answer any more after this many bytes of the request body; nothing takes effect.
+    #[must_use]
+    pub fn stall_request(after_bytes: u64) -> Self {
+        Self::of(Kind::StallRequest(after_bytes))
+    }
+
+    /// The normal exchange, but the request body is read at this many bytes per second.
+    #[must_use]
+    pub fn slow_request(bytes_per_second: u64) -> Self {
+        Self::of(Kind::SlowRequest(bytes_per_second))
+    }
+
+    /// A reset before anything took effect; then the whole host refuses connections for this long.
+    #[must_use]
+    pub fn refuse(period: Duration) -> Self {
+        Self::of(Kind::Refuse(period))
+    }
+
+    /// 200 with `head`, then `unit` so many times, then `tail`, chunked and never held in memory.
+    #[must_use]
+    pub fn repeat(head: &str, unit: &str, times: u64, tail: &str) -> Self {
+        let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+        Self::of(Kind::Repeat { head: bytes(head), unit: bytes(unit), times, tail: bytes(tail) })
+    }
+
+    /// 200 with this many bytes of opening brackets.
     #[must_use]
     pub fn huge_body(bytes: u64) -> Self {
-        Self::of(Kind::Huge(bytes))
+        Self::repeat("", "[", bytes, "")
     }
 
     /// 200 with a body that never ends.
     #[must_use]
     pub fn endless_body() -> Self {
-        Self::of(Kind::Endless)
+        Self::huge_body(u64::MAX)
+    }
+
+    /// 200 with a completed run whose one player has this many steps.
+    #[must_use]
+    pub fn many_steps(count: u64) -> Self {
+        let step = r#"{"step_number":1,"run_state":"COMPLETED","run_result":"SUCCESS","report":"done","test":{"goal":"go on"}},"#;
+        Self::repeat(
+            r#"{"multiplayer_run_id":"aaaaaaaaaaa","state":"COMPLETED","result":"SUCCESS","players":[{"id":"aaaaaaaaaaa-1","player_number":1,"steps":["#,
+            step,
+            count.saturating_sub(1),
+            &format!("{}]}}]}}", step.trim_end_matches(',')),
+        )
+    }
+
+    /// 200 with one bug whose title has this many bytes.
+    #[must_use]
+    pub fn long_title(bytes: u64) -> Self {
+        let tail = r#"","severity":"high","confidence":"high"}],"pagination":{"page":0,"page_size":20,"total_count":1,"total_pages":1}}"#;
+        Self::repeat(r#"{"data":[{"id":"1","bug_id":"1","title":""#, "x", bytes, tail)
     }
 
     /// 200 with valid JSON nested this deep.
@@ -275,10 +321,12 @@ impl Fault {
             Kind::SlowBody(rate) => format!("slow body {rate} B/s"),
             Kind::CutResponse(n) => format!("reply cut after {n} bytes"),
             Kind::CutRequest(n) => format!("request cut after {n} bytes"),
+            Kind::StallRequest(n) => format!("stall after {n} bytes of the request"),
+            Kind::SlowRequest(rate) => format!("request read at {rate} B/s"),
             Kind::Drop => format!("reset{}", if after.is_empty() { " before the effect" } else { after }),
             Kind::Stall => format!("stall{after}"),
-            Kind::Huge(n) => format!("huge body {n}"),
-            Kind::Endless => "endless body".to_owned(),
+            Kind::Refuse(period) => format!("connections refused for {period:?}"),
+            Kind::Repeat { times, .. } => format!("{times} repetitions{after}"),
         }
     }
 }

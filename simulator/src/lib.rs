@@ -6,13 +6,13 @@
 //! and a [`Ledger`] remembers everything that arrived, so that tests can assert what the service saw.
 //!
 //! ```no_run
-//! # async fn example() -> std::io::Result<()> {
+//! # fn example() -> std::io::Result<()> {
 //! use nunu_sim::{Call, Fault, Scenario, Sim};
 //!
-//! let sim = Sim::builder().scenario(Scenario::passed()).start().await?;
+//! let sim = Sim::builder().scenario(Scenario::passed()).start()?;
 //! sim.fault(Call::StartRun, Fault::drop_after().once());
 //! // ... run the program against `sim.api_url()` with the key `nunu_sim::DEFAULT_KEY` ...
-//! assert_eq!(sim.ledger().effective_starts(), 1);
+//! assert_eq!(sim.effective_starts(), 1);
 //! # Ok(())
 //! # }
 //! ```
@@ -21,12 +21,13 @@
 //! | --- | --- |
 //! | `net` | sockets: accept loops, resets, throttling, response bodies |
 //! | `call`, `route` | which documented call a request is |
-//! | `faults` | the queue of faults and how each breaks an exchange |
+//! | `faults`, `exchange` | the queue of faults, and how each breaks an exchange |
 //! | `keys`, `resources` | API keys, tests, plans, configurations |
 //! | `scenario` | what a started test does, with words |
 //! | `state`, `jobs`, `builds` | the state machines |
 //! | `wire` | JSON as each generation of the API writes it |
-//! | `api`, `storage`, `artifacts` | the three hosts |
+//! | `api`, `objects` over `storage`, `artifacts` | the three hosts |
+//! | `builder`, `sim` | how tests set it up and hold it |
 //! | `ledger` | what happened |
 
 mod api;
@@ -35,11 +36,13 @@ mod builder;
 mod builds;
 mod call;
 mod clock;
+mod exchange;
 mod faults;
 mod jobs;
 mod keys;
 mod ledger;
 mod net;
+mod objects;
 mod resources;
 mod route;
 mod scenario;
@@ -48,7 +51,7 @@ mod state;
 mod storage;
 mod wire;
 
-pub use builder::{Builder, Throttle};
+pub use builder::Builder;
 pub use call::{Call, Host};
 pub use faults::{Fault, FaultId};
 pub use keys::{
@@ -56,7 +59,7 @@ pub use keys::{
     ORG_KEY, READ_ONLY_KEY, START_ONLY_KEY, UPLOAD_ONLY_KEY,
 };
 pub use ledger::{
-    BuildRecord, JobRecord, Leak, Ledger, PartRecord, RequestRecord, StartRecord, UploadState,
+    BuildRecord, JobRecord, Ledger, PartRecord, RequestRecord, StartRecord, UploadState,
 };
 pub use resources::{
     AgentConfig, AppSource, DEFAULT_AGENT_CONFIG, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_PLAN, DEFAULT_PROJECT,
@@ -65,5 +68,4 @@ pub use resources::{
 };
 pub use scenario::{Artifact, Attempt, Bug, Item, Player, Scenario, Script, Step};
 pub use sim::Sim;
-pub use storage::StorageMode;
-pub use wire::{BugShape, BuildNames, DurationShape, Generation, WireOptions};
+pub use wire::{Generation, Quirk};

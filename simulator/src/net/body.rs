@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -60,17 +60,16 @@ fn rate_per_second(rate: u64) -> f64 {
     f64::from(u32::try_from(rate.max(1)).unwrap_or(u32::MAX))
 }
 
-/// `size` bytes of `[[[[...`, never held in memory: the start of a JSON document that does not end well.
-pub(crate) fn zeros(size: u64) -> Body {
+/// `head`, then `unit` so many times, then `tail`; never held in memory as a whole.
+pub(crate) fn repeat(head: Bytes, unit: Bytes, times: u64, tail: Bytes) -> Body {
     const SLICE: usize = 64 * 1024;
-    static BRACKETS: [u8; SLICE] = [b'['; SLICE];
-    streamed(stream::unfold(size, |left| async move {
-        let now = usize::try_from(left.min(SLICE as u64)).unwrap_or(SLICE);
-        (now > 0).then(|| (Ok(Frame::data(Bytes::from_static(&BRACKETS[..now]))), left - now as u64))
-    }))
-}
-
-/// A body without an end.
-pub(crate) fn unlimited() -> Body {
-    zeros(u64::MAX)
+    let per_slice = (SLICE / unit.len().max(1)).max(1);
+    let slice = Bytes::from(unit.repeat(per_slice));
+    let middle = stream::unfold(times, move |left| {
+        let now = left.min(per_slice as u64);
+        let data = slice.slice(..unit.len() * usize::try_from(now).unwrap_or(0));
+        async move { (now > 0).then(|| (data, left - now)) }
+    });
+    let whole = stream::iter([head]).chain(middle).chain(stream::iter([tail]));
+    streamed(whole.filter(|data| std::future::ready(!data.is_empty())).map(|data| Ok(Frame::data(data))))
 }

@@ -1,5 +1,6 @@
 //! One connection: a socket that can be throttled from inside and killed from outside.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -57,20 +58,20 @@ impl Conn {
     }
 
     /// Ends the connection with a TCP reset; the calling handler never continues.
-    pub(crate) async fn reset(&self) -> ! {
-        // Without lingering the kernel throws unsent bytes away and answers with RST.
-        let _ = self.stream.set_zero_linger();
+    pub(crate) async fn reset(&self) -> Infallible {
+        self.reset_on_drop();
         self.gone.cancel();
         std::future::pending().await
     }
 
-    /// Never answers, while the connection stays open.
-    pub(crate) async fn stall(&self) -> ! {
-        std::future::pending().await
+    /// Makes the close of the socket a TCP reset.
+    pub(crate) fn reset_on_drop(&self) {
+        // Without lingering the kernel throws unsent bytes away and answers with RST.
+        let _ = self.stream.set_zero_linger();
     }
 
-    pub(crate) fn io(&self, meters: Vec<Arc<Meter>>) -> ConnIo {
-        ConnIo { stream: Arc::clone(&self.stream), meters, reading: Lane::default(), writing: Lane::default() }
+    pub(crate) fn io(&self, meter: Option<Arc<Meter>>) -> ConnIo {
+        ConnIo { stream: Arc::clone(&self.stream), meter, reading: Lane::default(), writing: Lane::default() }
     }
 }
 
@@ -89,8 +90,8 @@ impl Lane {
         Poll::Ready(())
     }
 
-    fn spend(&mut self, meters: &[Arc<Meter>], bytes: usize) {
-        let until = meters.iter().map(|m| m.book(bytes)).max();
+    fn spend(&mut self, meter: Option<&Arc<Meter>>, bytes: usize) {
+        let until = meter.map(|m| m.book(bytes));
         // The timer's grain is a millisecond: shorter debts are carried over to the next slice.
         self.pause = until
             .filter(|&at| at > Instant::now() + Duration::from_millis(2))
@@ -102,14 +103,14 @@ impl Lane {
 #[derive(Debug)]
 pub(crate) struct ConnIo {
     stream: Arc<TcpStream>,
-    meters: Vec<Arc<Meter>>,
+    meter: Option<Arc<Meter>>,
     reading: Lane,
     writing: Lane,
 }
 
 impl ConnIo {
     fn slice(&self) -> usize {
-        self.meters.iter().map(|m| m.slice()).min().unwrap_or(usize::MAX)
+        self.meter.as_ref().map_or(usize::MAX, |m| m.slice())
     }
 }
 
@@ -125,7 +126,7 @@ impl AsyncRead for ConnIo {
             match self.stream.try_read_buf(&mut buf.limit(self.slice())) {
                 Ok(read) => {
                     let this = &mut *self;
-                    this.reading.spend(&this.meters, read);
+                    this.reading.spend(this.meter.as_ref(), read);
                     return Poll::Ready(Ok(()));
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
@@ -144,7 +145,7 @@ impl AsyncWrite for ConnIo {
             match self.stream.try_write(data) {
                 Ok(written) => {
                     let this = &mut *self;
-                    this.writing.spend(&this.meters, written);
+                    this.writing.spend(this.meter.as_ref(), written);
                     return Poll::Ready(Ok(written));
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}

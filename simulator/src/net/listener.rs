@@ -2,14 +2,14 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use super::{Conn, Meter};
@@ -42,9 +42,9 @@ impl Listeners {
 }
 
 impl Listener {
-    /// Binds, without accepting yet.
-    pub(crate) async fn bind(ip: IpAddr, port: u16) -> io::Result<(Self, TcpListener)> {
-        let socket = TcpListener::bind((ip, port)).await?;
+    /// Binds, without accepting yet. Port 0 takes a free one.
+    pub(crate) fn bind(port: u16) -> io::Result<(Self, TcpListener)> {
+        let socket = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         Ok((Self { address: socket.local_addr()?, open: Mutex::new(None) }, socket))
     }
 
@@ -63,17 +63,23 @@ impl Listener {
     }
 
     /// Binds the same address again.
-    pub(crate) async fn reopen(&self, host: Host, inner: &Arc<Inner>) -> io::Result<()> {
+    pub(crate) fn reopen(&self, host: Host, inner: &Arc<Inner>) -> io::Result<()> {
         self.close();
-        let socket = TcpListener::bind(self.address).await?;
-        self.accept(socket, host, inner);
+        self.accept(listen(self.address)?, host, inner);
         Ok(())
     }
 }
 
+/// A listening socket; the address may still be in use by connections of its predecessor.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(1024)
+}
+
 async fn accept_loop(socket: TcpListener, host: Host, inner: Arc<Inner>, token: CancellationToken) {
-    let throttle = inner.config.throttle(host);
-    let total = throttle.total.map(Meter::new);
+    let meter = inner.config.throttle.get(&host).copied().map(Meter::new);
     loop {
         let accepted = tokio::select! {
             () = token.cancelled() => return,
@@ -81,20 +87,14 @@ async fn accept_loop(socket: TcpListener, host: Host, inner: Arc<Inner>, token: 
         };
         let Ok((stream, _)) = accepted else { continue };
         let _ = stream.set_nodelay(true);
-        let meters = total.iter().cloned().chain(throttle.per_connection.map(Meter::new)).collect();
         let conn = Conn::new(stream, &token);
-        let io = conn.io(meters);
+        let io = conn.io(meter.clone());
         let inner = Arc::clone(&inner);
-        tokio::spawn(async move {
-            match inner.config.tls.clone() {
-                None => serve(io, conn, host, inner).await,
-                Some(tls) => {
-                    if let Ok(io) = tls.accept(io).await {
-                        serve(io, conn, host, inner).await;
-                    }
-                }
-            }
-        });
+        if inner.with(|s| s.resets.take(host)) {
+            conn.reset_on_drop();
+            continue;
+        }
+        tokio::spawn(serve(io, conn, host, inner));
     }
 }
 
@@ -102,7 +102,7 @@ async fn serve<I: AsyncRead + AsyncWrite + Unpin>(io: I, conn: Conn, host: Host,
     let gone = conn.gone().clone();
     let service = service_fn(move |request| {
         let (inner, conn) = (Arc::clone(&inner), conn.clone());
-        async move { Ok::<_, Infallible>(crate::api::exchange(inner, host, conn, request).await) }
+        async move { Ok::<_, Infallible>(crate::exchange::exchange(inner, host, conn, request).await) }
     });
     let serving = http1::Builder::new().half_close(false).serve_connection(TokioIo::new(io), service);
     tokio::select! {

@@ -3,9 +3,7 @@
 mod body;
 mod connection;
 mod listener;
-mod tls;
 
-pub(crate) use body::{Body, SimError, cut, full, slow, unlimited, zeros};
-pub(crate) use connection::{Conn, ConnIo, Meter};
+pub(crate) use body::{Body, SimError, cut, full, repeat, slow};
+pub(crate) use connection::{Conn, Meter};
 pub(crate) use listener::{Listener, Listeners};
-pub(crate) use tls::acceptor;
