@@ -49,8 +49,7 @@ fn list(exchange: &Exchange, state: &State) -> Reply {
     let Some((_, files)) = wire.artifacts_of(&state.jobs, id) else {
         return Reply::error(404, "run not found");
     };
-    let items: Vec<Value> =
-        files.iter().map(|a| wire.artifact(id, a, "uploaded", Some(wire.now))).collect();
+    let items: Vec<Value> = files.iter().map(|a| wire.artifact(id, a, "uploaded", Some(wire.now))).collect();
     let value = if items.is_empty() {
         json!({ "artifacts": [] })
     } else {
@@ -72,8 +71,15 @@ fn file(exchange: &Exchange, state: &State) -> Reply {
     }
     if artifact.name.ends_with(".mp4") {
         let key = format!("{}.mp4", hex(&Sha256::digest(format!("{}/{}", routed.id, artifact.name))));
-        return match exchange.inner.storage.media_url(&key, &artifact.bytes, state.url_age, state.url_lifetime) {
-            Ok(url) => Reply { status: 302, headers: vec![("location".to_owned(), url.into())], body: Bytes::new() },
+        return match exchange.inner.storage.media_url(
+            &key,
+            &artifact.bytes,
+            state.url_age,
+            state.url_lifetime,
+        ) {
+            Ok(url) => {
+                Reply { status: 302, headers: vec![("location".to_owned(), url.into())], body: Bytes::new() }
+            }
             Err(error) => Reply::error(500, &error.to_string()),
         };
     }
@@ -83,7 +89,8 @@ fn file(exchange: &Exchange, state: &State) -> Reply {
 /// The whole file, or the one range that was asked for.
 fn ranged(range: Option<&str>, bytes: &Bytes) -> Reply {
     let kind = "application/octet-stream";
-    let Some((from, to)) = range.and_then(|r| r.strip_prefix("bytes=")).and_then(|r| r.split_once('-')) else {
+    let Some((from, to)) = range.and_then(|r| r.strip_prefix("bytes=")).and_then(|r| r.split_once('-'))
+    else {
         return Reply::typed(200, kind, bytes.clone());
     };
     let length = bytes.len();
@@ -94,7 +101,8 @@ fn ranged(range: Option<&str>, bytes: &Bytes) -> Reply {
         (Err(_), Err(_)) => return Reply::typed(200, kind, bytes.clone()),
     };
     if start >= length || start >= end {
-        return Reply::error(416, "range not satisfiable").header("content-range", format!("bytes */{length}"));
+        return Reply::error(416, "range not satisfiable")
+            .header("content-range", format!("bytes */{length}"));
     }
     Reply::typed(206, kind, bytes.slice(start..end))
         .header("content-range", format!("bytes {start}-{}/{length}", end - 1))

@@ -13,7 +13,12 @@ use crate::ledger::UploadState;
 pub(crate) enum Kind {
     Single,
     /// `secret` is what clients call the upload id, `upload` what storage calls it.
-    Multi { secret: String, upload: String, part_size: u64, parts: u32 },
+    Multi {
+        secret: String,
+        upload: String,
+        part_size: u64,
+        parts: u32,
+    },
 }
 
 /// What arrived for one part; a single upload has the part 1.
@@ -108,7 +113,8 @@ impl Build {
                 }
                 given.iter().find_map(|(number, etag)| {
                     let have = self.parts.get(number).and_then(|p| p.etag.as_deref());
-                    (have != Some(etag.trim_matches('"'))).then(|| format!("part {number} does not match its etag"))
+                    (have != Some(etag.trim_matches('"')))
+                        .then(|| format!("part {number} does not match its etag"))
                 })
             }
         }

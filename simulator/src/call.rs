@@ -118,11 +118,8 @@ impl Call {
     /// Every call that a client can really make (no matchers), a part standing for all parts.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut calls: Vec<Self> = Self::PLAIN
-            .iter()
-            .copied()
-            .filter(|c| !c.is_matcher() && *c != Self::Unknown)
-            .collect();
+        let mut calls: Vec<Self> =
+            Self::PLAIN.iter().copied().filter(|c| !c.is_matcher() && *c != Self::Unknown).collect();
         calls.push(Self::PutPart(1));
         calls
     }
@@ -181,11 +178,7 @@ impl FromStr for Call {
         if let Some(number) = text.strip_prefix("put_part:") {
             return number.parse().map(Self::PutPart).map_err(|_| format!("bad part number in `{text}`"));
         }
-        Self::PLAIN
-            .iter()
-            .copied()
-            .find(|c| c.word() == text)
-            .ok_or_else(|| format!("unknown call `{text}`"))
+        Self::PLAIN.iter().copied().find(|c| c.word() == text).ok_or_else(|| format!("unknown call `{text}`"))
     }
 }
 

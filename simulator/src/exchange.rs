@@ -109,7 +109,12 @@ fn record(inner: &Inner, host: Host, routed: &Routed, head: &Parts, fault: Optio
         query_names: routed.query.iter().map(|(n, _)| n.clone()).collect(),
         header_names: head.headers.keys().map(ToString::to_string).collect(),
         key_present: has("x-api-key") || has("authorization"),
-        user_agent: head.headers.get("user-agent").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned(),
+        user_agent: head
+            .headers
+            .get("user-agent")
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
+            .to_owned(),
         status: None,
         fault: fault.map(Fault::name),
         body: None,
@@ -131,9 +136,10 @@ impl Exchange {
         let mut response = Response::new(body);
         *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or_default();
         for (name, value) in &reply.headers {
-            if let (Ok(name), Ok(value)) =
-                (hyper::header::HeaderName::try_from(name.as_str()), hyper::header::HeaderValue::try_from(value))
-            {
+            if let (Ok(name), Ok(value)) = (
+                hyper::header::HeaderName::try_from(name.as_str()),
+                hyper::header::HeaderValue::try_from(value),
+            ) {
                 response.headers_mut().append(name, value);
             }
         }
@@ -236,7 +242,11 @@ impl Exchange {
     }
 
     /// The bytes of the request, counted for the part they belong to.
-    fn data(&self, body: Incoming, reading: Reading) -> impl Stream<Item = Result<Bytes, SimError>> + Send + use<> {
+    fn data(
+        &self,
+        body: Incoming,
+        reading: Reading,
+    ) -> impl Stream<Item = Result<Bytes, SimError>> + Send + use<> {
         let counter = match self.routed.call {
             Call::PutSingle => Some(1),
             Call::PutPart(number) => Some(number),
@@ -288,7 +298,9 @@ impl Exchange {
                 let mut data = pin!(data);
                 while let Some(chunk) = data.next().await {
                     match chunk {
-                        Ok(chunk) if whole.len() + chunk.len() <= LARGEST_BODY => whole.extend_from_slice(&chunk),
+                        Ok(chunk) if whole.len() + chunk.len() <= LARGEST_BODY => {
+                            whole.extend_from_slice(&chunk)
+                        }
                         Ok(_) => return Reply::error(413, "request body is too large"),
                         Err(_) => return Reply::error(400, "request body is incomplete"),
                     }

@@ -137,7 +137,13 @@ impl Job {
         if rejected && stop.as_ref().is_none_or(|s| s.at >= dequeued) {
             let done = now >= dequeued;
             let phase = if done { Phase::Completed } else { Phase::Queued };
-            return View { phase, done_at: done.then_some(dequeued), rejected: done, stop: None, runs: Vec::new() };
+            return View {
+                phase,
+                done_at: done.then_some(dequeued),
+                rejected: done,
+                stop: None,
+                runs: Vec::new(),
+            };
         }
         let runs = self.runs(now, stop.as_ref());
         let (phase, done_at) = match &stop {
@@ -254,12 +260,20 @@ mod tests {
     #[test]
     fn passes_every_state_in_order() {
         let job = job(Script::new("SUCCESS"), 0);
-        let seen: Vec<&str> =
-            [0, 14, 15, 29, 30, 89, 90, 104, 105].map(|ms| job.view(job.created + MS * ms).phase.word()).to_vec();
+        let seen: Vec<&str> = [0, 14, 15, 29, 30, 89, 90, 104, 105]
+            .map(|ms| job.view(job.created + MS * ms).phase.word())
+            .to_vec();
         assert_eq!(
             seen,
             [
-                "QUEUED", "QUEUED", "STARTING", "STARTING", "RUNNING", "RUNNING", "CLEANING_UP", "CLEANING_UP",
+                "QUEUED",
+                "QUEUED",
+                "STARTING",
+                "STARTING",
+                "RUNNING",
+                "RUNNING",
+                "CLEANING_UP",
+                "CLEANING_UP",
                 "COMPLETED"
             ]
         );

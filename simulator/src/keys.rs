@@ -141,10 +141,8 @@ pub(crate) fn authorize<'k>(
     let Some(given) = given.filter(|g| !g.is_empty()) else {
         return Err(Refusal(401, "API key required".to_owned()));
     };
-    let key = keys
-        .iter()
-        .find(|k| k.value == given)
-        .ok_or_else(|| Refusal(401, "Invalid API key".to_owned()))?;
+    let key =
+        keys.iter().find(|k| k.value == given).ok_or_else(|| Refusal(401, "Invalid API key".to_owned()))?;
     match key.state {
         KeyState::Active => {}
         KeyState::Expired => return Err(Refusal(403, "API key expired".to_owned())),
@@ -154,7 +152,7 @@ pub(crate) fn authorize<'k>(
         return Err(Refusal(401, "Invalid API key".to_owned()));
     }
     let own = key.project.as_deref().unwrap_or(home);
-    if prefixed.is_some_and(|p| p != own) {
+    if prefixed.unwrap_or(home) != own {
         return Err(if key.is_organisation() {
             Refusal(404, "project not found".to_owned())
         } else {
@@ -197,7 +195,11 @@ mod tests {
             (Some(DEFAULT_KEY), Some("other"), Some((403, "API key does not belong to this project"))),
         ];
         for (key, prefix, expected) in table {
-            assert_eq!(ask(*key, *prefix), expected.map(|(s, m)| Refusal(s, m.to_owned())), "{key:?} {prefix:?}");
+            assert_eq!(
+                ask(*key, *prefix),
+                expected.map(|(s, m)| Refusal(s, m.to_owned())),
+                "{key:?} {prefix:?}"
+            );
         }
     }
 }

@@ -58,9 +58,7 @@ pub use keys::{
     ALL_PERMISSIONS, DEFAULT_KEY, DISABLED_KEY, EXPIRED_KEY, Key, KeyState, NO_CONFIGS_KEY, NO_READ_KEY,
     ORG_KEY, READ_ONLY_KEY, START_ONLY_KEY, UPLOAD_ONLY_KEY,
 };
-pub use ledger::{
-    BuildRecord, JobRecord, Ledger, PartRecord, RequestRecord, StartRecord, UploadState,
-};
+pub use ledger::{BuildRecord, JobRecord, Ledger, PartRecord, RequestRecord, StartRecord, UploadState};
 pub use resources::{
     AgentConfig, AppSource, DEFAULT_AGENT_CONFIG, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_PLAN, DEFAULT_PROJECT,
     DEFAULT_TEST, DIRECT_URL_CONFIG, DeploymentConfig, Device, IOS_CONFIG, MULTI_DEVICE_CONFIG, Plan,

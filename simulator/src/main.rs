@@ -65,8 +65,11 @@ fn serve(args: &Args) -> Result<(), String> {
             _ => return Err(format!("--port {port} leaves no room for the two ports after it")),
         },
     };
-    let mut builder =
-        Sim::builder().scenario(scenario).speed(args.speed).generation(args.generation).ports(ports[0], ports[1], ports[2]);
+    let mut builder = Sim::builder()
+        .scenario(scenario)
+        .speed(args.speed)
+        .generation(args.generation)
+        .ports(ports[0], ports[1], ports[2]);
     for key in &args.key {
         if key.trim().is_empty() {
             return Err("--key must not be empty".to_owned());

@@ -29,7 +29,11 @@ pub(crate) async fn answer(exchange: &Exchange, body: s3s::Body) -> Reply {
 fn refusal(exchange: &Exchange, number: u32) -> Option<Reply> {
     let length = exchange.header("content-length").and_then(|l| l.parse::<u64>().ok());
     if exchange.header("transfer-encoding").is_some() || length.is_none() {
-        return Some(Reply::xml(411, "MissingContentLength", "You must provide the Content-Length HTTP header."));
+        return Some(Reply::xml(
+            411,
+            "MissingContentLength",
+            "You must provide the Content-Length HTTP header.",
+        ));
     }
     let now = exchange.inner.clock.now();
     exchange.inner.with(|state| {
@@ -42,8 +46,9 @@ fn refusal(exchange: &Exchange, number: u32) -> Option<Reply> {
             return Some(Reply::xml(404, "NoSuchUpload", "The specified multipart upload does not exist."));
         }
         build.parts.entry(number).or_default().attempts += 1;
-        (build.part_length(number) != length)
-            .then(|| Reply::xml(400, "IncompleteBody", "The number of bytes does not match what was announced."))
+        (build.part_length(number) != length).then(|| {
+            Reply::xml(400, "IncompleteBody", "The number of bytes does not match what was announced.")
+        })
     })
 }
 
@@ -60,7 +65,8 @@ async fn pass(exchange: &Exchange, body: s3s::Body) -> Reply {
 }
 
 fn remember(exchange: &Exchange, number: u32, reply: &Reply) {
-    let etag = reply.headers.iter().find(|(name, _)| name == "etag").map(|(_, v)| v.trim_matches('"').to_owned());
+    let etag =
+        reply.headers.iter().find(|(name, _)| name == "etag").map(|(_, v)| v.trim_matches('"').to_owned());
     exchange.inner.with(|state| {
         let id = exchange.routed.id.split('/').next().unwrap_or_default();
         if let Some(build) = state.build_mut(id) {

@@ -125,7 +125,9 @@ impl Sim {
         // The old socket is closed by its own task, which may not have run yet.
         for _ in 0..100 {
             match listeners.of(host).reopen(host, &self.inner) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => std::thread::sleep(Duration::from_millis(5)),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    std::thread::sleep(Duration::from_millis(5))
+                }
                 other => return other,
             }
         }
@@ -198,7 +200,8 @@ impl Sim {
     #[must_use]
     pub fn unfinished_jobs(&self) -> Vec<JobRecord> {
         let now = self.inner.clock.now();
-        self.inner.with(|s| s.jobs.iter().map(|j| job_record(j, now)).filter(|j| j.finished_at.is_none()).collect())
+        self.inner
+            .with(|s| s.jobs.iter().map(|j| job_record(j, now)).filter(|j| j.finished_at.is_none()).collect())
     }
 
     /// Uploads that were neither completed nor cancelled, and have not timed out.
@@ -295,7 +298,8 @@ fn assemble(builder: Builder) -> io::Result<Inner> {
 /// Binds the three hosts and starts to accept.
 fn open(inner: &Arc<Inner>, [api, storage, artifacts]: [u16; 3]) -> io::Result<()> {
     let bind = |port| {
-        Listener::bind(port).map_err(|e| io::Error::new(e.kind(), format!("cannot listen on port {port}: {e}")))
+        Listener::bind(port)
+            .map_err(|e| io::Error::new(e.kind(), format!("cannot listen on port {port}: {e}")))
     };
     let ((api, api_socket), (storage, storage_socket), (artifacts, artifacts_socket)) =
         (bind(api)?, bind(storage)?, bind(artifacts)?);

@@ -35,7 +35,9 @@ pub(crate) fn uuid() -> String {
 
 /// A run id as the service prints it: 11 lower-case letters and digits.
 pub(crate) fn run_id() -> String {
-    (0..11).map(|_| char::from(fastrand::choice(b"abcdefghijklmnopqrstuvwxyz0123456789").map_or(b'a', |b| *b))).collect()
+    (0..11)
+        .map(|_| char::from(fastrand::choice(b"abcdefghijklmnopqrstuvwxyz0123456789").map_or(b'a', |b| *b)))
+        .collect()
 }
 
 /// What is fixed when the simulator starts.

@@ -67,7 +67,9 @@ fn selected(request: &ApiRequest, job: &Job) -> bool {
     if request.inner.config.has(Quirk::IgnoredFilters) {
         return true;
     }
-    let all_tags = routed.param("tags").is_none_or(|tags| tags.split(',').all(|t| job.tags.iter().any(|have| have == t)));
+    let all_tags = routed
+        .param("tags")
+        .is_none_or(|tags| tags.split(',').all(|t| job.tags.iter().any(|have| have == t)));
     all_tags
         && routed.param("multiplayer_test_id").is_none_or(|id| id == job.test.id)
         && routed.param("test_plan_execution_id").is_none_or(|id| job.execution.as_deref() == Some(id))

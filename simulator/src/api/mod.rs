@@ -84,7 +84,8 @@ pub(crate) async fn answer(request: ApiRequest) -> Reply {
     let home = &request.inner.config.project;
     let allowed = request.inner.with(|state| {
         let project = request.routed.project.as_deref();
-        authorize(&state.keys, request.key.as_deref(), project, home, call.permission()).map(|key| key.id.clone())
+        authorize(&state.keys, request.key.as_deref(), project, home, call.permission())
+            .map(|key| key.id.clone())
     });
     let key_id = match allowed {
         Ok(key_id) => key_id,

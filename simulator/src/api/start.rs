@@ -32,19 +32,32 @@ struct Order {
 /// `POST runs`
 pub(super) fn run(request: &ApiRequest, key_id: &str) -> Reply {
     request.inner.with(|state| {
-        let given: Vec<&str> =
-            ["multiplayer_test_id", "test_plan_id", "instructions"].into_iter().filter(|n| request.field(n).is_some()).collect();
+        let given: Vec<&str> = ["multiplayer_test_id", "test_plan_id", "instructions"]
+            .into_iter()
+            .filter(|n| request.field(n).is_some())
+            .collect();
         let [only] = given.as_slice() else {
-            return failure(request, 400, "exactly one of multiplayer_test_id, test_plan_id or instructions is required");
+            return failure(
+                request,
+                400,
+                "exactly one of multiplayer_test_id, test_plan_id or instructions is required",
+            );
         };
         let text = request.text(only).unwrap_or_default();
         let target = match *only {
-            "multiplayer_test_id" => state.resources.test(text).cloned().map(Target::Test).ok_or("multiplayer test not found"),
-            "test_plan_id" => state.resources.plan(text).cloned().map(Target::Plan).ok_or("test plan not found"),
+            "multiplayer_test_id" => {
+                state.resources.test(text).cloned().map(Target::Test).ok_or("multiplayer test not found")
+            }
+            "test_plan_id" => {
+                state.resources.plan(text).cloned().map(Target::Plan).ok_or("test plan not found")
+            }
             _ if request.inner.config.generation == Generation::V1 => {
                 return failure(request, 400, "multiplayer_test_id or test_plan_id is required");
             }
-            _ => Ok(Target::Words(TestCase::new(&uuid(), request.text("name").unwrap_or("[api] ephemeral test")))),
+            _ => Ok(Target::Words(TestCase::new(
+                &uuid(),
+                request.text("name").unwrap_or("[api] ephemeral test"),
+            ))),
         };
         match target {
             Ok(target) => carry_out(request, state, target, key_id),
@@ -135,7 +148,9 @@ fn checked(request: &ApiRequest, state: &State, target: Target) -> Result<Order,
     if all_devices && (players.is_some() || !config.as_ref().is_some_and(|c| c.multi_device)) {
         return bad("deployment config does not allow runs on all configured devices");
     }
-    let mut tags = request.list("additional_tags").map_err(|r| (r.status, "additional_tags must be a list of strings".to_owned()))?;
+    let mut tags = request
+        .list("additional_tags")
+        .map_err(|r| (r.status, "additional_tags must be a list of strings".to_owned()))?;
     if matches!(target, Target::Words(_)) {
         tags.insert(0, "api".to_owned());
     }
@@ -183,12 +198,17 @@ fn enqueue(
 ) -> (Vec<String>, Option<String>) {
     let now = request.inner.clock.now();
     let tests: Vec<(TestCase, u32)> = match &order.target {
-        Target::Test(test) | Target::Words(test) => vec![(test.clone(), order.retries); order.instances as usize],
+        Target::Test(test) | Target::Words(test) => {
+            vec![(test.clone(), order.retries); order.instances as usize]
+        }
         Target::Plan(plan) => plan
             .items
             .iter()
             .map(|(id, retries)| {
-                (state.resources.test(id).cloned().unwrap_or_else(|| TestCase::new(id, "Deleted test")), *retries)
+                (
+                    state.resources.test(id).cloned().unwrap_or_else(|| TestCase::new(id, "Deleted test")),
+                    *retries,
+                )
             })
             .collect(),
     };
@@ -199,7 +219,8 @@ fn enqueue(
     let mut job_ids = Vec::new();
     for device in devices {
         for (test, retries) in &tests {
-            let mut script = state.scenario.script(&test.id, state.jobs.len()).scaled(1.0 / request.inner.config.speed);
+            let mut script =
+                state.scenario.script(&test.id, state.jobs.len()).scaled(1.0 / request.inner.config.speed);
             let run_ids = Job::fit(&mut script, test, *retries);
             let job = Job {
                 id: uuid(),
@@ -239,7 +260,13 @@ fn enqueue(
 }
 
 /// The reply to a start on one device.
-fn started(request: &ApiRequest, state: &State, order: &Order, job_ids: &[String], execution: Option<&str>) -> Reply {
+fn started(
+    request: &ApiRequest,
+    state: &State,
+    order: &Order,
+    job_ids: &[String],
+    execution: Option<&str>,
+) -> Reply {
     let build = order.build.as_ref().map(|(id, _)| id);
     let wire = Wire::new(&request.inner);
     let (status, value) = match request.inner.config.generation {
@@ -249,21 +276,29 @@ fn started(request: &ApiRequest, state: &State, order: &Order, job_ids: &[String
             (201, json!({ "ok": true, "status": 201, "message": "queued", "data": data }))
         }
         Generation::V2 => {
-            let mut data = json!({ "message": "successfully queued test!", "build_id": build, "job_ids": job_ids });
+            let mut data =
+                json!({ "message": "successfully queued test!", "build_id": build, "job_ids": job_ids });
             if let Some(id) = execution {
                 data["test_plan_execution_id"] = json!(id);
             }
             (200, json!({ "ok": true, "status": 200, "message": "successfully queued test!", "data": data }))
         }
-        Generation::V3 | Generation::V5 => (201, match (&order.target, request.routed.call) {
-            (Target::Words(test), _) => json!({ "test_id": test.id, "job_ids": job_ids }),
-            (Target::Plan(_), Call::StartPlan) => json!({ "job_ids": job_ids, "test_plan_execution_id": execution }),
-            (Target::Plan(_), _) => json!({ "message": "successfully queued test plan!", "build_id": build,
-                "job_ids": job_ids, "test_plan_execution_id": execution }),
-            (Target::Test(_), _) => {
-                json!({ "message": "successfully queued test!", "build_id": build, "job_ids": job_ids })
-            }
-        }),
+        Generation::V3 | Generation::V5 => (
+            201,
+            match (&order.target, request.routed.call) {
+                (Target::Words(test), _) => json!({ "test_id": test.id, "job_ids": job_ids }),
+                (Target::Plan(_), Call::StartPlan) => {
+                    json!({ "job_ids": job_ids, "test_plan_execution_id": execution })
+                }
+                (Target::Plan(_), _) => {
+                    json!({ "message": "successfully queued test plan!", "build_id": build,
+                "job_ids": job_ids, "test_plan_execution_id": execution })
+                }
+                (Target::Test(_), _) => {
+                    json!({ "message": "successfully queued test!", "build_id": build, "job_ids": job_ids })
+                }
+            },
+        ),
     };
     Reply::json(status, &wire.finish(value))
 }
@@ -273,8 +308,11 @@ fn on_all_devices(request: &ApiRequest, state: &mut State, order: &Order, key_id
     let devices: Vec<Device> = order.config.as_ref().map(|c| c.devices.clone()).unwrap_or_default();
     let willing: Vec<Option<Device>> =
         devices.iter().filter(|d| d.refuses.is_none()).cloned().map(Some).collect();
-    let (job_ids, execution) =
-        if willing.is_empty() { (Vec::new(), None) } else { enqueue(request, state, order, &willing, key_id) };
+    let (job_ids, execution) = if willing.is_empty() {
+        (Vec::new(), None)
+    } else {
+        enqueue(request, state, order, &willing, key_id)
+    };
     let mut left = job_ids.chunks((job_ids.len() / willing.len().max(1)).max(1));
     let results: Vec<Value> = devices
         .iter()
@@ -329,8 +367,11 @@ pub(super) fn stop(request: &ApiRequest, key_id: &str) -> Reply {
             if request.inner.config.generation >= Generation::V3 {
                 return Reply::error(404, "no jobs found in your project matching the provided IDs");
             }
-            return Reply::json(404, &json!({ "ok": false, "message": "No jobs found in your project matching the provided IDs",
-                "received_count": ids.len(), "stopped_count": 0, "results": [] }));
+            return Reply::json(
+                404,
+                &json!({ "ok": false, "message": "No jobs found in your project matching the provided IDs",
+                "received_count": ids.len(), "stopped_count": 0, "results": [] }),
+            );
         }
         let all = stopped == ids.len();
         let message = if all {

@@ -11,6 +11,7 @@ use crate::clock::Moment;
 use crate::exchange::Reply;
 use crate::ledger::UploadState;
 use crate::state::{State, uuid};
+use crate::storage::SMALLEST_PART;
 use crate::wire::{Quirk, Wire};
 
 const PLATFORMS: &[&str] =
@@ -44,17 +45,21 @@ pub(super) async fn initiate(request: &ApiRequest) -> Reply {
         let part_size = inner.config.part_size.max(size.div_ceil(MOST_PARTS));
         let parts = u32::try_from(size.div_ceil(part_size)).unwrap_or(u32::MAX);
         match inner.storage.open(&build.storage_key()).await {
-            Ok(upload) => build.kind = Kind::Multi { secret: format!("mpu-{}", uuid()), upload, part_size, parts },
+            Ok(upload) => {
+                build.kind = Kind::Multi { secret: format!("mpu-{}", uuid()), upload, part_size, parts }
+            }
             Err(error) => return broken(&error),
         }
     }
     inner.with(|state| {
         let reply = match &build.kind {
-            Kind::Single => match inner.storage.put_url(&build.storage_key(), state.url_age, state.url_lifetime) {
-                Ok(url) => json!({ "upload_type": "single-part", "build_id": build.id,
+            Kind::Single => {
+                match inner.storage.put_url(&build.storage_key(), state.url_age, state.url_lifetime) {
+                    Ok(url) => json!({ "upload_type": "single-part", "build_id": build.id,
                     "upload_url": url.as_str(), "object_key": build.object_key() }),
-                Err(error) => return broken(&error),
-            },
+                    Err(error) => return broken(&error),
+                }
+            }
             Kind::Multi { secret, part_size, parts, .. } => json!({ "upload_type": "multipart",
                 "build_id": build.id, "upload_id": secret, "object_key": build.object_key(),
                 "total_parts": parts, "part_size": part_size }),
@@ -72,7 +77,8 @@ fn checked(request: &ApiRequest) -> Result<(Build, u64), Reply> {
         let text = request.text(name).filter(|t| (1..=most).contains(&t.chars().count()));
         text.map(str::to_owned).ok_or_else(|| bad(&format!("{name} must have 1 to {most} characters")))
     };
-    let (name, file_name, platform) = (words("name", 255)?, words("file_name", 255)?, words("platform", 255)?);
+    let (name, file_name, platform) =
+        (words("name", 255)?, words("file_name", 255)?, words("platform", 255)?);
     let size = request.field("file_size").and_then(Value::as_u64).filter(|&s| s > 0);
     let size = size.ok_or_else(|| bad("file_size must be a positive integer"))?;
     if !PLATFORMS.contains(&platform.as_str()) {
@@ -95,7 +101,13 @@ fn checked(request: &ApiRequest) -> Result<(Build, u64), Reply> {
         return Err(bad("each tag must have 1 to 50 characters"));
     }
     let minutes = match request.field("upload_timeout") {
-        None => if request.flag("multipart") == Some(true) { 60 } else { 10 },
+        None => {
+            if request.flag("multipart") == Some(true) {
+                60
+            } else {
+                10
+            }
+        }
         Some(value) => value
             .as_u64()
             .filter(|m| (1..=1440).contains(m))
@@ -155,20 +167,25 @@ pub(super) fn part_urls(request: &ApiRequest) -> Reply {
     else {
         return Reply::error(400, "upload_id, object_key and part_numbers are required");
     };
-    let Ok(numbers) = numbers.split(',').map(|n| n.trim().parse::<u32>()).collect::<Result<Vec<_>, _>>() else {
+    let Ok(numbers) = numbers.split(',').map(|n| n.trim().parse::<u32>()).collect::<Result<Vec<_>, _>>()
+    else {
         return Reply::error(400, "part_numbers must be a comma separated list of numbers");
     };
     let inner = &request.inner;
     let now = inner.clock.now();
     inner.with(|state| {
         let (age, life) = (state.url_age, state.url_lifetime);
-        let Some((build, upload, total)) = state.builds.iter_mut().find_map(|build| match build.kind.clone() {
-            Kind::Multi { secret: own, upload, parts, .. } if own == secret && build.object_key() == key => {
-                build.expire(now);
-                (build.state == UploadState::Open).then_some((&*build, upload, parts))
-            }
-            _ => None,
-        }) else {
+        let Some((build, upload, total)) =
+            state.builds.iter_mut().find_map(|build| match build.kind.clone() {
+                Kind::Multi { secret: own, upload, parts, .. }
+                    if own == secret && build.object_key() == key =>
+                {
+                    build.expire(now);
+                    (build.state == UploadState::Open).then_some((&*build, upload, parts))
+                }
+                _ => None,
+            })
+        else {
             return not_found();
         };
         if let Some(bad) = numbers.iter().find(|n| !(1..=total).contains(*n)) {
@@ -194,7 +211,12 @@ pub(super) fn part_urls(request: &ApiRequest) -> Reply {
 }
 
 /// The open upload a request is about: its id and what storage calls it.
-fn open_upload(state: &mut State, id: Option<&str>, secret: Option<&str>, now: Moment) -> Option<(String, Kind)> {
+fn open_upload(
+    state: &mut State,
+    id: Option<&str>,
+    secret: Option<&str>,
+    now: Moment,
+) -> Option<(String, Kind)> {
     let build = state.build_mut(id?)?;
     build.expire(now);
     let fits = match &build.kind {
@@ -225,9 +247,14 @@ pub(super) async fn complete(request: &ApiRequest) -> Reply {
     let id = id.unwrap_or_default();
     let answer = match &kind {
         Kind::Single => json!({ "status": "success" }),
-        Kind::Multi { upload, .. } => {
-            let etags: Vec<String> = given.into_iter().flatten().map(|(_, e)| e).collect();
-            if let Err(error) = inner.storage.join(&key, upload, &etags).await {
+        Kind::Multi { upload, part_size, parts, .. } => {
+            let joined = if *part_size < SMALLEST_PART {
+                inner.storage.join_small(&key, upload, *parts).await
+            } else {
+                let etags: Vec<String> = given.into_iter().flatten().map(|(_, e)| e).collect();
+                inner.storage.join(&key, upload, &etags).await
+            };
+            if let Err(error) = joined {
                 return broken(&error);
             }
             json!({ "build_id": id })

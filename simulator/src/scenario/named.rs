@@ -19,8 +19,19 @@ pub struct Scenario {
 impl Scenario {
     /// The names that [`Scenario::named`] knows.
     pub const NAMES: &'static [&'static str] = &[
-        "passed", "failed", "flaky", "slow", "rejected", "429", "bugs", "stopped", "error", "blocked", "timeout",
-        "mixed", "multiplayer",
+        "passed",
+        "failed",
+        "flaky",
+        "slow",
+        "rejected",
+        "429",
+        "bugs",
+        "stopped",
+        "error",
+        "blocked",
+        "timeout",
+        "mixed",
+        "multiplayer",
     ];
 
     /// Every test follows this script.

@@ -373,10 +373,18 @@ impl Script {
     pub(crate) fn scaled(mut self, factor: f64) -> Self {
         let scale = |d: &mut Duration| {
             if *d < crate::clock::NEVER {
-                *d = Duration::from_secs_f64((d.as_secs_f64() * factor).min(crate::clock::NEVER.as_secs_f64()));
+                *d = Duration::from_secs_f64(
+                    (d.as_secs_f64() * factor).min(crate::clock::NEVER.as_secs_f64()),
+                );
             }
         };
-        for d in [&mut self.queued, &mut self.starting, &mut self.stopping, &mut self.cleaning, &mut self.invisible] {
+        for d in [
+            &mut self.queued,
+            &mut self.starting,
+            &mut self.stopping,
+            &mut self.cleaning,
+            &mut self.invisible,
+        ] {
             scale(d);
         }
         if let Some(d) = self.stopped_remotely.as_mut() {

@@ -59,8 +59,11 @@ pub(super) fn bugs() -> Vec<Bug> {
     let mut crash = Bug::new("Game closes when the shop is opened twice", "critical", "high")
         .id("b3a7c1d2-5e4f-4a6b-8c9d-0e1f2a3b4c5d")
         .category("crash");
-    crash.description = "The application ended without a message when the shop was opened a second time within two seconds.".to_owned();
-    crash.reproduction_steps = "1. Open the main menu\n2. Tap `Shop`, then back\n3. Tap `Shop` again within two seconds".to_owned();
+    crash.description =
+        "The application ended without a message when the shop was opened a second time within two seconds."
+            .to_owned();
+    crash.reproduction_steps =
+        "1. Open the main menu\n2. Tap `Shop`, then back\n3. Tap `Shop` again within two seconds".to_owned();
     crash.details = serde_json::json!({ "screenshot_url": "https://bouncer.nunu.ai/screenshots/crash.png" });
     let mut overlap = Bug::new("Coin counter overlaps the back button", "medium", "high")
         .id("c4b8d2e3-6f50-4b7c-9dae-1f2a3b4c5d6e")

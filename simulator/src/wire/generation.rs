@@ -117,7 +117,9 @@ impl Call {
     pub(crate) fn exists_in(self, generation: Generation) -> bool {
         match self {
             Self::Unknown => false,
-            Self::ListJobs | Self::GetJob | Self::ListBuilds | Self::StartPlan => generation >= Generation::V2,
+            Self::ListJobs | Self::GetJob | Self::ListBuilds | Self::StartPlan => {
+                generation >= Generation::V2
+            }
             Self::GetBuild
             | Self::DeleteBuild
             | Self::ListTests
@@ -186,5 +188,8 @@ fn is_map(name: &str) -> bool {
 }
 
 fn stranger() -> Value {
-    Value::Object(Map::from_iter([("level".to_owned(), json!(9)), ("words".to_owned(), json!(["new", null]))]))
+    Value::Object(Map::from_iter([
+        ("level".to_owned(), json!(9)),
+        ("words".to_owned(), json!(["new", null])),
+    ]))
 }

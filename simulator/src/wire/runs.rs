@@ -45,13 +45,20 @@ impl Wire<'_> {
     /// The id of one player of a run; also the folder of its artifacts.
     pub(crate) fn player_id(self, run_id: &str, index: usize) -> String {
         if self.old() {
-            return format!("{run_id}{}", char::from_digit(u32::try_from(index % 36).unwrap_or(0), 36).unwrap_or('0'));
+            return format!(
+                "{run_id}{}",
+                char::from_digit(u32::try_from(index % 36).unwrap_or(0), 36).unwrap_or('0')
+            );
         }
         format!("{run_id}-{}", index + 1)
     }
 
     /// The attempt, player and artifacts behind a player id.
-    pub(crate) fn artifacts_of<'j>(self, jobs: &'j [Job], player_id: &str) -> Option<(&'j str, Vec<&'j Artifact>)> {
+    pub(crate) fn artifacts_of<'j>(
+        self,
+        jobs: &'j [Job],
+        player_id: &str,
+    ) -> Option<(&'j str, Vec<&'j Artifact>)> {
         jobs.iter().find_map(|job| {
             job.view(self.now).runs.iter().find_map(|run| {
                 let run_id = job.run_ids.get(run.index)?;
@@ -158,7 +165,8 @@ impl Wire<'_> {
         }
         if details {
             let files = self.visible_artifacts(run, player);
-            value["artifacts"] = files.iter().map(|a| self.artifact(&id, a, "uploaded_at", run.ended)).collect();
+            value["artifacts"] =
+                files.iter().map(|a| self.artifact(&id, a, "uploaded_at", run.ended)).collect();
             value["steps"] = (1..)
                 .zip(player.steps.iter().zip(&reaches))
                 .map(|(number, (step, &reach))| self.step(number, step, reach, run))
@@ -181,10 +189,14 @@ impl Wire<'_> {
         };
         let done = matches!(reach, Reach::Done(..));
         let unknown = self.has(Quirk::UnknownEnums);
-        let items: Vec<Value> = step.items.iter().map(|item| {
-            let status = if unknown { "glowing" } else { &item.status };
-            json!({ "id": item.id, "expected": item.expected, "status": status, "comment": item.comment })
-        }).collect();
+        let items: Vec<Value> = step
+            .items
+            .iter()
+            .map(|item| {
+                let status = if unknown { "glowing" } else { &item.status };
+                json!({ "id": item.id, "expected": item.expected, "status": status, "comment": item.comment })
+            })
+            .collect();
         let mut value = json!({
             "step_number": number,
             "start_time": self.maybe_time(start),
@@ -203,7 +215,13 @@ impl Wire<'_> {
     }
 
     /// An artifact; its time is called `uploaded_at` in runs and `uploaded` in lists.
-    pub(crate) fn artifact(self, player_id: &str, artifact: &Artifact, time: &str, at: Option<Moment>) -> Value {
+    pub(crate) fn artifact(
+        self,
+        player_id: &str,
+        artifact: &Artifact,
+        time: &str,
+        at: Option<Moment>,
+    ) -> Value {
         let name: Vec<String> = artifact
             .name
             .split('/')
@@ -223,7 +241,8 @@ impl Wire<'_> {
     pub(crate) fn bugs(self, job: &Job, run: &RunView) -> Value {
         let run_id = job.run_ids.get(run.index).map_or("", String::as_str);
         let bugs = job.attempt(run.index).filter(|_| run.ended.is_some()).map_or(&[][..], |a| &a.bugs);
-        let severe = |s: &str| if self.has(Quirk::UnknownEnums) { "apocalyptic".to_owned() } else { s.to_owned() };
+        let severe =
+            |s: &str| if self.has(Quirk::UnknownEnums) { "apocalyptic".to_owned() } else { s.to_owned() };
         let items: Vec<Value> = (1..)
             .zip(bugs)
             .map(|(number, bug)| {
