@@ -5,6 +5,7 @@ pub mod build;
 pub mod details;
 pub mod env;
 pub mod failure;
+pub mod judge;
 pub mod log;
 pub mod permission;
 pub mod result;
