@@ -17,6 +17,7 @@
 //! `main -> flow -> {config, upload, api, ci, report}`, `upload -> api -> http`, everything `-> model`.
 
 pub mod api;
+pub mod ci;
 pub mod config;
 pub mod flow;
 pub mod http;

@@ -37,7 +37,9 @@ impl ArtifactStream {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Some(download) = &mut self.download else { return Ok(None) };
         let chunk = download.chunk().await;
-        chunk.map_err(|error| ApiError::new(self.call.clone(), self.api.key_note(), None, Fault::Network(error)))
+        chunk.map_err(|error| {
+            ApiError::new(self.call.clone(), self.api.key_note(), None, Fault::Network(error))
+        })
     }
 }
 
@@ -72,20 +74,36 @@ impl Api {
         }
     }
 
-    async fn fetch(&self, url: &Url, from: u64, attempt: u32, call: &Call) -> Result<ArtifactStream, ApiError> {
+    async fn fetch(
+        &self,
+        url: &Url,
+        from: u64,
+        attempt: u32,
+        call: &Call,
+    ) -> Result<ArtifactStream, ApiError> {
         let first = self.open(url, from, attempt, call, self.may_see_key(url)).await?;
         let status = first.head.status;
-        let Some(location) = first.head.location.clone().filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308)) else {
+        let Some(location) =
+            first.head.location.clone().filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308))
+        else {
             return self.stream(first, from, call).await;
         };
-        let target = url.join(&location).map_err(|_| self.refused(call, "the redirect does not lead to a URL"))?;
+        let target =
+            url.join(&location).map_err(|_| self.refused(call, "the redirect does not lead to a URL"))?;
         http::register_query(&target, self.net());
         drop(first);
         let second = self.open(&target, from, attempt, call, false).await?;
         self.stream(second, from, call).await
     }
 
-    async fn open(&self, url: &Url, from: u64, attempt: u32, call: &Call, keyed: bool) -> Result<Download, ApiError> {
+    async fn open(
+        &self,
+        url: &Url,
+        from: u64,
+        attempt: u32,
+        call: &Call,
+        keyed: bool,
+    ) -> Result<Download, ApiError> {
         if !self.may_fetch(url) {
             return Err(self.refused(call, "only https:// addresses outside this machine are fetched"));
         }
@@ -98,7 +116,8 @@ impl Api {
         {
             headers.push((RANGE, range));
         }
-        let request = Request { method: Method::GET, url: url.clone(), headers, body: None, route: Route::Pooled };
+        let request =
+            Request { method: Method::GET, url: url.clone(), headers, body: None, route: Route::Pooled };
         let opened = self.net().open(&request, attempt, PATIENCE).await;
         opened.map_err(|error| ApiError::new(call.clone(), self.key_note(), None, Fault::Network(error)))
     }

@@ -124,7 +124,8 @@ impl Api {
             Mode::Urgent => Policy::urgent(ask.class),
         });
         loop {
-            let least = if ask.class == Class::Effectful { SHORTEST_EFFECTFUL } else { Duration::from_secs(1) };
+            let least =
+                if ask.class == Class::Effectful { SHORTEST_EFFECTFUL } else { Duration::from_secs(1) };
             let time = timeout.min(attempts.time_left().max(least));
             let result = match self.net().send(&request, attempts.number(), time).await {
                 Ok(reply) => self.check(ask, &call, &reply).and_then(|answer| {
@@ -162,7 +163,8 @@ impl Api {
     {
         let mut all: Vec<T> = Vec::new();
         for page in 0..most.div_ceil(PAGE).max(1) {
-            let ask = ask.clone().with("page", page.to_string()).with("page_size", most.clamp(1, PAGE).to_string());
+            let ask =
+                ask.clone().with("page", page.to_string()).with("page_size", most.clamp(1, PAGE).to_string());
             let (items, more) = self
                 .ask(&ask, |answer| {
                     let items = wire::list_of(&answer.json, names).ok_or("no list")?;
@@ -172,7 +174,7 @@ impl Api {
                 })
                 .await?;
             // A service that does not know pages gives the first one for ever.
-            let repeated = page > 0 && items.first().is_some() && items.first() == all.first();
+            let repeated = page > 0 && !items.is_empty() && items.first() == all.first();
             if !repeated {
                 all.extend(items);
             }
@@ -197,7 +199,9 @@ impl Api {
         let mut headers = vec![(ACCEPT, HeaderValue::from_static("application/json"))];
         if ask.keyed {
             let key = self.key().ok_or_else(|| {
-                HttpError::Setup("the API key holds characters that no key has, such as a line break".to_owned())
+                HttpError::Setup(
+                    "the API key holds characters that no key has, such as a line break".to_owned(),
+                )
             })?;
             headers.push((API_KEY, key.clone()));
         }
@@ -278,7 +282,10 @@ mod tests {
             (b"garbage".to_vec(), "something that is not JSON"),
             (b"\xff\xfe".to_vec(), "text that is not UTF-8"),
             ("[".repeat(100_000).into_bytes(), "something that is not JSON"),
-            (format!("[{}1]", "1,".repeat(2_000_000)).into_bytes(), "more values than the service ever sends"),
+            (
+                format!("[{}1]", "1,".repeat(2_000_000)).into_bytes(),
+                "more values than the service ever sends",
+            ),
         ] {
             assert_eq!(parse(&body).unwrap_err(), want);
         }

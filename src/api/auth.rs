@@ -81,7 +81,8 @@ fn missing_permission(words: &str) -> Option<String> {
     const BEFORE: &str = "missing required permission";
     let at = words.to_ascii_lowercase().find(BEFORE)? + BEFORE.len();
     let rest = words.get(at..)?.trim_start_matches(['s', ':', ' ']);
-    let name = rest.split([' ', ',', ';', '"', '\'', '`']).find(|word| !word.is_empty())?.trim_end_matches('.');
+    let name =
+        rest.split([' ', ',', ';', '"', '\'', '`']).find(|word| !word.is_empty())?.trim_end_matches('.');
     (!name.is_empty()).then(|| name.chars().filter(|c| !c.is_control()).take(100).collect())
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::http::{Class, ETag, PresignedUrl};
-use crate::model::secrets::{ExposeSecret as _, SecretString};
+use crate::model::secrets::{ExposeSecret, SecretString};
 use crate::model::units::Timestamp;
 use crate::model::{DeletionPolicy, Details, Platform};
 
@@ -197,7 +197,7 @@ impl Api {
     ) -> Result<Vec<(u32, PresignedUrl)>, ApiError> {
         let numbers: Vec<String> = parts.iter().map(u32::to_string).collect();
         let ask = Ask::get(&["builds", "upload", "parts"])
-            .with("upload_id", upload.upload_id.as_ref().map(|id| id.expose_secret()).unwrap_or_default())
+            .with("upload_id", upload.upload_id.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default())
             .with("object_key", upload.object_key.as_str())
             .with("part_numbers", numbers.join(","))
             .keyless();
@@ -210,7 +210,11 @@ impl Api {
     /// # Errors
     /// [`ApiError::is_unclear`]: read the build to learn the outcome. [`ApiError::is_upload_gone`]: unknown, timed out, cancelled, or
     /// completed before.
-    pub async fn complete_upload(&self, upload: &UploadHandle, parts: &[(u32, ETag)]) -> Result<(), ApiError> {
+    pub async fn complete_upload(
+        &self,
+        upload: &UploadHandle,
+        parts: &[(u32, ETag)],
+    ) -> Result<(), ApiError> {
         let mut body = json!({ "build_id": upload.build_id });
         if let (Some(upload_id), Some(fields)) = (&upload.upload_id, body.as_object_mut()) {
             let mut parts: Vec<&(u32, ETag)> = parts.iter().collect();
@@ -235,7 +239,10 @@ impl Api {
         let ask = Ask::delete(&["builds", "upload"])
             .with("build_id", upload.build_id.as_str())
             .with("object_key", upload.object_key.as_str())
-            .with("upload_id", upload.upload_id.as_ref().map(|id| id.expose_secret()).unwrap_or_default());
+            .with(
+                "upload_id",
+                upload.upload_id.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default(),
+            );
         match self.ask(&ask, |_| Ok(())).await {
             Err(error) if error.is_upload_gone() => Ok(()),
             result => result,

@@ -170,7 +170,8 @@ impl Api {
     /// When the origin cannot be used, or a segment is no id.
     pub(super) fn url(&self, segments: &[&str]) -> Result<Url, HttpError> {
         let base = self.inner.base.clone()?;
-        extend(base, segments).ok_or_else(|| HttpError::Setup("an id in the path is empty or a dot".to_owned()))
+        extend(base, segments)
+            .ok_or_else(|| HttpError::Setup("an id in the path is empty or a dot".to_owned()))
     }
 
     /// Where artifacts are asked for when the service gives no address.
@@ -280,7 +281,11 @@ mod tests {
             ("https://nunu.ai@evil.example/x", false, false),
         ] {
             let url = Url::parse(url).unwrap();
-            assert_eq!((service.may_see_key(&url), local.may_see_key(&url)), (from_service, from_local), "{url}");
+            assert_eq!(
+                (service.may_see_key(&url), local.may_see_key(&url)),
+                (from_service, from_local),
+                "{url}"
+            );
         }
         let mine = Url::parse("http://127.0.0.1:22/").unwrap();
         assert!(!service.may_fetch(&mine) && local.may_fetch(&mine));

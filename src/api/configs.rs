@@ -70,7 +70,13 @@ fn named(value: &Value) -> Option<Named> {
     let source = fields.object(&["summary"]).object(&["app"]).text(&["source"]);
     let provider = fields.text(&["provider_type", "providerType"]).or(source);
     Some(Named {
-        id: fields.text(&["id", "deployment_config_id", "agent_config_id", "multiplayer_test_id", "test_plan_id"])?,
+        id: fields.text(&[
+            "id",
+            "deployment_config_id",
+            "agent_config_id",
+            "multiplayer_test_id",
+            "test_plan_id",
+        ])?,
         name: fields.text(&["name"]).unwrap_or_default(),
         note: fields.text(&["folder_path", "kind", "type"]),
         takes_builds: provider.map(|provider| matches!(provider.replace('_', "-").as_str(), "build-storage")),
@@ -90,7 +96,10 @@ mod tests {
             (json!({"id": "d", "provider_type": "build-storage"}), Some(true)),
             (json!({"id": "d", "providerType": "build-storage"}), Some(true)),
             (json!({"id": "d", "provider_type": "direct-url"}), Some(false)),
-            (json!({"id": "d", "provider_type": null, "summary": {"app": {"source": "build_storage"}}}), Some(true)),
+            (
+                json!({"id": "d", "provider_type": null, "summary": {"app": {"source": "build_storage"}}}),
+                Some(true),
+            ),
             (json!({"id": "d", "summary": {"app": {"source": "preinstalled"}}}), Some(false)),
             (json!({"id": "d", "summary": {"app": null}}), None),
             (json!({"id": "d"}), None),
@@ -98,7 +107,10 @@ mod tests {
             assert_eq!(named(&value).unwrap().takes_builds, want, "{value}");
         }
         assert_eq!(named(&json!({"name": "x"})), None);
-        let test = named(&json!({"id": "t", "name": "Shop", "type": "task", "folder_path": "/a", "quarantined": true})).unwrap();
+        let test = named(
+            &json!({"id": "t", "name": "Shop", "type": "task", "folder_path": "/a", "quarantined": true}),
+        )
+        .unwrap();
         assert_eq!((test.note.as_deref(), test.quarantined), (Some("/a"), true));
     }
 }

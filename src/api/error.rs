@@ -52,10 +52,28 @@ pub struct KeyNote {
     pub project: bool,
 }
 
-/// A call that failed.
+/// A call that failed; reads like its [`Details`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.headline())]
-pub struct ApiError {
+pub struct ApiError(Box<Details>);
+
+impl std::ops::Deref for ApiError {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for ApiError {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
+    }
+}
+
+/// What is known about a call that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
     /// The call.
     pub call: Call,
     /// HTTP status, when there was an answer.
@@ -76,8 +94,9 @@ pub struct ApiError {
 
 impl ApiError {
     /// An error without an answer, or with one that cannot be understood.
-    pub(super) const fn new(call: Call, key: KeyNote, status: Option<u16>, fault: Fault) -> Self {
-        Self { call, status, fault, words: None, code: None, html: false, attempts: 1, key }
+    pub(super) fn new(call: Call, key: KeyNote, status: Option<u16>, fault: Fault) -> Self {
+        let details = Details { call, status, fault, words: None, code: None, html: false, attempts: 1, key };
+        Self(Box::new(details))
     }
 
     /// What an answer without success means.
@@ -101,13 +120,18 @@ impl ApiError {
             400..=499 => Fault::BadRequest,
             _ => Fault::Unreadable(format!("the unusual status {status}")),
         };
-        Self { words: problem.words, code: problem.code, html: problem.html, ..Self::new(call, key, Some(status), fault) }
+        let mut error = Self::new(call, key, Some(status), fault);
+        error.words = problem.words;
+        error.code = problem.code;
+        error.html = problem.html;
+        error
     }
 
     /// One line: the call, the status and the server's words.
     fn headline(&self) -> String {
         let call = &self.call;
-        let tries = if self.attempts > 1 { format!(" after {} attempts", self.attempts) } else { String::new() };
+        let tries =
+            if self.attempts > 1 { format!(" after {} attempts", self.attempts) } else { String::new() };
         let status = self.status.map(|status| format!(" {status}")).unwrap_or_default();
         match (&self.fault, &self.words) {
             (Fault::Network(error), _) => format!("{call} failed{tries}: {error}"),
@@ -174,13 +198,13 @@ impl ApiError {
 
     /// True for 401 and 403.
     #[must_use]
-    pub const fn is_auth(&self) -> bool {
+    pub fn is_auth(&self) -> bool {
         matches!(self.fault, Fault::Auth(_))
     }
 
     /// True when nothing answered.
     #[must_use]
-    pub const fn is_network(&self) -> bool {
+    pub fn is_network(&self) -> bool {
         matches!(self.fault, Fault::Network(_))
     }
 }

@@ -55,8 +55,13 @@ impl ApiError {
         match &self.fault {
             Fault::Auth(problem) => self.auth_failure(problem),
             Fault::Quota { used, capacity, needed } => self.quota_failure(*used, *capacity, *needed),
-            Fault::TooLarge => Failure::new(Reason::BuildTooLarge, format!("the service does not store builds this large: {self}"))
-                .hint("the limit is 5 TB in all, and 3 GB for a build sent in one piece (build.multipart: never)"),
+            Fault::TooLarge => Failure::new(
+                Reason::BuildTooLarge,
+                format!("the service does not store builds this large: {self}"),
+            )
+            .hint(
+                "the limit is 5 TB in all, and 3 GB for a build sent in one piece (build.multipart: never)",
+            ),
             Fault::Network(error) => network_failure(phase, self, error),
             _ => {
                 let failure = Failure::new(phase.reason(false), format!("{}: {self}", phase.what()));
@@ -105,8 +110,12 @@ impl ApiError {
         .hint(format!("check api-token for a wrong, cut or deactivated key ({KEYS}), and that it belongs to this api-url"));
         match (self.key.kind, self.key.project) {
             (KeyKind::Organisation, false) => failure.hint("an organisation key needs project-id"),
-            (KeyKind::Organisation, true) => failure.hint("check that project-id names a project of the key's organisation"),
-            (KeyKind::Project | KeyKind::Other, true) => failure.hint("check that the key belongs to the project that project-id names"),
+            (KeyKind::Organisation, true) => {
+                failure.hint("check that project-id names a project of the key's organisation")
+            }
+            (KeyKind::Project | KeyKind::Other, true) => {
+                failure.hint("check that the key belongs to the project that project-id names")
+            }
             (KeyKind::Project | KeyKind::Other, false) => failure,
         }
     }
@@ -130,7 +139,9 @@ impl ApiError {
     /// The next actions for faults without a reason of their own.
     fn hints(&self, phase: Phase) -> Vec<String> {
         let hint = match &self.fault {
-            Fault::NotFound if self.html => "a web page answered: check that api-url points to the service (https://nunu.ai)",
+            Fault::NotFound if self.html => {
+                "a web page answered: check that api-url points to the service (https://nunu.ai)"
+            }
             Fault::NotFound => match phase {
                 Phase::Start => {
                     "check the ids of the test or plan, the deployment configuration and the build, and that all belong to the project of the key (project-id)"
@@ -144,7 +155,9 @@ impl ApiError {
             Fault::Unavailable { .. } if self.status == Some(429) => {
                 "the service limits the rate of calls: start fewer jobs at once, or try again later"
             }
-            Fault::Unavailable { .. } => "the service has trouble: try again later; diagnostics.jsonl in the results folder lists every request",
+            Fault::Unavailable { .. } => {
+                "the service has trouble: try again later; diagnostics.jsonl in the results folder lists every request"
+            }
             Fault::Unreadable(_) | Fault::Redirected => {
                 "something other than the service may have answered: check api-url (https://nunu.ai) and the proxy"
             }
@@ -161,7 +174,8 @@ fn network_failure(phase: Phase, error: &ApiError, cause: &HttpError) -> Failure
 
 /// A permission and what it is for, where that is known.
 fn described(name: &str) -> String {
-    Permission::parse(name).map_or_else(|| name.to_owned(), |known| format!("{known} (needed to {})", known.purpose()))
+    Permission::parse(name)
+        .map_or_else(|| name.to_owned(), |known| format!("{known} (needed to {})", known.purpose()))
 }
 
 /// The failure of a preflight, when any permission is missing: all missing ones together, with those that are proved.
@@ -175,9 +189,12 @@ pub fn missing_permissions(proofs: &[(Permission, Proof)]) -> Option<Failure> {
         })
         .collect();
     let (first, error) = *missing.first()?;
-    let named = |wanted: fn(&Proof) -> bool| {
-        let names: Vec<&str> =
-            proofs.iter().filter(|(_, proof)| wanted(proof)).map(|(permission, _)| permission.as_str()).collect();
+    let listed = |wanted: fn(&Proof) -> bool| {
+        let names: Vec<&str> = proofs
+            .iter()
+            .filter(|(_, proof)| wanted(proof))
+            .map(|(permission, _)| permission.as_str())
+            .collect();
         names.join(", ")
     };
     if missing.iter().all(|(_, error)| error.fault == Fault::Auth(AuthProblem::Forbidden)) {
@@ -185,8 +202,10 @@ pub fn missing_permissions(proofs: &[(Permission, Proof)]) -> Option<Failure> {
     }
     let names: Vec<String> = missing.iter().map(|(permission, _)| described(permission.as_str())).collect();
     let plural = if names.len() == 1 { "permission" } else { "permissions" };
-    let mut failure =
-        Failure::new(Reason::PermissionMissing, format!("the API key lacks the {plural} {}", names.join(" and ")));
+    let mut failure = Failure::new(
+        Reason::PermissionMissing,
+        format!("the API key lacks the {plural} {}", names.join(" and ")),
+    );
     for (_, error) in &missing {
         failure = failure.cause(error.to_string());
     }
@@ -197,11 +216,12 @@ pub fn missing_permissions(proofs: &[(Permission, Proof)]) -> Option<Failure> {
         if all.len() == 1 { first.as_str() } else { "them" }
     ));
     let (needed, proved, unknown) = (
-        named(|_| true),
-        named(|proof| *proof == Proof::Proved),
-        named(|proof| matches!(proof, Proof::Unknown(_))),
+        listed(|_| true),
+        listed(|proof| *proof == Proof::Proved),
+        listed(|proof| matches!(proof, Proof::Unknown(_))),
     );
-    let mut state = format!("this job needs {needed}; proved: {}", if proved.is_empty() { "none" } else { &proved });
+    let mut state =
+        format!("this job needs {needed}; proved: {}", if proved.is_empty() { "none" } else { &proved });
     if !unknown.is_empty() {
         state = format!("{state}; not known: {unknown}");
     }
@@ -234,7 +254,12 @@ mod tests {
     fn the_documented_authentication_errors_are_the_same_in_every_phase() {
         for (error, reason, message, remedy) in [
             (said(401, "API key required"), Reason::ApiKeyMissing, "no API key arrived", "secret store"),
-            (said(401, "Invalid API key"), Reason::ApiKeyInvalid, "a project key (nunu_...)", "wrong, cut or deactivated"),
+            (
+                said(401, "Invalid API key"),
+                Reason::ApiKeyInvalid,
+                "a project key (nunu_...)",
+                "wrong, cut or deactivated",
+            ),
             (
                 answer(KeyKind::Organisation, false, 401, r#"{"error":"Invalid API key"}"#),
                 Reason::ApiKeyInvalid,
@@ -242,7 +267,12 @@ mod tests {
                 "an organisation key needs project-id",
             ),
             (said(403, "API key expired"), Reason::ApiKeyExpired, "expired", "create a new key"),
-            (said(403, "API key is disabled"), Reason::ApiKeyDisabled, "switched off", "re-enable it in Project Admin -> API Keys"),
+            (
+                said(403, "API key is disabled"),
+                Reason::ApiKeyDisabled,
+                "switched off",
+                "re-enable it in Project Admin -> API Keys",
+            ),
             (
                 said(403, "API key missing required permission: project:operate-runs"),
                 Reason::PermissionMissing,
@@ -272,12 +302,16 @@ mod tests {
         assert!(text.contains(&format!("({size} of {size} used, 524.3 MB needed)")), "{text}");
         assert!(text.contains("auto-delete: true") && text.contains("Storage capacity exceeded"), "{text}");
         let bare = answer(KeyKind::Project, true, 402, "").failure(Phase::Upload);
-        assert_eq!(bare.message, "the build storage of the project is full: POST /builds/upload answered 402");
+        assert_eq!(
+            bare.message,
+            "the build storage of the project is full: POST /builds/upload answered 402"
+        );
     }
 
     #[test]
     fn other_faults_have_the_code_of_their_phase() {
-        let refused = HttpError::Connect { host: "nunu.ai".to_owned(), detail: "connection refused".to_owned() };
+        let refused =
+            HttpError::Connect { host: "nunu.ai".to_owned(), detail: "connection refused".to_owned() };
         let call = Call::new("GET", &["jobs"]);
         let note = KeyNote { kind: KeyKind::Other, project: false };
         let network = ApiError::new(call, note, None, Fault::Network(refused));
@@ -303,7 +337,8 @@ mod tests {
 
     #[test]
     fn reports_every_missing_permission_together() {
-        let missing = |name: &str| Proof::Missing(said(403, &format!("API key missing required permission: {name}")));
+        let missing =
+            |name: &str| Proof::Missing(said(403, &format!("API key missing required permission: {name}")));
         let proofs = [
             (Permission::ManageBuildStorage, missing("project:manage-build-storage")),
             (Permission::OperateRuns, Proof::Proved),

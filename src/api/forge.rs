@@ -91,7 +91,9 @@ impl Comments {
         let mut comments = Vec::new();
         for page in 1..=PAGES {
             let mut url = self.url(None)?;
-            url.query_pairs_mut().append_pair("per_page", &PAGE.to_string()).append_pair("page", &page.to_string());
+            url.query_pairs_mut()
+                .append_pair("per_page", &PAGE.to_string())
+                .append_pair("page", &page.to_string());
             let reply = self.call("GET", url, None, Class::Repeatable).await?;
             let items = wire::list_of(&reply, &[]).map(<[Value]>::to_vec).unwrap_or_default();
             comments.extend(items.iter().filter_map(|item| {
@@ -183,7 +185,9 @@ impl Comments {
         let token = self.token.expose_secret().trim();
         let (name, value, accept) = match self.forge {
             Forge::GitHub { .. } => (AUTHORIZATION, format!("Bearer {token}"), "application/vnd.github+json"),
-            Forge::GitLab { .. } => (HeaderName::from_static("private-token"), token.to_owned(), "application/json"),
+            Forge::GitLab { .. } => {
+                (HeaderName::from_static("private-token"), token.to_owned(), "application/json")
+            }
         };
         let mut value = HeaderValue::from_str(&value).map_err(|_| ForgeError {
             message: format!("the {} token holds characters that no token has", self.name()),
@@ -212,16 +216,18 @@ impl Comments {
 
     fn error(&self, error: &ApiError) -> ForgeError {
         let hint = match (&self.forge, error.status) {
-            (Forge::GitHub { .. }, Some(401)) => Some("the token is not valid: pass github-token: ${{ github.token }}"),
+            (Forge::GitHub { .. }, Some(401)) => {
+                Some("the token is not valid: pass github-token: ${{ github.token }}")
+            }
             (Forge::GitHub { .. }, Some(403 | 404)) => Some(
                 "the token may not write comments: give the job `permissions: pull-requests: write`; pull requests of forks get a read-only token",
             ),
-            (Forge::GitLab { .. }, Some(401)) => {
-                Some("the token is not valid: use a project access token with the scope api (CI_JOB_TOKEN cannot write notes)")
-            }
-            (Forge::GitLab { .. }, Some(403 | 404)) => {
-                Some("the token may not write notes: it needs the scope api and at least the role Reporter in this project")
-            }
+            (Forge::GitLab { .. }, Some(401)) => Some(
+                "the token is not valid: use a project access token with the scope api (CI_JOB_TOKEN cannot write notes)",
+            ),
+            (Forge::GitLab { .. }, Some(403 | 404)) => Some(
+                "the token may not write notes: it needs the scope api and at least the role Reporter in this project",
+            ),
             _ => None,
         };
         let network = match &error.fault {
@@ -244,7 +250,12 @@ fn check(call: &Call, reply: &Reply) -> Result<Value, ApiError> {
     let status = reply.head.status;
     if (200..300).contains(&status) {
         return serde_json::from_slice(&reply.body).map_err(|_| {
-            ApiError::new(call.clone(), NO_KEY, Some(status), Fault::Unreadable("something that is not JSON".to_owned()))
+            ApiError::new(
+                call.clone(),
+                NO_KEY,
+                Some(status),
+                Fault::Unreadable("something that is not JSON".to_owned()),
+            )
         });
     }
     Err(ApiError::of_answer(call.clone(), NO_KEY, status, wire::problem(&reply.body), reply.head.retry_after))

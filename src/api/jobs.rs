@@ -69,9 +69,11 @@ impl Api {
             .with("status", filter.status.unwrap_or_default())
             .with("test_plan_execution_id", execution.unwrap_or_default())
             .with("tags", tag_query(&filter.tags));
-        let mut jobs = self.pages(&ask, &["data", "jobs"], MOST_JOBS, |value| self.linked(wire::job(value)?)).await?;
+        let mut jobs =
+            self.pages(&ask, &["data", "jobs"], MOST_JOBS, |value| self.linked(wire::job(value)?)).await?;
         jobs.retain(|job| {
-            let same = |wanted: &str| job.test_plan_execution_id.as_deref().is_none_or(|found| found == wanted);
+            let same =
+                |wanted: &str| job.test_plan_execution_id.as_deref().is_none_or(|found| found == wanted);
             execution.is_none_or(same) && filter.tags.iter().all(|tag| job.tags.contains(tag))
         });
         Ok(jobs)

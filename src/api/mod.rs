@@ -15,6 +15,8 @@ mod permissions;
 mod runs;
 mod start;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use artifacts::ArtifactStream;
@@ -24,7 +26,7 @@ pub use builds::{
 };
 pub use client::{Api, Call, Mode};
 pub use configs::Named;
-pub use error::{ApiError, Fault, KeyNote};
+pub use error::{ApiError, Details as ErrorDetails, Fault, KeyNote};
 pub use failure::{Phase, missing_permissions};
 pub use jobs::{JobFilter, JobSnapshot};
 pub use permissions::Proof;

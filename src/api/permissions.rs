@@ -49,7 +49,9 @@ impl Api {
         match result {
             Ok(()) => Ok(Proof::Proved),
             Err(error) => match &error.fault {
-                Fault::Auth(AuthProblem::MissingPermission(_) | AuthProblem::Forbidden) => Ok(Proof::Missing(error)),
+                Fault::Auth(AuthProblem::MissingPermission(_) | AuthProblem::Forbidden) => {
+                    Ok(Proof::Missing(error))
+                }
                 Fault::Auth(_) => Err(error),
                 _ => Ok(Proof::Unknown(error)),
             },

@@ -51,7 +51,8 @@ impl Started {
     /// True when only a part of what was asked for was started.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        let fewer = matches!((self.requested, self.started), (Some(requested), Some(started)) if started < requested);
+        let fewer =
+            matches!((self.requested, self.started), (Some(requested), Some(started)) if started < requested);
         !self.failed_devices.is_empty() || fewer
     }
 }
@@ -146,7 +147,10 @@ impl Api {
             .within(LONG)
             // Whatever the status says: a reply that names jobs started them.
             .accepting(|_, body| wire::started(body).is_some_and(|started| !started.job_ids.is_empty()));
-        self.ask(&ask, |answer| wire::started(&answer.json).ok_or_else(|| "no job and no run in it".to_owned())).await
+        self.ask(&ask, |answer| {
+            wire::started(&answer.json).ok_or_else(|| "no job and no run in it".to_owned())
+        })
+        .await
     }
 }
 
@@ -195,14 +199,25 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table with a row for every field")]
     fn sends_every_field_where_it_belongs_and_nothing_else() {
         let extra = BTreeMap::from([(1, "x1".to_owned())]);
         let one = |build| BTreeMap::from([(1, deployment(build))]);
         let data = json!({"country": "CH"});
         let cases: Vec<(&str, RunSpec, Option<&str>, Value)> = vec![
             ("bare test", test(), None, json!({"multiplayer_test_id": "t", "deployment_config_id": "d"})),
-            ("build", test(), Some("b"), json!({"multiplayer_test_id": "t", "deployment_config_id": "d", "build_id": "b"})),
-            ("build without configuration", spec(Target::Test("t".to_owned())), Some("b"), json!({"multiplayer_test_id": "t"})),
+            (
+                "build",
+                test(),
+                Some("b"),
+                json!({"multiplayer_test_id": "t", "deployment_config_id": "d", "build_id": "b"}),
+            ),
+            (
+                "build without configuration",
+                spec(Target::Test("t".to_owned())),
+                Some("b"),
+                json!({"multiplayer_test_id": "t"}),
+            ),
             (
                 "extra builds",
                 RunSpec { extra_builds: extra.clone(), ..test() },
@@ -233,7 +248,10 @@ mod tests {
                     options: RunOptions {
                         performance_monitoring: Some(false),
                         mobile_geolocation: Some("London".to_owned()),
-                        mobile_gpslocation: Some(GpsLocation::Point { lat: "1.5".to_owned(), long: "-2".to_owned() }),
+                        mobile_gpslocation: Some(GpsLocation::Point {
+                            lat: "1.5".to_owned(),
+                            long: "-2".to_owned(),
+                        }),
                         mobile_auto_grant_permissions: Some(true),
                     },
                     ..test()
@@ -251,7 +269,10 @@ mod tests {
             ),
             (
                 "players alone get the build",
-                RunSpec { players: BTreeMap::from([(1, deployment(None)), (2, deployment(Some("own")))]), ..spec(Target::Test("t".to_owned())) },
+                RunSpec {
+                    players: BTreeMap::from([(1, deployment(None)), (2, deployment(Some("own")))]),
+                    ..spec(Target::Test("t".to_owned()))
+                },
                 Some("b"),
                 json!({"multiplayer_test_id": "t", "player_deployment_configs": {
                     "1": {"deployment_config_id": "d2", "build_id": "b", "extra_build_ids": {"3": "x3"}},
@@ -259,7 +280,14 @@ mod tests {
             ),
             (
                 "plan: no id in the body, no retries, no instances, no players",
-                RunSpec { retries: Some(1), instances: Some(2), players: one(None), slots: one(Some("b2")), extra_builds: extra, ..plan() },
+                RunSpec {
+                    retries: Some(1),
+                    instances: Some(2),
+                    players: one(None),
+                    slots: one(Some("b2")),
+                    extra_builds: extra,
+                    ..plan()
+                },
                 Some("b"),
                 json!({"deployment_config_id": "d", "build_id": "b", "extra_build_ids": {"1": "x1"},
                     "slot_deployment_configs": {"1": {"deployment_config_id": "d2", "build_id": "b2", "extra_build_ids": {"3": "x3"}}}}),

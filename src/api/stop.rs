@@ -33,8 +33,9 @@ impl Api {
         let mut first = None;
         let mut answered = job_ids.is_empty();
         for batch in job_ids.chunks(BATCH) {
-            let ask = Ask::post(&["runs", "stop"], json!({ "job_ids": batch }), Class::Repeatable)
-                .accepting(|status, body| matches!(status, 400..=499 | 500) && !Fields::of(body).list(&["results"]).is_empty());
+            let ask = Ask::post(&["runs", "stop"], json!({ "job_ids": batch }), Class::Repeatable).accepting(
+                |status, body| matches!(status, 400..=500) && !Fields::of(body).list(&["results"]).is_empty(),
+            );
             match self.ask(&ask, |answer| Ok(read(answer, batch))).await {
                 Ok(part) => {
                     answered = true;
@@ -69,7 +70,8 @@ fn read(answer: &Answer, batch: &[String]) -> StopReply {
     let whole = answer.status != 207 && fields.flag(&["ok"]).unwrap_or(true);
     let mut reply = StopReply::default();
     for job in batch {
-        let result = results.iter().map(Fields::of).find(|item| item.text(&["job_id", "id"]).as_deref() == Some(job));
+        let result =
+            results.iter().map(Fields::of).find(|item| item.text(&["job_id", "id"]).as_deref() == Some(job));
         match result.map(|item| (item.flag(&["ok", "success"]).unwrap_or(whole), item)) {
             Some((true, _)) => reply.stopped.push(job.clone()),
             Some((false, item)) if is_done(item) => reply.already_done.push(job.clone()),
@@ -114,7 +116,8 @@ mod tests {
     fn reads_whole_and_partial_replies() {
         let done = json!({"ok": true, "message": "Successfully stopped 2 job(s)", "received_count": 2, "stopped_count": 2,
             "results": [{"job_id": "a", "ok": true, "status": 200, "message": "Job stopped"}, {"job_id": "b", "ok": true, "status": 200}]});
-        for (status, body) in [(200, done), (200, json!({"ok": true})), (200, json!(null)), (200, json!({}))] {
+        for (status, body) in [(200, done), (200, json!({"ok": true})), (200, json!(null)), (200, json!({}))]
+        {
             assert_eq!(stop(status, body).stopped, ids(&["a", "b"]));
         }
         let partial = |error: &str, code: u16| {

@@ -12,7 +12,7 @@ const LONGEST: usize = 50;
 /// All tags of ours begin so.
 const PREFIX: &str = "nunu-ci";
 /// Attempts are shown with at most this many digits or letters.
-const ATTEMPT_LENGTH: usize = 8;
+const ATTEMPT_LENGTH: usize = 12;
 
 /// Hex digits of the SHA-256 over `parts`, which cannot run into each other.
 #[must_use]

@@ -155,14 +155,20 @@ impl HttpError {
                 ),
                 format!("or let {host} through unchanged (NO_PROXY, or an exception from TLS inspection)"),
             ],
-            Self::Dns { .. } | Self::Connect { .. } | Self::Tls { .. } | Self::Timeout { .. } | Self::Reset { .. } => {
+            Self::Dns { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Timeout { .. }
+            | Self::Reset { .. } => {
                 vec![format!(
                     "allow outgoing HTTPS (port 443) from this machine to {HOSTS}; \
                      behind a proxy set HTTPS_PROXY, and NO_PROXY for hosts that are reached directly"
                 )]
             }
             Self::Protocol { .. } | Self::TooLarge { .. } => {
-                vec![format!("something other than the service may be answering for {host}: check api-url and the proxy")]
+                vec![format!(
+                    "something other than the service may be answering for {host}: check api-url and the proxy"
+                )]
             }
             Self::Setup(_) => Vec::new(),
         }
@@ -188,7 +194,10 @@ impl HttpError {
             return Self::Connect { host, detail };
         }
         let words = detail.to_ascii_lowercase();
-        if ["invalid http", "parse", "message head", "unexpected message"].iter().any(|word| words.contains(word)) {
+        if ["invalid http", "parse", "message head", "unexpected message"]
+            .iter()
+            .any(|word| words.contains(word))
+        {
             return Self::Protocol { host, detail };
         }
         Self::Reset { host, detail }

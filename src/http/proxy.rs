@@ -33,7 +33,9 @@ pub(crate) fn from_env(env: &Env) -> Result<Option<Setting>, HttpError> {
         return Ok(None);
     };
     let wrong = || {
-        HttpError::Setup(format!("{variable}: not a proxy address of the form http://host:port (or https://)"))
+        HttpError::Setup(format!(
+            "{variable}: not a proxy address of the form http://host:port (or https://)"
+        ))
     };
     let whole = if raw.contains("://") { raw.to_owned() } else { format!("http://{raw}") };
     let url = Url::parse(&whole).map_err(|_| wrong())?;
@@ -41,10 +43,11 @@ pub(crate) fn from_env(env: &Env) -> Result<Option<Setting>, HttpError> {
         return Err(wrong());
     }
     let direct = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| env.get(name)).unwrap_or_default();
-    let proxy = Proxy::https(url.clone()).map_err(|_| wrong())?.no_proxy(NoProxy::from_string(&bypass(direct)));
-    let password = url.password().map(|password| {
-        percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned()
-    });
+    let proxy =
+        Proxy::https(url.clone()).map_err(|_| wrong())?.no_proxy(NoProxy::from_string(&bypass(direct)));
+    let password = url
+        .password()
+        .map(|password| percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned());
     Ok(Some(Setting { proxy, variable, host: super::client::host_of(&url), password }))
 }
 

@@ -166,7 +166,8 @@ mod tests {
     use crate::model::Secrets;
 
     fn url() -> reqwest::Url {
-        reqwest::Url::parse("https://u:p@store.example:8443/bucket/sig-0123456789?X-Amz-Signature=abcdef").unwrap()
+        reqwest::Url::parse("https://u:p@store.example:8443/bucket/sig-0123456789?X-Amz-Signature=abcdef")
+            .unwrap()
     }
 
     fn lines(path: &std::path::Path) -> Vec<serde_json::Value> {

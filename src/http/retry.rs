@@ -88,13 +88,16 @@ impl Policy {
     pub fn next(&self, attempt: u32, elapsed: Duration, fault: Fault, jitter: f64) -> Next {
         let retry_after = match (fault, self.class) {
             (Fault::Final, _) | (Fault::Unclear { .. }, Class::Effectful) => return Next::GiveUp,
-            (Fault::Harmless { retry_after }, _) | (Fault::Unclear { retry_after }, Class::Repeatable) => retry_after,
+            (Fault::Harmless { retry_after }, _) | (Fault::Unclear { retry_after }, Class::Repeatable) => {
+                retry_after
+            }
         };
         let last_start = self.budget.saturating_sub(LAST_ATTEMPT.min(self.budget / 2));
         if attempt >= self.attempts || elapsed >= last_start {
             return Next::GiveUp;
         }
-        let ceiling = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(16))).min(self.cap);
+        let ceiling =
+            FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(16))).min(self.cap);
         let part = if jitter >= 0.0 { jitter.min(1.0) } else { 0.0 };
         let delay = ceiling.mul_f64(part).max(SHORTEST_DELAY);
         let wanted = retry_after.map_or(delay, |after| after.min(LONGEST_RETRY_AFTER).max(delay));
@@ -210,7 +213,11 @@ mod tests {
                 Fault::Unclear { retry_after: Some(seconds(after)) },
             ] {
                 let next = REPEATABLE.next(1, seconds(elapsed), fault, 0.0);
-                assert_eq!(next, want.map_or(Next::GiveUp, |wait| Next::Wait(seconds(wait))), "{after} {elapsed}");
+                assert_eq!(
+                    next,
+                    want.map_or(Next::GiveUp, |wait| Next::Wait(seconds(wait))),
+                    "{after} {elapsed}"
+                );
             }
         }
     }
@@ -245,7 +252,10 @@ mod tests {
         assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
         let said = lines.take();
         assert!(said.len() >= 6 && said.len() + 1 == attempts.number() as usize, "{said:?}");
-        assert!(said[0].starts_with("attempt 2 in 0.") || said[0].starts_with("attempt 2 in 1 s"), "{said:?}");
+        assert!(
+            said[0].starts_with("attempt 2 in 0.") || said[0].starts_with("attempt 2 in 1 s"),
+            "{said:?}"
+        );
         assert!(said.iter().all(|line| line.ends_with(" s: 503 from POST /builds/upload")), "{said:?}");
     }
 

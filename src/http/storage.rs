@@ -236,7 +236,10 @@ mod tests {
         let chunks = [Ok(Bytes::from_static(b"abc")), Err(std::io::Error::other("disk gone"))];
         let body = PutBody::stream(10, futures_util::stream::iter(chunks));
         let error = bench.storage.put(&bench.url, body, 1, |_| {}).await.unwrap_err();
-        assert!(matches!(&error, StorageError::Source(cause) if cause.to_string() == "disk gone"), "{error:?}");
+        assert!(
+            matches!(&error, StorageError::Source(cause) if cause.to_string() == "disk gone"),
+            "{error:?}"
+        );
         assert!(!error.is_transient());
     }
 }

@@ -236,7 +236,8 @@ mod tests {
         let error = of(503, &xml("SlowDown", "a &lt;b&gt; &amp;amp; c"));
         assert_eq!(error.to_string(), "storage is busy or has trouble: 503 SlowDown: a <b> &amp; c");
         assert_eq!(error.brief(), "503 SlowDown from storage");
-        for body in ["", "<html><body>502 Bad Gateway", "<Code><Message>", "<Code></Code>", "\u{0}\u{1b}[31m"] {
+        for body in ["", "<html><body>502 Bad Gateway", "<Code><Message>", "<Code></Code>", "\u{0}\u{1b}[31m"]
+        {
             assert_eq!(of(502, body).brief(), "502 from storage", "{body}");
         }
         assert_eq!(element(&xml(&"x".repeat(10_000), ""), "Code").map(|code| code.len()), Some(300));

@@ -1,4 +1,4 @@
-//! Presigned URLs and ETags: the two things storage and the API exchange through us.
+//! Presigned URLs and `ETag`s: the two things storage and the API exchange through us.
 
 use reqwest::Url;
 
@@ -70,7 +70,7 @@ pub(crate) fn register(url: &Url, net: &Net) {
     }
 }
 
-/// The ETag of stored bytes, without quotes.
+/// The `ETag` of stored bytes, without quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(String);
 

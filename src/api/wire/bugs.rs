@@ -35,7 +35,10 @@ fn bug(value: &Value) -> Bug {
         player_number: fields.count(&["player_number", "player_index"]),
         test_step: fields.text(&["test_step"]),
         detected_at: fields.time(&["detected_at", "created_at"]),
-        screenshot_url: fields.object(&["details"]).text(&["screenshot_url"]).or_else(|| fields.text(&["screenshot_url"])),
+        screenshot_url: fields
+            .object(&["details"])
+            .text(&["screenshot_url"])
+            .or_else(|| fields.text(&["screenshot_url"])),
     }
 }
 
@@ -65,7 +68,10 @@ mod tests {
             let page = bugs(&value).unwrap();
             assert_eq!(page.bugs.len(), 1, "{value}");
             let bug = &page.bugs[0];
-            assert_eq!((bug.bug_id.as_str(), bug.test_step.as_deref(), bug.player_number), ("b1", Some("3"), Some(0)));
+            assert_eq!(
+                (bug.bug_id.as_str(), bug.test_step.as_deref(), bug.player_number),
+                ("b1", Some("3"), Some(0))
+            );
             assert_eq!(bug.screenshot_url.as_deref(), Some("https://x/y"));
         }
         assert_eq!(bugs(&json!({"data": []})).unwrap().bugs.len(), 0);

@@ -32,7 +32,8 @@ pub(in crate::api) fn build(value: &Value) -> Option<StoredBuild> {
 pub(in crate::api) fn open_upload(value: &Value, net: &Net) -> Result<OpenUpload, String> {
     let outer = Fields::of(value);
     let data = outer.object(&["data"]);
-    let fields = if outer.text(&["build_id"]).is_none() && data.text(&["build_id"]).is_some() { data } else { outer };
+    let fields =
+        if outer.text(&["build_id"]).is_none() && data.text(&["build_id"]).is_some() { data } else { outer };
     let upload_id = fields.text(&["upload_id"]);
     if let Some(secret) = &upload_id {
         net.secret(secret);
@@ -61,7 +62,10 @@ pub(in crate::api) fn open_upload(value: &Value, net: &Net) -> Result<OpenUpload
         let url = url.ok_or("no upload_url")?;
         UploadKind::Single { url: PresignedUrl::parse(&url, net).map_err(|error| error.to_string())? }
     };
-    Ok(OpenUpload { handle: UploadHandle { build_id, object_key, upload_id: upload_id.map(SecretString::from) }, kind })
+    Ok(OpenUpload {
+        handle: UploadHandle { build_id, object_key, upload_id: upload_id.map(SecretString::from) },
+        kind,
+    })
 }
 
 /// The reply of `GET builds/upload/parts`, in the order of `wanted`.
@@ -106,8 +110,14 @@ mod tests {
             json!({"build": {"build_id": "b1", "filename": "a.apk", "size": "7", "name": "n", "platform": "android", "status": "ready", "tags": ["t"], "created_at": "2026-03-03T15:50:23Z"}}),
         ] {
             let build = build(&value).unwrap();
-            assert_eq!((build.id.as_str(), build.file_name.as_str(), build.size_bytes), ("b1", "a.apk", Some(7)));
-            assert_eq!((build.platform.as_deref(), build.status.as_deref()), (Some("android"), Some("ready")));
+            assert_eq!(
+                (build.id.as_str(), build.file_name.as_str(), build.size_bytes),
+                ("b1", "a.apk", Some(7))
+            );
+            assert_eq!(
+                (build.platform.as_deref(), build.status.as_deref()),
+                (Some("android"), Some("ready"))
+            );
             assert!(build.created_at.is_some() && build.tags == ["t"]);
         }
         assert_eq!(build(&json!({"name": "x"})), None);

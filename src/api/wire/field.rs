@@ -69,7 +69,9 @@ impl<'a> Fields<'a> {
 
     /// A word in upper case.
     pub(in crate::api) fn word(self, names: &[&str]) -> Option<String> {
-        self.text(names).map(|word| clip(word.trim(), 200).to_ascii_uppercase()).filter(|word| !word.is_empty())
+        self.text(names)
+            .map(|word| clip(word.trim(), 200).to_ascii_uppercase())
+            .filter(|word| !word.is_empty())
     }
 
     /// A count: an integer, a float or digits in a string; never negative.
@@ -84,7 +86,11 @@ impl<'a> Fields<'a> {
         (0.0..=LONGEST_MILLIS)
             .contains(&millis)
             .then(|| Duration::from_secs_f64((millis / 1000.0).max(0.0)))
-            .map(|time| Duration::from_millis(u64::try_from((time + Duration::from_micros(500)).as_millis()).unwrap_or(0)))
+            .map(|time| {
+                Duration::from_millis(
+                    u64::try_from((time + Duration::from_micros(500)).as_millis()).unwrap_or(0),
+                )
+            })
     }
 
     /// A time stamp.
@@ -163,7 +169,10 @@ mod tests {
         assert!(fields.time(&["when"]).is_some() && fields.time(&["size"]).is_none());
         assert_eq!(fields.tags(), ["a", "1"]);
         assert_eq!(Fields::of(&json!([1])).text(&["id"]), None);
-        assert_eq!(list_of(&json!({"data": {}, "bugs": [1]}), &["data", "bugs"]).map(<[Value]>::len), Some(1));
+        assert_eq!(
+            list_of(&json!({"data": {}, "bugs": [1]}), &["data", "bugs"]).map(<[Value]>::len),
+            Some(1)
+        );
     }
 
     proptest! {

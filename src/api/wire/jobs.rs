@@ -91,7 +91,10 @@ mod tests {
         for value in [json!({"job": value}), json!({"data": value}), value.clone()] {
             let job = job(&value).unwrap();
             assert_eq!((job.job_id.as_str(), job.status.as_str(), job.retries_total), ("j1", "COMPLETED", 2));
-            assert_eq!((job.platform.as_deref(), job.stopped_by, job.queue_rejection), (Some("lt_phone"), None, None));
+            assert_eq!(
+                (job.platform.as_deref(), job.stopped_by, job.queue_rejection),
+                (Some("lt_phone"), None, None)
+            );
             assert_eq!(job.attempts[0].duration.map(|time| time.as_secs()), Some(240));
             assert_eq!(job.attempts[0].result, Some(TestResult::Success));
             assert_eq!(job.attempts[0].state.as_deref(), Some("COMPLETED"));
@@ -101,11 +104,23 @@ mod tests {
     #[test]
     fn the_deciding_attempt_is_last() {
         for (runs, want) in [
-            (json!([{"multiplayer_run_id": "a", "started_at": "2026-03-03T16:00:00Z"}, {"multiplayer_run_id": "b", "started_at": "2026-03-03T15:00:00Z"}]), "a"),
-            (json!([{"multiplayer_run_id": "a", "started_at": "2026-03-03T15:00:00Z"}, {"multiplayer_run_id": "b", "started_at": null}]), "a"),
-            (json!([{"multiplayer_run_id": "a", "completed_at": "2026-03-03T16:00:00Z"}, {"multiplayer_run_id": "b", "completed_at": "2026-03-03T15:00:00Z"}]), "a"),
+            (
+                json!([{"multiplayer_run_id": "a", "started_at": "2026-03-03T16:00:00Z"}, {"multiplayer_run_id": "b", "started_at": "2026-03-03T15:00:00Z"}]),
+                "a",
+            ),
+            (
+                json!([{"multiplayer_run_id": "a", "started_at": "2026-03-03T15:00:00Z"}, {"multiplayer_run_id": "b", "started_at": null}]),
+                "a",
+            ),
+            (
+                json!([{"multiplayer_run_id": "a", "completed_at": "2026-03-03T16:00:00Z"}, {"multiplayer_run_id": "b", "completed_at": "2026-03-03T15:00:00Z"}]),
+                "a",
+            ),
             (json!([{"multiplayer_run_id": "a"}, {"multiplayer_run_id": "b"}]), "b"),
-            (json!([{"multiplayer_run_id": "a", "started_at": "2026-03-03T15:00:00.000001+00:00"}, {"multiplayer_run_id": "b", "started_at": "2026-03-03T17:00:00+02:00"}]), "a"),
+            (
+                json!([{"multiplayer_run_id": "a", "started_at": "2026-03-03T15:00:00.000001+00:00"}, {"multiplayer_run_id": "b", "started_at": "2026-03-03T17:00:00+02:00"}]),
+                "a",
+            ),
         ] {
             let job = job(&json!({"job_id": "j", "runs": runs})).unwrap();
             assert_eq!(job.attempts.last().unwrap().run_id, want, "{runs}");
@@ -131,7 +146,9 @@ mod tests {
     #[test]
     fn survives_empty_and_unknown() {
         assert_eq!(job(&json!({"status": "RUNNING"})), None);
-        let job = job(&json!({"job_id": 7, "status": "paused", "runs": null, "tags": null, "retries": null, "future": [1]}));
+        let job = job(
+            &json!({"job_id": 7, "status": "paused", "runs": null, "tags": null, "retries": null, "future": [1]}),
+        );
         let job = job.unwrap();
         assert_eq!((job.job_id.as_str(), job.status.as_str(), job.attempts.len()), ("7", "PAUSED", 0));
     }

@@ -35,7 +35,8 @@ pub(in crate::api) fn problem(body: &[u8]) -> Problem {
     if let Ok(value) = serde_json::from_str::<Value>(text) {
         return of_json(&value);
     }
-    let xml = text.split_once("<Message>").and_then(|(_, rest)| rest.split_once("</")).map(|(words, _)| words);
+    let xml =
+        text.split_once("<Message>").and_then(|(_, rest)| rest.split_once("</")).map(|(words, _)| words);
     Problem { words: one_line(xml.unwrap_or(text)), ..Problem::default() }
 }
 
@@ -90,7 +91,11 @@ mod tests {
                 Some("Upload not found"),
                 Some("UPLOAD_NOT_FOUND"),
             ),
-            (r#"{"ok":false,"status":404,"message":"test not found","error":""}"#, Some("test not found"), None),
+            (
+                r#"{"ok":false,"status":404,"message":"test not found","error":""}"#,
+                Some("test not found"),
+                None,
+            ),
             (r#"{"error":{"message":"nested","code":"X"}}"#, Some("nested"), Some("X")),
             (r#"{"error":null,"message":null}"#, None, None),
             ("<Error><Code>A</Code><Message>gone\n away</Message></Error>", Some("gone away"), None),

@@ -224,7 +224,10 @@ mod tests {
             (json!("lt_phone"), Some("lt_phone")),
             (json!({"type": "android", "device": "Pixel 6"}), Some("Pixel 6")),
             (json!({"type": "windows"}), Some("windows")),
-            (json!({"kind": "android-native", "config": {"device": {"name": "Pixel 8", "os_version": "14"}}}), Some("Pixel 8 (14)")),
+            (
+                json!({"kind": "android-native", "config": {"device": {"name": "Pixel 8", "os_version": "14"}}}),
+                Some("Pixel 8 (14)"),
+            ),
             (json!({"kind": "browser", "config": null}), Some("browser")),
             (json!(null), None),
             (json!([]), None),
@@ -249,7 +252,8 @@ mod tests {
 
     #[test]
     fn holds_a_bounded_part_of_endless_words() {
-        let value = json!({"multiplayer_run_id": "r", "players": [{"steps": [{"report": "ä".repeat(5_000_000)}]}]});
+        let value =
+            json!({"multiplayer_run_id": "r", "players": [{"steps": [{"report": "ä".repeat(5_000_000)}]}]});
         let run = run(&value).unwrap();
         assert!(run.attempt.players[0].steps[0].report.as_ref().unwrap().len() <= 64 * 1024);
     }
@@ -266,11 +270,54 @@ mod tests {
             Just(json!("https://x.example/a?b=c")),
         ];
         let name = prop::sample::select(vec![
-            "run", "data", "id", "job_id", "job_ids", "multiplayer_run_id", "players", "steps", "items", "result", "results",
-            "run_result", "state", "status", "started_at", "completed_at", "duration_ms", "platform", "device", "config",
-            "artifacts", "filename", "url", "bug_info", "bug_count", "bugs", "details", "error", "message", "device_label",
-            "ok", "device_runs", "requested_count", "build_id", "upload_id", "upload_url", "part_size", "total_parts",
-            "upload_urls", "part_number", "runs", "retries", "total", "stopped_by", "tags", "test", "name", "size",
+            "run",
+            "data",
+            "id",
+            "job_id",
+            "job_ids",
+            "multiplayer_run_id",
+            "players",
+            "steps",
+            "items",
+            "result",
+            "results",
+            "run_result",
+            "state",
+            "status",
+            "started_at",
+            "completed_at",
+            "duration_ms",
+            "platform",
+            "device",
+            "config",
+            "artifacts",
+            "filename",
+            "url",
+            "bug_info",
+            "bug_count",
+            "bugs",
+            "details",
+            "error",
+            "message",
+            "device_label",
+            "ok",
+            "device_runs",
+            "requested_count",
+            "build_id",
+            "upload_id",
+            "upload_url",
+            "part_size",
+            "total_parts",
+            "upload_urls",
+            "part_number",
+            "runs",
+            "retries",
+            "total",
+            "stopped_by",
+            "tags",
+            "test",
+            "name",
+            "size",
         ]);
         leaf.prop_recursive(5, 64, 8, move |inner| {
             prop_oneof![

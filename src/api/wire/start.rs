@@ -27,7 +27,8 @@ pub(in crate::api) fn started(value: &Value) -> Option<Started> {
     run_ids.extend(text(&["multiplayer_run_id", "run_id"]));
     unique(&mut run_ids);
 
-    let generation = if job_ids.is_empty() && !run_ids.is_empty() { Generation::Runs } else { Generation::Jobs };
+    let generation =
+        if job_ids.is_empty() && !run_ids.is_empty() { Generation::Runs } else { Generation::Jobs };
     if job_ids.is_empty() {
         job_ids.extend(text(&["job_id"]));
     }
@@ -74,7 +75,8 @@ pub(in crate::api) fn devices(value: &Value) -> Devices {
             started.push((label, jobs));
         } else {
             let words = fields.text(&["error", "message"]);
-            failed.push((label, words.map_or_else(|| "no reason given".to_owned(), |words| clip(&words, 500))));
+            failed
+                .push((label, words.map_or_else(|| "no reason given".to_owned(), |words| clip(&words, 500))));
         }
     }
     (started, failed)
@@ -117,21 +119,53 @@ mod tests {
                 vec!["j1"],
                 vec![],
             ),
-            ("v3", json!({"message": "m", "build_id": null, "job_ids": ["j1", "j2", "j1"]}), Generation::Jobs, vec!["j1", "j2"], vec![]),
+            (
+                "v3",
+                json!({"message": "m", "build_id": null, "job_ids": ["j1", "j2", "j1"]}),
+                Generation::Jobs,
+                vec!["j1", "j2"],
+                vec![],
+            ),
             ("v3 in words", json!({"test_id": "t", "job_ids": ["j1"]}), Generation::Jobs, vec!["j1"], vec![]),
-            ("plan", json!({"job_ids": ["j1"], "test_plan_execution_id": "e", "slot_build_ids": {"2": "b"}}), Generation::Jobs, vec!["j1"], vec![]),
+            (
+                "plan",
+                json!({"job_ids": ["j1"], "test_plan_execution_id": "e", "slot_build_ids": {"2": "b"}}),
+                Generation::Jobs,
+                vec!["j1"],
+                vec![],
+            ),
             ("a job alone", json!({"data": {"job_id": "j1"}}), Generation::Jobs, vec!["j1"], vec![]),
-            ("both", json!({"job_ids": ["j1"], "multiplayer_run_id": "r1"}), Generation::Jobs, vec!["j1"], vec!["r1"]),
+            (
+                "both",
+                json!({"job_ids": ["j1"], "multiplayer_run_id": "r1"}),
+                Generation::Jobs,
+                vec!["j1"],
+                vec!["r1"],
+            ),
         ] {
             let started = started(&value).unwrap();
-            assert_eq!((started.generation, started.job_ids.clone(), started.run_ids.clone()), (generation, jobs.into_iter().map(str::to_owned).collect(), runs.into_iter().map(str::to_owned).collect::<Vec<_>>()), "{name}");
+            assert_eq!(
+                (started.generation, started.job_ids.clone(), started.run_ids.clone()),
+                (
+                    generation,
+                    jobs.into_iter().map(str::to_owned).collect(),
+                    runs.into_iter().map(str::to_owned).collect::<Vec<_>>()
+                ),
+                "{name}"
+            );
             assert!(!started.is_partial(), "{name}");
         }
     }
 
     #[test]
     fn a_reply_without_ids_is_no_start() {
-        for value in [json!({}), json!({"ok": true, "job_ids": []}), json!({"job_ids": null}), json!("queued"), Value::Null] {
+        for value in [
+            json!({}),
+            json!({"ok": true, "job_ids": []}),
+            json!({"job_ids": null}),
+            json!("queued"),
+            Value::Null,
+        ] {
             assert_eq!(started(&value), None, "{value}");
         }
     }

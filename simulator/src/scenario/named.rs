@@ -1,0 +1,169 @@
+//! Scenarios: which script each started test gets, and the named ones for rehearsals.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{Script, words};
+use crate::call::Call;
+use crate::faults::Fault;
+
+/// Which script each started test follows, and what goes wrong from the beginning.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    default: Script,
+    by_test: HashMap<String, Script>,
+    by_number: HashMap<usize, Script>,
+    pub(crate) faults: Vec<(Call, Fault)>,
+}
+
+impl Scenario {
+    /// The names that [`Scenario::named`] knows.
+    pub const NAMES: &'static [&'static str] = &[
+        "passed",
+        "failed",
+        "flaky",
+        "slow",
+        "rejected",
+        "429",
+        "bugs",
+        "stopped",
+        "error",
+        "blocked",
+        "timeout",
+        "mixed",
+        "multiplayer",
+    ];
+
+    /// Every test follows this script.
+    #[must_use]
+    pub fn of(script: Script) -> Self {
+        Self { default: script, by_test: HashMap::new(), by_number: HashMap::new(), faults: Vec::new() }
+    }
+
+    /// Every test passes.
+    #[must_use]
+    pub fn passed() -> Self {
+        Self::of(Script::new("SUCCESS"))
+    }
+
+    /// Every test fails in the shop.
+    #[must_use]
+    pub fn failed() -> Self {
+        Self::of(Script::new("FAILED"))
+    }
+
+    /// Every test meets an infrastructure error first and passes at the second attempt.
+    #[must_use]
+    pub fn flaky() -> Self {
+        Self::of(Script::attempts(&["ERROR", "SUCCESS"]).scrambled())
+    }
+
+    /// The queue refuses every test.
+    #[must_use]
+    pub fn rejected() -> Self {
+        Self::of(Script::rejected("no device matches the requirements of the deployment configuration"))
+    }
+
+    /// Every test passes but finds three bugs.
+    #[must_use]
+    pub fn bugs() -> Self {
+        Self::of(Script::new("SUCCESS").bugs(words::bugs()))
+    }
+
+    /// Somebody stops every test from the dashboard.
+    #[must_use]
+    pub fn stopped() -> Self {
+        Self::of(Script::endless().stopped_by_other(Duration::from_millis(90)))
+    }
+
+    /// Every test ends with an infrastructure error.
+    #[must_use]
+    pub fn error() -> Self {
+        Self::of(Script::new("ERROR"))
+    }
+
+    /// Every test is blocked by a precondition.
+    #[must_use]
+    pub fn blocked() -> Self {
+        Self::of(Script::new("BLOCKED"))
+    }
+
+    /// Every test runs until it is stopped.
+    #[must_use]
+    pub fn endless() -> Self {
+        Self::of(Script::endless())
+    }
+
+    /// Gives one test (by id) its own script.
+    #[must_use]
+    pub fn test(mut self, test_id: &str, script: Script) -> Self {
+        self.by_test.insert(test_id.to_owned(), script);
+        self
+    }
+
+    /// Gives the `n`th started job (from 0) its own script; wins over [`Scenario::test`].
+    #[must_use]
+    pub fn nth(mut self, n: usize, script: Script) -> Self {
+        self.by_number.insert(n, script);
+        self
+    }
+
+    /// Queues a fault together with the scenario.
+    #[must_use]
+    pub fn fault(mut self, call: Call, fault: Fault) -> Self {
+        self.faults.push((call, fault));
+        self
+    }
+
+    /// A scenario for rehearsals, with the pace of a short real run (about 20 seconds).
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let mut scenario = match name {
+            "passed" => Self::passed(),
+            "failed" => Self::failed(),
+            "flaky" => Self::flaky(),
+            "slow" => Self::of(Script::new("SUCCESS")),
+            "rejected" => Self::rejected(),
+            "429" => Self::passed().fault(Call::AnyApi, Fault::too_many(Some(2)).every(3).forever()),
+            "bugs" => Self::bugs(),
+            "stopped" => Self::stopped(),
+            "error" => Self::error(),
+            "blocked" => Self::blocked(),
+            "timeout" => Self::of(Script::new("TIMEOUT")),
+            "mixed" => Self::passed()
+                .nth(1, Script::new("FAILED").bugs(words::bugs()))
+                .nth(2, Script::attempts(&["ERROR", "SUCCESS"]).scrambled())
+                .nth(3, Script::new("SKIPPED"))
+                .nth(4, Script::new("BLOCKED")),
+            "multiplayer" => Self::of(Script::new("SUCCESS").players(4)),
+            _ => return None,
+        };
+        let run = if name == "slow" { Duration::from_secs(15 * 60) } else { Duration::from_secs(14) };
+        scenario.each(|script| {
+            script.queued = if name == "slow" { Duration::from_secs(120) } else { Duration::from_secs(3) };
+            script.starting = Duration::from_secs(2);
+            script.stopping = Duration::from_secs(1);
+            script.cleaning = Duration::from_secs(1);
+            for attempt in &mut script.attempts {
+                attempt.duration = attempt.duration.max(run);
+            }
+            script.stopped_remotely = script.stopped_remotely.map(|_| Duration::from_secs(10));
+        });
+        Some(scenario)
+    }
+
+    fn each(&mut self, change: impl Fn(&mut Script)) {
+        change(&mut self.default);
+        self.by_test.values_mut().chain(self.by_number.values_mut()).for_each(change);
+    }
+
+    pub(crate) fn script(&self, test_id: &str, number: usize) -> Script {
+        self.by_number.get(&number).or_else(|| self.by_test.get(test_id)).unwrap_or(&self.default).clone()
+    }
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self::passed()
+    }
+}

@@ -1,0 +1,398 @@
+//! The script of one test: attempts, players, steps, bugs, artifacts.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::words;
+
+/// One expectation inside a step.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Such as `1a`.
+    pub id: String,
+    /// What should be seen.
+    pub expected: String,
+    /// `passed`, `failed`, `skipped`, ...
+    pub status: String,
+    /// The agent's remark.
+    pub comment: String,
+}
+
+/// One step of a test.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What the agent tries.
+    pub goal: String,
+    /// When it counts as done.
+    pub finish_condition: String,
+    /// Upper case result, or none when it was never reached.
+    pub result: Option<String>,
+    /// The agent's words.
+    pub report: Option<String>,
+    /// Expectations.
+    pub items: Vec<Item>,
+    /// Share of the run's time.
+    pub weight: u32,
+}
+
+impl Step {
+    /// A step with this goal and result.
+    #[must_use]
+    pub fn new(goal: impl Into<String>, result: &str) -> Self {
+        let goal = goal.into();
+        Self {
+            finish_condition: "the goal is visibly reached".to_owned(),
+            result: Some(result.to_owned()),
+            report: None,
+            items: Vec::new(),
+            weight: 1,
+            goal,
+        }
+    }
+
+    /// Adds the agent's report.
+    #[must_use]
+    pub fn report(mut self, text: impl Into<String>) -> Self {
+        self.report = Some(text.into());
+        self
+    }
+
+    /// Adds an expectation.
+    #[must_use]
+    pub fn item(mut self, expected: &str, status: &str, comment: &str) -> Self {
+        let letter = char::from(b'a' + u8::try_from(self.items.len() % 26).unwrap_or(0));
+        self.items.push(Item {
+            id: format!("1{letter}"),
+            expected: expected.to_owned(),
+            status: status.to_owned(),
+            comment: comment.to_owned(),
+        });
+        self
+    }
+}
+
+/// A bug found during a run.
+#[derive(Debug, Clone)]
+pub struct Bug {
+    /// The same in every run that meets the bug.
+    pub bug_id: String,
+    /// Short title.
+    pub title: String,
+    /// Long text.
+    pub description: String,
+    /// `ui`, `gameplay`, `performance`, `crash`, `audio`, `visual`
+    pub category: String,
+    /// `low`, `medium`, `high`, `critical`
+    pub severity: String,
+    /// `low`, `medium`, `high`
+    pub confidence: String,
+    /// Steps to reproduce.
+    pub reproduction_steps: String,
+    /// 0-based.
+    pub player_number: u32,
+    /// Step in which it was seen, 1-based.
+    pub test_step: u32,
+    /// Extra details.
+    pub details: Value,
+}
+
+impl Bug {
+    /// A bug with a title, severity and confidence; the rest is filled in.
+    #[must_use]
+    pub fn new(title: &str, severity: &str, confidence: &str) -> Self {
+        Self {
+            bug_id: crate::state::uuid(),
+            title: title.to_owned(),
+            description: format!("{title}. Seen once while following the test."),
+            category: "gameplay".to_owned(),
+            severity: severity.to_owned(),
+            confidence: confidence.to_owned(),
+            reproduction_steps: "1. Start the game\n2. Follow the test until the failing step".to_owned(),
+            player_number: 0,
+            test_step: 2,
+            details: serde_json::json!({}),
+        }
+    }
+
+    /// Sets the id that joins occurrences of one bug.
+    #[must_use]
+    pub fn id(mut self, bug_id: &str) -> Self {
+        bug_id.clone_into(&mut self.bug_id);
+        self
+    }
+
+    /// Sets the category.
+    #[must_use]
+    pub fn category(mut self, category: &str) -> Self {
+        category.clone_into(&mut self.category);
+        self
+    }
+}
+
+/// A file a run leaves behind.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// May contain sub-folders.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// The host answers 404, as for files hidden from the key.
+    pub hidden: bool,
+}
+
+impl Artifact {
+    /// A file. Names ending in `.mp4` are served by a redirect to storage.
+    #[must_use]
+    pub fn new(name: &str, bytes: impl Into<Bytes>) -> Self {
+        Self { name: name.to_owned(), bytes: bytes.into(), hidden: false }
+    }
+
+    /// A file listed in the run but refused with 404.
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+}
+
+/// One player (device) of a run.
+#[derive(Debug, Clone)]
+pub struct Player {
+    /// What it does.
+    pub steps: Vec<Step>,
+    /// What it leaves.
+    pub artifacts: Vec<Artifact>,
+    /// Overrides the run's result for this player.
+    pub result: Option<String>,
+    /// Device name; the deployment configuration's when empty.
+    pub device: String,
+}
+
+impl Player {
+    /// A player that follows these steps.
+    #[must_use]
+    pub fn new(steps: Vec<Step>) -> Self {
+        Self { steps, artifacts: Vec::new(), result: None, device: String::new() }
+    }
+}
+
+/// One attempt of a test: a run.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Upper case result; none stays `null` for ever.
+    pub result: Option<String>,
+    /// How long it runs.
+    pub duration: Duration,
+    /// Its players.
+    pub players: Vec<Player>,
+    /// Its bugs.
+    pub bugs: Vec<Bug>,
+}
+
+/// What one started test does.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// Time in QUEUED.
+    pub queued: Duration,
+    /// Time in STARTING.
+    pub starting: Duration,
+    /// Time in STOPPING, when stopped.
+    pub stopping: Duration,
+    /// Time in `CLEANING_UP`.
+    pub cleaning: Duration,
+    /// The queue gives up with this reason.
+    pub rejection: Option<String>,
+    /// At least one; all are played, whatever `retries` says.
+    pub attempts: Vec<Attempt>,
+    /// The order of `runs[]` is not the order in time.
+    pub scrambled: bool,
+    /// `GET jobs/{id}` answers 404 and lists leave the job out for this long.
+    pub invisible: Duration,
+    /// Somebody else stops the job this long after the start.
+    pub stopped_remotely: Option<Duration>,
+    /// Overrides the test's name; an empty string gives `null`.
+    pub test_name: Option<String>,
+}
+
+impl Script {
+    /// One attempt, one player, two to four steps with realistic words that end in `result`.
+    ///
+    /// Runs for 60 ms, so that a test sees every state without waiting.
+    #[must_use]
+    pub fn new(result: &str) -> Self {
+        Self {
+            queued: Duration::from_millis(15),
+            starting: Duration::from_millis(15),
+            stopping: Duration::from_millis(20),
+            cleaning: Duration::from_millis(15),
+            rejection: None,
+            attempts: vec![Self::attempt(result)],
+            scrambled: false,
+            invisible: Duration::ZERO,
+            stopped_remotely: None,
+            test_name: None,
+        }
+    }
+
+    /// One attempt that ends in `result`, with matching words.
+    #[must_use]
+    pub fn attempt(result: &str) -> Attempt {
+        let mut player = Player::new(words::steps_for(result));
+        player.artifacts = words::artifacts_for(result);
+        Attempt {
+            result: Some(result.to_owned()),
+            duration: Duration::from_millis(60),
+            players: vec![player],
+            bugs: Vec::new(),
+        }
+    }
+
+    /// A job that runs until it is stopped.
+    #[must_use]
+    pub fn endless() -> Self {
+        Self::new("SUCCESS").runs_for(crate::clock::NEVER)
+    }
+
+    /// A job that stays in the queue until it is stopped.
+    #[must_use]
+    pub fn stuck_in_queue() -> Self {
+        let mut script = Self::new("SUCCESS");
+        script.queued = crate::clock::NEVER;
+        script
+    }
+
+    /// A job that the queue refuses.
+    #[must_use]
+    pub fn rejected(reason: &str) -> Self {
+        let mut script = Self::new("SUCCESS");
+        script.rejection = Some(reason.to_owned());
+        script
+    }
+
+    /// Several attempts, one after the other, with these results.
+    #[must_use]
+    pub fn attempts(results: &[&str]) -> Self {
+        let mut script = Self::new("SUCCESS");
+        script.attempts = results.iter().map(|r| Self::attempt(r)).collect();
+        script
+    }
+
+    /// Sets how long each attempt runs.
+    #[must_use]
+    pub fn runs_for(mut self, duration: Duration) -> Self {
+        for attempt in &mut self.attempts {
+            attempt.duration = duration;
+        }
+        self
+    }
+
+    /// Sets the time in the queue.
+    #[must_use]
+    pub fn queued_for(mut self, duration: Duration) -> Self {
+        self.queued = duration;
+        self
+    }
+
+    /// Sets how long a stopped job takes to stop and every job to clean up.
+    #[must_use]
+    pub fn cleans_for(mut self, stopping: Duration, cleaning: Duration) -> Self {
+        self.stopping = stopping;
+        self.cleaning = cleaning;
+        self
+    }
+
+    /// Replaces the steps of every player of every attempt.
+    #[must_use]
+    pub fn steps(mut self, steps: Vec<Step>) -> Self {
+        for player in self.attempts.iter_mut().flat_map(|a| &mut a.players) {
+            player.steps.clone_from(&steps);
+        }
+        self
+    }
+
+    /// Every attempt has this many copies of its first player.
+    #[must_use]
+    pub fn players(mut self, count: usize) -> Self {
+        for attempt in &mut self.attempts {
+            if let Some(first) = attempt.players.first().cloned() {
+                attempt.players = vec![first; count];
+            }
+        }
+        self
+    }
+
+    /// Adds bugs to the last attempt.
+    #[must_use]
+    pub fn bugs(mut self, bugs: Vec<Bug>) -> Self {
+        if let Some(last) = self.attempts.last_mut() {
+            last.bugs.extend(bugs);
+        }
+        self
+    }
+
+    /// Replaces the artifacts of every player.
+    #[must_use]
+    pub fn artifacts(mut self, artifacts: Vec<Artifact>) -> Self {
+        for player in self.attempts.iter_mut().flat_map(|a| &mut a.players) {
+            player.artifacts.clone_from(&artifacts);
+        }
+        self
+    }
+
+    /// Lists the attempts in another order than they ran.
+    #[must_use]
+    pub fn scrambled(mut self) -> Self {
+        self.scrambled = true;
+        self
+    }
+
+    /// The job is 404 and absent from lists for this long.
+    #[must_use]
+    pub fn invisible_for(mut self, duration: Duration) -> Self {
+        self.invisible = duration;
+        self
+    }
+
+    /// Somebody in the dashboard stops the job this long after the start.
+    #[must_use]
+    pub fn stopped_by_other(mut self, after: Duration) -> Self {
+        self.stopped_remotely = Some(after);
+        self
+    }
+
+    /// Sets the test's name.
+    #[must_use]
+    pub fn test_name(mut self, name: &str) -> Self {
+        self.test_name = Some(name.to_owned());
+        self
+    }
+
+    /// Stretches or shrinks every duration.
+    pub(crate) fn scaled(mut self, factor: f64) -> Self {
+        let scale = |d: &mut Duration| {
+            if *d < crate::clock::NEVER {
+                *d = Duration::from_secs_f64(
+                    (d.as_secs_f64() * factor).min(crate::clock::NEVER.as_secs_f64()),
+                );
+            }
+        };
+        for d in [
+            &mut self.queued,
+            &mut self.starting,
+            &mut self.stopping,
+            &mut self.cleaning,
+            &mut self.invisible,
+        ] {
+            scale(d);
+        }
+        if let Some(d) = self.stopped_remotely.as_mut() {
+            scale(d);
+        }
+        for attempt in &mut self.attempts {
+            scale(&mut attempt.duration);
+        }
+        self
+    }
+}

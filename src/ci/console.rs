@@ -1,0 +1,174 @@
+//! The log, as each host shows it best.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+
+use crate::model::Secrets;
+use crate::model::log::{Level, Sink};
+
+use super::escape::{command_data, inert};
+use super::host::Kind;
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loudness {
+    /// Errors only.
+    Quiet,
+    /// The story.
+    Normal,
+    /// Every detail.
+    Verbose,
+}
+
+/// Where lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// The host's log. Remote text stands behind `| `, every line is redacted.
+pub(super) struct Console {
+    kind: Kind,
+    secrets: Secrets,
+    loudness: Loudness,
+    stream: Stream,
+    colour: bool,
+    open: Mutex<Option<Group>>,
+}
+
+struct Group {
+    title: String,
+    /// GitLab names its sections.
+    name: String,
+}
+
+impl Console {
+    pub(super) fn new(kind: Kind, secrets: Secrets, loudness: Loudness, no_colour: bool) -> Self {
+        // In a CI the log is one stream; on a terminal stdout is for data.
+        let stream = if kind == Kind::None { Stream::Err } else { Stream::Out };
+        let colour = kind == Kind::None && !no_colour && std::io::stderr().is_terminal();
+        Self { kind, secrets, loudness, stream, colour, open: Mutex::new(None) }
+    }
+
+    /// One whole line, at once, so that lines of several tasks do not mix. A closed pipe is no reason to end.
+    fn print(&self, line: &str) {
+        let redacted = self.secrets.redact(line);
+        let text = format!("{redacted}\n");
+        let _ = match self.stream {
+            Stream::Out => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            }
+            Stream::Err => std::io::stderr().lock().write_all(text.as_bytes()),
+        };
+    }
+
+    fn shows(&self, level: Level) -> bool {
+        match self.loudness {
+            Loudness::Quiet => level == Level::Error,
+            Loudness::Normal => level != Level::Debug,
+            Loudness::Verbose => true,
+        }
+    }
+
+    /// Our own words, made safe: they may quote remote names. A line of ours never begins with what a host takes for a command.
+    fn plain(&self, level: Level, line: &str) {
+        let word = match level {
+            Level::Debug => "debug: ",
+            Level::Info => "",
+            Level::Warning => "warning: ",
+            Level::Error => "error: ",
+        };
+        let line = inert(line);
+        let line = if line.trim_start().starts_with("::") { format!("| {line}") } else { line };
+        if self.colour && level == Level::Error {
+            self.print(&format!("\u{1b}[31m{word}\u{1b}[0m{line}"));
+        } else if self.colour && level == Level::Warning {
+            self.print(&format!("\u{1b}[33m{word}\u{1b}[0m{line}"));
+        } else {
+            self.print(&format!("{word}{line}"));
+        }
+    }
+
+    fn close(&self, open: &mut Option<Group>) {
+        let Some(group) = open.take() else { return };
+        match self.kind {
+            Kind::GitHub => self.print("::endgroup::"),
+            Kind::GitLab => self.print(&format!("\u{1b}[0Ksection_end:{}:{}\r\u{1b}[0K", now(), group.name)),
+            Kind::Azure => self.print("##[endgroup]"),
+            Kind::Travis => self.print(&format!("travis_fold:end:{}\r", group.name)),
+            Kind::TeamCity => self
+                .print(&format!("##teamcity[blockClosed name='{}']", super::escape::team_city(&group.title))),
+            _ => {}
+        }
+    }
+}
+
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl Sink for Console {
+    fn line(&self, level: Level, text: &str) {
+        if !self.shows(level) {
+            return;
+        }
+        for line in text.lines() {
+            self.plain(level, line);
+        }
+    }
+
+    fn remote(&self, text: &str) {
+        if self.loudness == Loudness::Quiet {
+            return;
+        }
+        for line in text.lines() {
+            self.print(&format!("| {}", inert(line)));
+        }
+    }
+
+    fn group(&self, title: &str) {
+        if self.loudness == Loudness::Quiet {
+            return;
+        }
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.close(&mut open);
+        let title = inert(title);
+        let name: String = format!("nunu_{}", title.to_ascii_lowercase())
+            .chars()
+            .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+            .collect();
+        match self.kind {
+            Kind::GitHub => self.print(&format!("::group::{}", command_data(&title))),
+            Kind::GitLab => self.print(&format!("\u{1b}[0Ksection_start:{}:{name}\r\u{1b}[0K{title}", now())),
+            Kind::Azure => self.print(&format!("##[group]{title}")),
+            Kind::Buildkite => self.print(&format!("--- {title}")),
+            Kind::Travis => self.print(&format!("travis_fold:start:{name}\r{title}")),
+            Kind::TeamCity => {
+                self.print(&format!("##teamcity[blockOpened name='{}']", super::escape::team_city(&title)))
+            }
+            _ => self.print(&format!("== {title}")),
+        }
+        *open = Some(Group { title, name });
+    }
+
+    fn end_group(&self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.close(&mut open);
+    }
+
+    fn mask(&self, value: &str) {
+        // Printed as it is: a redacted mask would mask `***`. The runner masks every line of a value and warns about empty ones.
+        if value.len() < 4 || value.contains(['\n', '\r']) {
+            return;
+        }
+        let line = match self.kind {
+            Kind::GitHub => format!("::add-mask::{}\n", command_data(value)),
+            Kind::Azure => format!("##vso[task.setsecret]{}\n", super::escape::azure(value)),
+            _ => return,
+        };
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    }
+}

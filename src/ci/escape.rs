@@ -1,0 +1,91 @@
+//! One function per sink for text that must not act on it. Pure.
+
+/// Data of a GitHub workflow command (runner, `ActionCommand.cs`): `%`, CR and LF.
+#[must_use]
+pub(super) fn command_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A property of a GitHub workflow command: also `:` and `,`.
+#[must_use]
+pub(super) fn command_property(text: &str) -> String {
+    command_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Data or property of an Azure logging command (Azure Pipelines, "Logging commands": `%AZP25`, `]`, `;`, CR, LF).
+#[must_use]
+pub(super) fn azure(text: &str) -> String {
+    text.replace('%', "%AZP25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+        .replace(']', "%5D")
+        .replace(';', "%3B")
+}
+
+/// A value of a `TeamCity` service message (`TeamCity`, "Service Messages").
+#[must_use]
+pub(super) fn team_city(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '|' | '\'' | '[' | ']' => {
+                out.push('|');
+                out.push(letter);
+            }
+            '\n' => out.push_str("|n"),
+            '\r' => out.push_str("|r"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// One line that no terminal and no host acts on: control and direction characters are gone, and what begins a command in the
+/// middle of a line is broken.
+#[must_use]
+pub(super) fn inert(line: &str) -> String {
+    let clean: String = line
+        .chars()
+        .map(|letter| if letter == '\t' { ' ' } else { letter })
+        .filter(|&letter| !letter.is_control() && !is_direction(letter) && !is_separator(letter))
+        .collect();
+    // The old GitHub form and Azure's are found anywhere in a line; TeamCity's too.
+    clean.replace("##[", "# #[").replace("##vso[", "# #vso[").replace("##teamcity[", "# #teamcity[")
+}
+
+/// Characters that change the direction of text or hide it (Trojan Source, CVE-2021-42574).
+fn is_direction(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Line and paragraph separators, which some viewers take as line ends.
+fn is_separator(letter: char) -> bool {
+    matches!(letter, '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::{azure, command_data, command_property, inert, team_city};
+
+    #[test]
+    fn commands_cannot_be_left() {
+        assert_eq!(command_data("50%\r\n::error::x"), "50%25%0D%0A::error::x");
+        assert_eq!(command_property("a:b,c%"), "a%3Ab%2Cc%25");
+        assert_eq!(azure("a]b;c\n%"), "a%5Db%3Bc%0A%AZP25");
+        assert_eq!(team_city("a'b|c]\n"), "a|'b||c|]|n");
+        assert_eq!(inert("\u{1b}[31mred ##[error] ##vso[x]\u{202e}"), "[31mred # #[error] # #vso[x]");
+    }
+
+    proptest! {
+        #[test]
+        fn escaped_text_never_ends_its_line(text in any::<String>()) {
+            for escaped in [command_data(&text), command_property(&text), azure(&text), team_city(&text), inert(&text)] {
+                assert!(!escaped.contains(['\n', '\r']), "{escaped:?}");
+            }
+            assert!(!inert(&text).contains("##["), "{text:?}");
+            assert!(!inert(&text).contains("##vso["), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! Which host we run on, and everything that differs by host.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::details::{Ci, Commit, PullRequest, UploadMethod, Vcs};
+use crate::model::log::Sink;
+use crate::model::run_report::Context;
+use crate::model::{Details, Env, Secrets};
+
+use super::console::{Console, Loudness};
+use super::escape::{azure, command_data, command_property, inert, team_city};
+use super::facts::{Facts, gather};
+use super::files::append;
+use super::git;
+
+/// A CI host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// GitHub Actions, and what speaks its language (Gitea, Forgejo).
+    GitHub,
+    /// GitLab CI.
+    GitLab,
+    /// Jenkins.
+    Jenkins,
+    /// Azure Pipelines.
+    Azure,
+    /// CircleCI.
+    CircleCi,
+    /// Bitrise.
+    Bitrise,
+    /// Buildkite.
+    Buildkite,
+    /// Bitbucket Pipelines.
+    Bitbucket,
+    /// `TeamCity`.
+    TeamCity,
+    /// Travis CI.
+    Travis,
+    /// Some other CI (`CI=true`).
+    Other,
+    /// A person's machine.
+    None,
+}
+
+impl Kind {
+    /// The word of the service for `details.ci.system`; hosts it does not know are `custom`.
+    #[must_use]
+    pub const fn system(self) -> Option<&'static str> {
+        match self {
+            Self::GitHub => Some("github-actions"),
+            Self::GitLab => Some("gitlab-ci"),
+            Self::Jenkins => Some("jenkins"),
+            Self::Azure => Some("azure-pipelines"),
+            Self::CircleCi => Some("circleci"),
+            Self::Bitrise => Some("bitrise"),
+            Self::Travis => Some("travis"),
+            Self::Buildkite | Self::Bitbucket | Self::TeamCity | Self::Other => Some("custom"),
+            Self::None => None,
+        }
+    }
+
+    /// The name in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GitHub => "github-actions",
+            Self::GitLab => "gitlab-ci",
+            Self::Jenkins => "jenkins",
+            Self::Azure => "azure-pipelines",
+            Self::CircleCi => "circleci",
+            Self::Bitrise => "bitrise",
+            Self::Buildkite => "buildkite",
+            Self::Bitbucket => "bitbucket",
+            Self::TeamCity => "teamcity",
+            Self::Travis => "travis",
+            Self::Other => "other",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What makes two invocations the same place in a pipeline. Empty where the host has no such thing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// CI run.
+    pub run: String,
+    /// Attempt of the run.
+    pub attempt: String,
+    /// Job.
+    pub job: String,
+    /// Leg of a matrix.
+    pub matrix: String,
+    /// Step.
+    pub step: String,
+}
+
+/// How loud an annotation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Annotation {
+    /// Red.
+    Error,
+    /// Yellow.
+    Warning,
+    /// Neutral.
+    Notice,
+}
+
+/// The host of this invocation.
+#[derive(Debug, Clone)]
+pub struct Host {
+    kind: Kind,
+    env: Env,
+    facts: Facts,
+}
+
+impl Host {
+    /// Finds out where we run; looks into `git` for what the host does not tell. Never fails.
+    #[must_use]
+    pub fn detect(env: &Env, workdir: &Path) -> Self {
+        let kind = detect(env);
+        let mut facts = gather(kind, env);
+        git::complete(&mut facts, env, workdir);
+        Self { kind, env: env.clone(), facts }
+    }
+
+    /// Which one it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn console(&self, secrets: Secrets, loudness: Loudness) -> Arc<dyn Sink> {
+        Arc::new(Console::new(self.kind, secrets, loudness, self.env.get("NO_COLOR").is_some()))
+    }
+
+    /// True when the host's own debug switch is on.
+    #[must_use]
+    pub fn debug_requested(&self) -> bool {
+        ["RUNNER_DEBUG", "SYSTEM_DEBUG", "CI_DEBUG_TRACE"].into_iter().any(|name| self.env.is_true(name))
+    }
+
+    /// Commit, branch and the like, for reports.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let facts = &self.facts;
+        let subject = facts.message.as_deref().and_then(|message| message.lines().next());
+        Context {
+            ci: self.kind.as_str().to_owned(),
+            ci_url: facts.run_url.clone(),
+            commit: facts.commit.clone(),
+            commit_subject: subject.map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()),
+            branch: facts.branch.clone(),
+            pull_request: facts.pr_number,
+            pull_request_title: facts.pr_title.clone(),
+            repository_url: facts.repository_url.clone(),
+            build_number: facts.build_number.clone(),
+        }
+    }
+
+    /// What an upload tells the service about its origin.
+    #[must_use]
+    pub fn details(&self, version: &str) -> Details {
+        let facts = &self.facts;
+        let commit = Commit {
+            short_hash: facts.commit.as_ref().map(|hash| hash.chars().take(7).collect()),
+            hash: facts.commit.clone(),
+            message: facts.message.clone(),
+            author: facts.author.clone(),
+            timestamp: facts.committed_at.clone(),
+        };
+        let pull = PullRequest {
+            number: facts.pr_number,
+            title: facts.pr_title.clone(),
+            url: facts.pr_url.clone(),
+            source_branch: facts.source_branch.clone(),
+            target_branch: facts.target_branch.clone(),
+        };
+        let known = facts.commit.is_some() || facts.branch.is_some() || facts.repository_url.is_some();
+        let vcs = Vcs {
+            kind: Some("git".to_owned()),
+            provider: facts.provider.map(str::to_owned),
+            repository_url: facts.repository_url.clone(),
+            commit: (commit != Commit::default()).then_some(commit),
+            branch: facts.branch.clone(),
+            tag: facts.tag.clone(),
+            pr: facts.pr_number.map(|_| pull),
+        };
+        let ci = self.kind.system().map(|system| Ci {
+            system: Some(system.to_owned()),
+            build_number: facts.build_number.clone(),
+            job_name: facts.job_name.clone(),
+            run_id: facts.run_id.clone(),
+            run_url: facts.run_url.clone(),
+            triggered_by: facts.triggered_by.clone(),
+            agent: facts.agent.clone(),
+        });
+        let method = if self.kind == Kind::GitHub { "github-action" } else { "cli" };
+        Details {
+            vcs: known.then_some(vcs),
+            ci,
+            upload: Some(UploadMethod {
+                method: Some(method.to_owned()),
+                cli_version: Some(version.to_owned()),
+                uploader: facts.triggered_by.clone(),
+            }),
+        }
+    }
+
+    /// What makes a repeated attempt recognise its own.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        let own =
+            |names: &[&str]| names.iter().find_map(|name| self.env.get(name)).unwrap_or_default().to_owned();
+        let matrix = own(&["NUNU_MATRIX_INDEX"]);
+        match self.kind {
+            Kind::GitHub => Identity {
+                run: [own(&["GITHUB_REPOSITORY"]), own(&["GITHUB_RUN_ID"])].join("/"),
+                attempt: own(&["GITHUB_RUN_ATTEMPT"]),
+                job: own(&["GITHUB_JOB"]),
+                matrix,
+                step: own(&["GITHUB_ACTION"]),
+            },
+            // A retried GitLab job has a new CI_JOB_ID in the same pipeline; ids only grow, so they serve as attempts.
+            Kind::GitLab => Identity {
+                run: [own(&["CI_PROJECT_ID", "CI_PROJECT_PATH"]), own(&["CI_PIPELINE_ID"])].join("/"),
+                attempt: own(&["CI_JOB_ID"]),
+                job: own(&["CI_JOB_NAME"]),
+                matrix: own(&["CI_NODE_INDEX"]),
+                step: String::new(),
+            },
+            Kind::Azure => Identity {
+                run: own(&["BUILD_BUILDID"]),
+                attempt: own(&["SYSTEM_JOBATTEMPT"]),
+                job: own(&["SYSTEM_JOBID", "AGENT_JOBNAME"]),
+                matrix: own(&["SYSTEM_JOBPOSITIONINPHASE"]),
+                step: own(&["SYSTEM_TASKINSTANCEID"]),
+            },
+            Kind::Buildkite => Identity {
+                run: own(&["BUILDKITE_BUILD_ID"]),
+                attempt: (self
+                    .env
+                    .get("BUILDKITE_RETRY_COUNT")
+                    .and_then(|count| count.parse::<u64>().ok())
+                    .unwrap_or(0)
+                    + 1)
+                .to_string(),
+                job: own(&["BUILDKITE_STEP_ID", "BUILDKITE_STEP_KEY", "BUILDKITE_LABEL"]),
+                matrix: own(&["BUILDKITE_PARALLEL_JOB"]),
+                step: String::new(),
+            },
+            Kind::None => Identity::default(),
+            _ => Identity {
+                run: self
+                    .facts
+                    .run_id
+                    .clone()
+                    .or_else(|| self.facts.build_number.clone())
+                    .unwrap_or_default(),
+                attempt: String::new(),
+                job: self.facts.job_name.clone().unwrap_or_default(),
+                matrix: if matrix.is_empty() {
+                    own(&["CIRCLE_NODE_INDEX", "BITBUCKET_PARALLEL_STEP"])
+                } else {
+                    matrix
+                },
+                step: own(&["STAGE_NAME"]),
+            },
+        }
+    }
+
+    /// The folder of the state file: the host's folder for temporary files, else one in the working directory; never the results
+    /// folder, which gets published.
+    #[must_use]
+    pub fn state_dir(&self, workdir: &Path) -> PathBuf {
+        self.env
+            .get("RUNNER_TEMP")
+            .map_or_else(|| workdir.join(".nunu-state"), |temp| Path::new(temp).join("nunu-state"))
+    }
+
+    /// How long the host lets a job run, where it is known.
+    #[must_use]
+    pub fn job_limit(&self) -> Option<Duration> {
+        match self.kind {
+            // GitHub-hosted runners end a job after 6 h (GitHub, "Actions limits").
+            Kind::GitHub if self.env.get("RUNNER_ENVIRONMENT") == Some("github-hosted") => {
+                Some(Duration::from_secs(6 * 3600))
+            }
+            Kind::GitLab => self.env.get("CI_JOB_TIMEOUT")?.parse().ok().map(Duration::from_secs),
+            Kind::Buildkite => {
+                let minutes: u64 = self.env.get("BUILDKITE_TIMEOUT")?.parse().ok()?;
+                Some(Duration::from_secs(minutes.saturating_mul(60)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Why this job may have got no secret, in one sentence.
+    #[must_use]
+    pub fn secrets_unavailable(&self) -> Option<&'static str> {
+        if self.kind != Kind::GitHub {
+            return None;
+        }
+        let dependabot = self.env.get("GITHUB_ACTOR") == Some("dependabot[bot]");
+        let pull = self.env.get("GITHUB_EVENT_NAME") == Some("pull_request");
+        if dependabot {
+            Some(
+                "GitHub gives Dependabot no repository secrets: add the key to the Dependabot secrets, or set on-missing-token: skip",
+            )
+        } else if pull {
+            Some(
+                "GitHub gives pull requests from forks no secrets: that is expected for a fork; set on-missing-token: skip to let such jobs pass",
+            )
+        } else {
+            None
+        }
+    }
+
+    /// Writes an output where the host has outputs.
+    ///
+    /// # Errors
+    /// When the host's file cannot be written.
+    pub fn output(&self, name: &str, value: &str) -> std::io::Result<()> {
+        match self.kind {
+            Kind::GitHub => {
+                let Some(path) = self.env.get("GITHUB_OUTPUT") else { return Ok(()) };
+                append(Path::new(path), &heredoc(name, value))
+            }
+            Kind::Azure => {
+                say(&format!(
+                    "##vso[task.setvariable variable={};isOutput=true]{}",
+                    azure(name),
+                    azure(value)
+                ));
+                Ok(())
+            }
+            Kind::TeamCity => {
+                say(&format!(
+                    "##teamcity[setParameter name='nunu.{}' value='{}']",
+                    team_city(name),
+                    team_city(value)
+                ));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Shows Markdown on the host's page of the job, where it has one. `saved` is the same text in a file.
+    ///
+    /// # Errors
+    /// When the host's file cannot be written.
+    pub fn summary(&self, markdown: &str, saved: &Path) -> std::io::Result<()> {
+        match self.kind {
+            Kind::GitHub => {
+                let Some(path) = self.env.get("GITHUB_STEP_SUMMARY") else { return Ok(()) };
+                append(Path::new(path), &format!("{markdown}\n"))
+            }
+            Kind::Azure => {
+                say(&format!("##vso[task.uploadsummary]{}", azure(&saved.display().to_string())));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts a message where the host shows problems; hosts without such a place have the log.
+    pub fn annotate(&self, level: Annotation, title: &str, message: &str, secrets: &Secrets) {
+        let (title, message) =
+            (secrets.redact(&inert(title)).into_owned(), secrets.redact(message).into_owned());
+        let message: String = message.lines().map(inert).collect::<Vec<_>>().join("\n");
+        match (self.kind, level) {
+            (Kind::GitHub, _) => {
+                let word = match level {
+                    Annotation::Error => "error",
+                    Annotation::Warning => "warning",
+                    Annotation::Notice => "notice",
+                };
+                say(&format!("::{word} title={}::{}", command_property(&title), command_data(&message)));
+            }
+            (Kind::Azure, Annotation::Error | Annotation::Warning) => {
+                let word = if level == Annotation::Error { "error" } else { "warning" };
+                say(&format!("##vso[task.logissue type={word}]{}", azure(&format!("{title}: {message}"))));
+            }
+            (Kind::TeamCity, Annotation::Error) => {
+                say(&format!(
+                    "##teamcity[buildProblem description='{}']",
+                    team_city(&format!("{title}: {message}"))
+                ));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn detect(env: &Env) -> Kind {
+    let set = |name: &str| env.get(name).is_some();
+    match () {
+        () if env.is_true("GITHUB_ACTIONS") => Kind::GitHub,
+        () if set("GITLAB_CI") && env.get("GITLAB_CI") != Some("false") => Kind::GitLab,
+        () if env.is_true("TF_BUILD") => Kind::Azure,
+        () if env.is_true("CIRCLECI") => Kind::CircleCi,
+        () if env.is_true("BITRISE_IO") => Kind::Bitrise,
+        () if env.is_true("BUILDKITE") => Kind::Buildkite,
+        () if set("BITBUCKET_BUILD_NUMBER") => Kind::Bitbucket,
+        () if set("TEAMCITY_VERSION") => Kind::TeamCity,
+        () if env.is_true("TRAVIS") => Kind::Travis,
+        () if set("JENKINS_URL") || (set("BUILD_URL") && set("JOB_NAME")) => Kind::Jenkins,
+        () if env.is_true("CI") => Kind::Other,
+        () => Kind::None,
+    }
+}
+
+/// `NAME<<DELIMITER`, value, delimiter: the only form that carries every value (runner, `FileCommandManager.cs`).
+fn heredoc(name: &str, value: &str) -> String {
+    loop {
+        let delimiter = format!("ghadelimiter_{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        if !name.contains(&delimiter) && !value.contains(&delimiter) {
+            return format!("{name}<<{delimiter}\n{value}\n{delimiter}\n");
+        }
+    }
+}
+
+/// A command for the host, on the stream it listens to.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::{Env, Kind, detect, heredoc};
+
+    #[test]
+    fn recognises_hosts() {
+        for (pair, kind) in [
+            (("GITHUB_ACTIONS", "true"), Kind::GitHub),
+            (("GITLAB_CI", "true"), Kind::GitLab),
+            (("TF_BUILD", "True"), Kind::Azure),
+            (("CIRCLECI", "true"), Kind::CircleCi),
+            (("BITRISE_IO", "true"), Kind::Bitrise),
+            (("BUILDKITE", "true"), Kind::Buildkite),
+            (("JENKINS_URL", "http://x"), Kind::Jenkins),
+            (("CI", "true"), Kind::Other),
+            (("HOME", "/root"), Kind::None),
+        ] {
+            assert_eq!(detect(&Env::from([pair])), kind);
+        }
+    }
+
+    /// Reads the file as the runner does.
+    fn read_back(text: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut lines = text.split('\n');
+        while let Some(line) = lines.next() {
+            let Some((name, delimiter)) = line.split_once("<<") else { continue };
+            let value: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
+            found.push((name.to_owned(), value.join("\n")));
+        }
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn outputs_read_back_as_they_were(value in any::<String>(), other in "[ -~\n=<>]{0,80}") {
+            let text = heredoc("run-url", &value) + &heredoc("status", &other);
+            assert_eq!(read_back(&text), [("run-url".to_owned(), value), ("status".to_owned(), other)]);
+        }
+    }
+}

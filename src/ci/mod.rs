@@ -1,0 +1,12 @@
+//! The CI host: what it tells us (commit, job, limits) and what we tell it (log, masks, outputs, summary, annotations).
+//! Touches stdout, stderr, the host's files and `git`.
+
+mod console;
+mod escape;
+mod facts;
+mod files;
+mod git;
+mod host;
+
+pub use console::Loudness;
+pub use host::{Annotation, Host, Identity, Kind};
