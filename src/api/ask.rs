@@ -25,6 +25,8 @@ const URGENT: Duration = Duration::from_secs(2);
 const SHORTEST_EFFECTFUL: Duration = Duration::from_secs(30);
 /// Most values of a JSON answer; more of them would take memory far beyond the answer's own size.
 const MOST_VALUES: usize = 1_000_000;
+/// Longest beginning of an unusable answer that is shown, in bytes.
+const LONGEST_RAW: usize = 300;
 /// Objects on a page of a list.
 const PAGE: usize = 100;
 
@@ -128,12 +130,9 @@ impl Api {
                 if ask.class == Class::Effectful { SHORTEST_EFFECTFUL } else { Duration::from_secs(1) };
             let time = timeout.min(attempts.time_left().max(least));
             let result = match self.net().send(&request, attempts.number(), time).await {
-                Ok(reply) => self.check(ask, &call, &reply).and_then(|answer| {
-                    read(&answer).map_err(|what| {
-                        let fault = Fault::Unreadable(format!("an answer that cannot be used ({what})"));
-                        ApiError::new(call.clone(), self.key_note(), Some(answer.status), fault)
-                    })
-                }),
+                Ok(reply) => self
+                    .check(ask, &call, &reply)
+                    .and_then(|answer| read(&answer).map_err(|what| self.unusable(&call, &answer, &what))),
                 Err(error) => Err(fail(Fault::Network(error))),
             };
             let mut error = match result {
@@ -220,6 +219,15 @@ impl Api {
             _ => Method::GET,
         };
         Ok(Request { method, url, headers, body, route })
+    }
+
+    /// An answer that lacks what it has to hold, with its beginning as the server's words.
+    fn unusable(&self, call: &Call, answer: &Answer, what: &str) -> ApiError {
+        let fault = Fault::Unreadable(format!("an answer that cannot be used ({what})"));
+        let mut error = ApiError::new(call.clone(), self.key_note(), Some(answer.status), fault);
+        let raw = wire::clip(&answer.json.to_string(), LONGEST_RAW);
+        error.words = Some(self.net().secrets().redact(&raw).into_owned()).filter(|_| !answer.json.is_null());
+        error
     }
 
     /// Status and body become an answer or an error.

@@ -207,6 +207,13 @@ fn base(origin: &str, project: Option<&str>) -> Result<Url, HttpError> {
     if !is_confidential(&url) {
         return Err(setup("only https:// is accepted (http:// for addresses of this machine alone)"));
     }
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        return Err(setup("no user, query or fragment may stand in it"));
+    }
     let mut segments = vec!["api", "v1"];
     if let Some(project) = project {
         segments.extend(["project", project]);
@@ -256,6 +263,9 @@ mod tests {
         for (origin, project, segment) in [
             ("http://nunu.ai", None, "j"),
             ("nunu.ai", None, "j"),
+            ("https://user@nunu.ai", None, "j"),
+            ("https://nunu.ai?x", None, "j"),
+            ("https://nunu.ai#x", None, "j"),
             ("https://nunu.ai", Some(".."), "j"),
             ("https://nunu.ai", None, ".."),
             ("https://nunu.ai", None, ""),

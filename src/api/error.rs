@@ -135,7 +135,10 @@ impl ApiError {
         let status = self.status.map(|status| format!(" {status}")).unwrap_or_default();
         match (&self.fault, &self.words) {
             (Fault::Network(error), _) => format!("{call} failed{tries}: {error}"),
-            (Fault::Unreadable(what), _) => format!("{call} answered{status} with {what}{tries}"),
+            (Fault::Unreadable(what), Some(words)) => {
+                format!("{call} answered{status} with {what}{tries}: {words}")
+            }
+            (Fault::Unreadable(what), None) => format!("{call} answered{status} with {what}{tries}"),
             (_, Some(words)) => format!("{call} answered{status}{tries}: {words}"),
             (_, None) if self.html => format!("{call} answered{status} with a web page{tries}"),
             (_, None) => format!("{call} answered{status}{tries}"),

@@ -53,6 +53,9 @@ impl ApiError {
     #[must_use]
     pub fn failure(&self, phase: Phase) -> Failure {
         match &self.fault {
+            Fault::Auth(AuthProblem::MissingPermission(name)) if phase == Phase::Wait => self
+                .auth_failure(&AuthProblem::MissingPermission(name.clone()))
+                .hint("what was started goes on; the key may only not read it"),
             Fault::Auth(problem) => self.auth_failure(problem),
             Fault::Quota { used, capacity, needed } => self.quota_failure(*used, *capacity, *needed),
             Fault::TooLarge => Failure::new(
@@ -189,14 +192,6 @@ pub fn missing_permissions(proofs: &[(Permission, Proof)]) -> Option<Failure> {
         })
         .collect();
     let (first, error) = *missing.first()?;
-    let listed = |wanted: fn(&Proof) -> bool| {
-        let names: Vec<&str> = proofs
-            .iter()
-            .filter(|(_, proof)| wanted(proof))
-            .map(|(permission, _)| permission.as_str())
-            .collect();
-        names.join(", ")
-    };
     if missing.iter().all(|(_, error)| error.fault == Fault::Auth(AuthProblem::Forbidden)) {
         return Some(error.failure(Phase::Check));
     }
@@ -215,17 +210,25 @@ pub fn missing_permissions(proofs: &[(Permission, Proof)]) -> Option<Failure> {
         all.join(" and "),
         if all.len() == 1 { first.as_str() } else { "them" }
     ));
-    let (needed, proved, unknown) = (
-        listed(|_| true),
-        listed(|proof| *proof == Proof::Proved),
-        listed(|proof| matches!(proof, Proof::Unknown(_))),
-    );
-    let mut state =
-        format!("this job needs {needed}; proved: {}", if proved.is_empty() { "none" } else { &proved });
-    if !unknown.is_empty() {
-        state = format!("{state}; not known: {unknown}");
-    }
-    Some(failure.hint(state))
+    Some(failure.hint(permission_state(proofs)))
+}
+
+/// What a job needs and what of it is proved, for a hint.
+#[must_use]
+pub fn permission_state(proofs: &[(Permission, Proof)]) -> String {
+    let listed = |wanted: fn(&Proof) -> bool| {
+        let names: Vec<&str> = proofs
+            .iter()
+            .filter(|(_, proof)| wanted(proof))
+            .map(|(permission, _)| permission.as_str())
+            .collect();
+        names.join(", ")
+    };
+    let proved = listed(|proof| *proof == Proof::Proved);
+    let unknown = listed(|proof| matches!(proof, Proof::Unknown(_)));
+    let proved = if proved.is_empty() { "none" } else { &proved };
+    let state = format!("this job needs {}; proved: {proved}", listed(|_| true));
+    if unknown.is_empty() { state } else { format!("{state}; not known: {unknown}") }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub use builds::{
 pub use client::{Api, Call, Mode};
 pub use configs::Named;
 pub use error::{ApiError, Details as ErrorDetails, Fault, KeyNote};
-pub use failure::{Phase, missing_permissions};
+pub use failure::{Phase, missing_permissions, permission_state};
 pub use jobs::{JobFilter, JobSnapshot};
 pub use permissions::Proof;
 pub use runs::{BugPage, RunDetails, RunFilter};

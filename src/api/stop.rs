@@ -1,5 +1,6 @@
 //! Stopping jobs.
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::http::Class;
@@ -24,7 +25,7 @@ pub struct StopReply {
 }
 
 impl Api {
-    /// `POST runs/stop`, in batches of 100. Safe to repeat. A batch that fails does not keep the others from being tried.
+    /// `POST runs/stop`, in batches of 100, all at once. Safe to repeat. A batch that fails does not keep the others from being tried.
     ///
     /// # Errors
     /// When no batch was answered; see [`ApiError`]. A 404 is not an error, its jobs are done.
@@ -32,11 +33,14 @@ impl Api {
         let mut reply = StopReply::default();
         let mut first = None;
         let mut answered = job_ids.is_empty();
-        for batch in job_ids.chunks(BATCH) {
+        let calls = job_ids.chunks(BATCH).map(|batch| async move {
             let ask = Ask::post(&["runs", "stop"], json!({ "job_ids": batch }), Class::Repeatable).accepting(
                 |status, body| matches!(status, 400..=500) && !Fields::of(body).list(&["results"]).is_empty(),
             );
-            match self.ask(&ask, |answer| Ok(read(answer, batch))).await {
+            (batch, self.ask(&ask, |answer| Ok(read(answer, batch))).await)
+        });
+        for (batch, result) in join_all(calls).await {
+            match result {
                 Ok(part) => {
                     answered = true;
                     reply.stopped.extend(part.stopped);

@@ -47,6 +47,8 @@ struct Inner {
     recorder: Recorder,
     secrets: Secrets,
     log: Log,
+    /// The proxy for hosts that are not on this machine, for messages.
+    proxy: Option<String>,
 }
 
 /// Which connection a request takes.
@@ -123,6 +125,7 @@ impl Net {
             recorder: Recorder::new(secrets.clone()),
             secrets,
             log,
+            proxy: proxy.map(|setting| setting.host),
         })))
     }
 
@@ -235,7 +238,16 @@ impl Net {
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
-        builder.send().await.map_err(|error| HttpError::classify(error, host))
+        builder.send().await.map_err(|error| self.fault(error, &request.url, host))
+    }
+
+    /// What an error of the client means.
+    pub(crate) fn fault(&self, error: reqwest::Error, url: &Url, host: &str) -> HttpError {
+        let error = HttpError::classify(error, host);
+        match &self.0.proxy {
+            Some(proxy) if !is_loopback(url) => error.through(proxy),
+            _ => error,
+        }
     }
 
     fn recording(&self, request: &Request, attempt: u32) -> Recording {

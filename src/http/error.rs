@@ -174,6 +174,15 @@ impl HttpError {
         }
     }
 
+    /// The same error, naming the proxy that is in use where it may be at fault.
+    pub(crate) fn through(mut self, proxy: &str) -> Self {
+        if let Self::Dns { detail, .. } | Self::Connect { detail, .. } | Self::Tls { detail, .. } = &mut self
+        {
+            *detail = format!("{detail} (through the proxy {proxy})");
+        }
+        self
+    }
+
     /// Tells faults apart and drops the URL, whose query may be a secret.
     pub(crate) fn classify(error: reqwest::Error, host: &str) -> Self {
         let error = error.without_url();

@@ -13,6 +13,8 @@ mod storage;
 mod storage_error;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod url;
 

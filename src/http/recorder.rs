@@ -74,7 +74,18 @@ impl Recorder {
     /// # Errors
     /// When the file cannot be written.
     pub fn open(&self, path: &Path) -> io::Result<()> {
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(path)?;
+        self.attach(OpenOptions::new().create(true).write(true).truncate(true).open(path)?)
+    }
+
+    /// Attaches the file behind what earlier commands of the same job wrote, and writes what was kept.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(&self, path: &Path) -> io::Result<()> {
+        self.attach(OpenOptions::new().create(true).append(true).open(path)?)
+    }
+
+    fn attach(&self, mut file: File) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for line in state.buffered.drain(..) {
             file.write_all(line.as_bytes())?;
@@ -188,7 +199,9 @@ mod tests {
         first.finish(None);
         drop(first);
         recorder.open(&path).unwrap();
-        drop(recorder.begin("GET", &url(), 1, 0));
+        let later = Recorder::new(Secrets::default());
+        later.append(&path).unwrap();
+        drop(later.begin("GET", &url(), 1, 0));
 
         let lines = lines(&path);
         assert_eq!(lines.len(), 2);

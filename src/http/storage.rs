@@ -73,7 +73,8 @@ impl Storage {
             .body(Body::wrap(body));
         let host = host_of(url.expose());
         let exchange = async {
-            let response = request.send().await.map_err(|error| HttpError::classify(error, &host))?;
+            let response =
+                request.send().await.map_err(|error| self.net.fault(error, url.expose(), &host))?;
             let head = Head::of(&response, chrono::Utc::now());
             let mut received = 0;
             // A refusal whose words are lost or endless is still a refusal.

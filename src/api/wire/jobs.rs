@@ -14,7 +14,8 @@ pub(in crate::api) fn job(value: &Value) -> Option<JobSnapshot> {
     let outer = Fields::of(value);
     let fields = [outer, outer.object(&["job"]), outer.object(&["data"])]
         .into_iter()
-        .find(|fields| fields.text(&["job_id"]).is_some())?;
+        .find(|fields| fields.text(&["job_id"]).is_some())
+        .or_else(|| outer.word(&["status"]).map(|_| outer))?;
     let mut attempts: Vec<_> = fields
         .list(&["runs"])
         .iter()
@@ -27,7 +28,7 @@ pub(in crate::api) fn job(value: &Value) -> Option<JobSnapshot> {
     // The deciding attempt comes last. The order of the reply is undocumented; equal keys keep it.
     attempts.sort_by_key(|attempt| (attempt.started_at, attempt.completed_at));
     Some(JobSnapshot {
-        job_id: fields.text(&["job_id"])?,
+        job_id: fields.text(&["job_id", "id"])?,
         project_id: fields.text(&["project_id"]),
         status: fields.word(&["status"]).unwrap_or_default(),
         created_at: fields.time(&["created_at"]),

@@ -62,6 +62,11 @@ fn of_json(value: &Value) -> Problem {
         (Some(words), false) => Some(format!("{words} ({})", failed.join("; "))),
         (None, false) => Some(failed.join("; ")),
     };
+    let quota = details.count(&["needed"]).is_some();
+    let words = match fields.value(&["details"]).filter(|details| !quota && is_telling(details)) {
+        Some(details) => Some(format!("{} {}", words.unwrap_or_default(), clip(&details.to_string(), 300))),
+        None => words,
+    };
     Problem {
         words: words.as_deref().and_then(one_line),
         code: fields.text(&["code"]).or_else(|| nested.text(&["code"])).map(|code| clip(&code, 100)),
@@ -69,6 +74,16 @@ fn of_json(value: &Value) -> Problem {
         capacity: details.count(&["capacity"]),
         needed: details.count(&["needed"]),
         html: false,
+    }
+}
+
+/// True for details that say anything.
+fn is_telling(details: &Value) -> bool {
+    match details {
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        _ => false,
     }
 }
 
@@ -98,6 +113,8 @@ mod tests {
             ),
             (r#"{"error":{"message":"nested","code":"X"}}"#, Some("nested"), Some("X")),
             (r#"{"error":null,"message":null}"#, None, None),
+            (r#"{"error":"bad","details":{"players":[2]}}"#, Some(r#"bad {"players":[2]}"#), None),
+            (r#"{"error":"bad","details":{}}"#, Some("bad"), None),
             ("<Error><Code>A</Code><Message>gone\n away</Message></Error>", Some("gone away"), None),
             ("  upstream\ttimed out \n", Some("upstream timed out"), None),
             ("\u{feff}{\"error\":\"bom\"}", Some("bom"), None),
