@@ -79,7 +79,6 @@ impl Multipart {
                 Err(_) => return Err(UploadError::Cancelled),
             }
         }
-        tags.sort_unstable_by_key(|(number, _)| *number);
         Ok(tags)
     }
 }
@@ -106,7 +105,7 @@ impl Shared {
         let what = format!("part {} of {}", part.number, self.job.parts.count());
         loop {
             let progress = tries.begin();
-            let sent = match self.url(part.number, tries.number > 1).await {
+            let sent = match self.url(part.number).await {
                 Ok(url) => self.job.freight.put(&url, part.offset, part.len, tries.number, progress).await,
                 Err(trouble) => Err(trouble),
             };
@@ -135,14 +134,15 @@ impl Shared {
         }
     }
 
-    /// A URL for the part: one that was fetched with others a moment ago, or, for another try, a fresh one.
-    async fn url(&self, number: u32, again: bool) -> Result<PresignedUrl, Trouble> {
-        if !again {
+    /// A URL for one try: one that was fetched with others a moment ago, or, for every further try, a fresh one.
+    async fn url(&self, number: u32) -> Result<PresignedUrl, Trouble> {
+        {
             // One request at a time: those who wait find their URL when it is their turn.
             let mut urls = self.urls.lock().await;
             if number > urls.fetched_to {
                 self.fetch_ahead(&mut urls, number).await?;
             }
+            // Taken out, so that no URL is used twice.
             let stored = urls.ready.remove(&number).filter(|(_, fetched)| fetched.elapsed() < FRESH);
             if let Some((url, _)) = stored {
                 return Ok(url);

@@ -146,6 +146,7 @@ mod tests {
             tries.begin().sent(60);
             meter.add(60);
             tokio::time::sleep(seconds(20)).await;
+            assert_eq!(meter.done(), 60, "bytes of a failed try must be taken back");
             let Some(wait) = tries.fail(PATIENCE, None) else { break };
             tokio::time::sleep(wait).await;
             rounds += 1;

@@ -71,7 +71,8 @@ impl Meter {
         self.retries.load(Ordering::Relaxed)
     }
 
-    fn done(&self) -> u64 {
+    /// Bytes done.
+    pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 }

@@ -356,6 +356,23 @@ async fn a_build_that_changes_while_it_is_sent_is_never_completed() {
 }
 
 #[tokio::test]
+async fn a_build_that_is_rewritten_after_it_was_read_is_never_completed() {
+    for multipart in [Multipart::Always, Multipart::Never] {
+        let stage = Stage::set(PART, multipart).await;
+        stage.service.fault("PUT ", 1, Act::Wait(Duration::from_millis(600)));
+        let prepared = stage.prepared().await;
+        let path = stage.dir.path().join("game.bin");
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            std::fs::write(path, vec![0; usize::try_from(PART).unwrap()]).unwrap();
+        });
+        let failure = stage.send_this(&prepared).await.unwrap_err().failure();
+        assert_eq!(failure.reason, Reason::BuildChanged, "{failure}");
+        assert!(stage.stored().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn words_of_the_service_decide_the_exit_code() {
     for (status, body, reason) in [
         (

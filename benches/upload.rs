@@ -1,0 +1,210 @@
+//! What an upload costs beside `sha256sum` and `curl -T` of the same file to the same storage, in one run on one machine.
+//!
+//! ```text
+//! cargo bench --bench upload                   # 1 GiB
+//! cargo bench --bench upload -- 10M 100M 1G 8G # these sizes
+//! ```
+//!
+//! Each upload runs in a process of its own (this program, started again), so that its memory and processor time are its own.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nunu_ci::api::Api;
+use nunu_ci::http::Net;
+use nunu_ci::model::build::{BuildSource, DeletionPolicy, Multipart};
+use nunu_ci::model::{ApiKey, BuildSpec, Details, Env, Log, Platform, Secrets};
+use nunu_ci::upload::{NoJournal, Patience, Places, Purpose, Upload, inspect};
+use nunu_sim::Sim;
+use tokio_util::sync::CancellationToken;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [worker, origin, path, multipart, reuse] = arguments.as_slice()
+        && worker == "--worker"
+    {
+        return upload(origin, path, multipart, reuse == "reuse");
+    }
+    let sizes = if arguments.is_empty() { vec!["1G".to_owned()] } else { arguments };
+    let dir = tempfile::tempdir()?;
+    println!("| size | what | wall | MB/s | CPU s/GiB | peak memory | beside curl |");
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for size in sizes {
+        compare(dir.path(), &size)?;
+    }
+    Ok(())
+}
+
+/// One size: the file, the other programs, and every way of ours.
+fn compare(dir: &Path, size: &str) -> anyhow::Result<()> {
+    let bytes = parse(size)?;
+    let path = dir.join(format!("game-{size}.bin"));
+    generate(&path, bytes)?;
+    // Once, so that the page cache is as warm for the first as for the last.
+    std::io::copy(&mut File::open(&path)?, &mut std::io::sink())?;
+    let hash = measure(Command::new("sha256sum").arg(&path))?;
+    show(size, bytes, "sha256sum", &hash, None);
+    let curl = with_storage(|sim| {
+        let url = presigned(sim, bytes)?;
+        measure(Command::new("curl").args(["-sS", "--fail", "-T"]).arg(&path).arg(url))
+    })?;
+    show(size, bytes, "curl -T", &curl, None);
+    for (multipart, reuse) in [("never", false), ("always", false), ("never", true), ("always", true)] {
+        let word = if reuse { "reuse" } else { "send" };
+        let ours = with_storage(|sim| {
+            let program = std::env::current_exe()?;
+            measure(Command::new(program).args(["--worker", &origin(sim)]).arg(&path).args([multipart, word]))
+        })?;
+        let pieces = if multipart == "never" { "one piece" } else { "parts" };
+        let beside = if reuse { hash.wall + curl.wall } else { curl.wall };
+        let name = format!("ours, {pieces}, {}", if reuse { "hashed first" } else { "hashed on the way" });
+        show(size, bytes, &name, &ours, Some(beside));
+    }
+    std::fs::remove_file(&path)?;
+    Ok(())
+}
+
+/// The upload itself, as the program does it.
+#[tokio::main]
+async fn upload(origin: &str, path: &str, multipart: &str, reuse: bool) -> anyhow::Result<()> {
+    let log = Log::silent();
+    let net = Net::new(&Env::default(), "nunu-ci/bench", Secrets::default(), log.clone())?;
+    let api = Api::new(net, origin, None, &ApiKey::from(nunu_sim::DEFAULT_KEY));
+    let spec = BuildSpec {
+        source: BuildSource::Path(PathBuf::from(path)),
+        name: "bench".to_owned(),
+        platform: Some(Platform::Linux),
+        description: None,
+        tags: Vec::new(),
+        auto_delete: false,
+        deletion_policy: DeletionPolicy::LeastRecent,
+        upload_timeout_minutes: None,
+        reuse,
+        multipart: if multipart == "never" { Multipart::Never } else { Multipart::Always },
+        parallel: 4,
+    };
+    let cancel = CancellationToken::new();
+    let prepared = inspect(&spec).await?.prepare(&Places { temporary: Vec::new() }, &log, &cancel).await?;
+    let details = Details::default();
+    let journal = &NoJournal;
+    let upload = Upload {
+        api: &api,
+        spec: &spec,
+        details: &details,
+        purpose: Purpose::Runs,
+        patience: Patience::default(),
+        journal,
+        log: &log,
+    };
+    upload.send(&prepared, &cancel).await?;
+    Ok(())
+}
+
+/// A fresh service, so that nothing is stored there already.
+fn with_storage<T>(work: impl FnOnce(&Sim) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let sim = Sim::builder().multipart_from(u64::MAX).start()?;
+    let result = work(&sim)?;
+    let broken = sim.ledger().violations;
+    anyhow::ensure!(broken.is_empty(), "the service complains: {broken:?}");
+    Ok(result)
+}
+
+fn origin(sim: &Sim) -> String {
+    sim.api_url().trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/api").to_owned()
+}
+
+/// A URL to which `curl` may send.
+#[tokio::main(flavor = "current_thread")]
+async fn presigned(sim: &Sim, bytes: u64) -> anyhow::Result<String> {
+    nunu_ci::http::install_crypto();
+    let body = serde_json::json!({ "name": "curl", "file_name": "game.bin", "file_size": bytes, "platform": "linux", "multipart": false });
+    let request =
+        reqwest::ClientBuilder::new().build()?.post(format!("{}/api/v1/builds/upload", origin(sim)));
+    let reply = request
+        .header("X-Api-Key", nunu_sim::DEFAULT_KEY)
+        .body(body.to_string())
+        .header("Content-Type", "application/json")
+        .send()
+        .await?;
+    let reply: serde_json::Value = serde_json::from_slice(&reply.bytes().await?)?;
+    reply["upload_url"].as_str().map(str::to_owned).ok_or_else(|| anyhow::anyhow!("no URL in {reply}"))
+}
+
+/// What a program took.
+struct Cost {
+    wall: Duration,
+    cpu: Duration,
+    peak: u64,
+}
+
+fn measure(command: &mut Command) -> anyhow::Result<Cost> {
+    let before = children_cpu()?;
+    let began = Instant::now();
+    let mut child = command.stdout(Stdio::null()).spawn()?;
+    let mut peak = 0;
+    let status = loop {
+        peak = peak.max(peak_of(child.id()));
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let wall = began.elapsed();
+    anyhow::ensure!(status.success(), "{command:?} failed: {status}");
+    Ok(Cost { wall, cpu: children_cpu()?.saturating_sub(before), peak })
+}
+
+/// Highest memory of a process so far, in bytes.
+fn peak_of(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// Processor time of all ended children (`/proc/self/stat`, fields 16 and 17, in hundredths of a second).
+fn children_cpu() -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    Ok(Duration::from_millis((ticks(13) + ticks(14)) * 10))
+}
+
+fn show(size: &str, bytes: u64, what: &str, cost: &Cost, beside: Option<Duration>) {
+    let wall = cost.wall.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let (mb, gib) = (bytes as f64 / 1e6, bytes as f64 / f64::from(1 << 30));
+    let ratio = beside.map_or_else(|| "-".to_owned(), |beside| format!("{:.2}", wall / beside.as_secs_f64()));
+    println!(
+        "| {size} | {what} | {wall:.2} s | {:.0} | {:.2} | {} MiB | {ratio} |",
+        mb / wall,
+        cost.cpu.as_secs_f64() / gib,
+        cost.peak / (1 << 20)
+    );
+}
+
+/// Bytes that no layer can squeeze, and quickly made.
+fn generate(path: &Path, bytes: u64) -> anyhow::Result<()> {
+    let mut random = fastrand::Rng::with_seed(1);
+    let block: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(1 << 20).collect();
+    let mut file = File::create(path)?;
+    let mut left = bytes;
+    while left > 0 {
+        let count = usize::try_from(left.min(block.len() as u64))?;
+        file.write_all(&block[..count])?;
+        left -= count as u64;
+    }
+    Ok(file.sync_all()?)
+}
+
+fn parse(size: &str) -> anyhow::Result<u64> {
+    let (number, unit) = size.split_at(size.len() - 1);
+    let unit = match unit {
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => anyhow::bail!("a size is a number and M or G, not {size}"),
+    };
+    Ok(number.parse::<u64>()? * unit)
+}
