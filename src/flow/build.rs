@@ -60,7 +60,7 @@ async fn upload(session: &Session) -> Result<Build, Failure> {
             api: &session.api,
             spec,
             details: &session.details,
-            purpose: if session.plan.command == Command::Upload { Purpose::Upload } else { Purpose::Run },
+            purpose: if session.plan.command == Command::Upload { Purpose::Storage } else { Purpose::Runs },
             patience: Patience::default(),
             journal: &journal,
             log: &session.log,

@@ -52,7 +52,9 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Re
     resolved?;
     // A check that proved nothing at all is no check.
     let unknown = proofs.0.iter().find_map(|(permission, proof)| match proof {
-        Proof::Unknown(error) if needed.contains(permission) && *permission != Permission::OperateRuns => Some(error),
+        Proof::Unknown(error) if needed.contains(permission) && *permission != Permission::OperateRuns => {
+            Some(error)
+        }
         _ => None,
     });
     match unknown {
@@ -84,7 +86,13 @@ fn table(session: &Session, proofs: &Proofs, needed: &[Permission], build: Optio
     let plan = &session.plan;
     let mut out = String::from("Settings\n");
     for setting in &plan.settings {
-        let _ = writeln!(out, "  {:<22} {:<40} {}", setting.name, setting.value.replace('\n', " "), setting.source);
+        let _ = writeln!(
+            out,
+            "  {:<22} {:<40} {}",
+            setting.name,
+            setting.value.replace('\n', " "),
+            setting.source
+        );
     }
     let _ = writeln!(out, "API key: {}", kind(session));
     for permission in Permission::ALL {
@@ -145,20 +153,32 @@ async fn warn(session: &Session, story: &mut Story, proofs: &Proofs) {
         story.warnings.push(format!("the key may do more than this job needs: {}", spare.join(", ")));
     }
     if matches!(plan.build.source, BuildSource::Path(_)) && !plan.runs.is_empty() {
-        story.warnings.push("if the project has a Build Storage run trigger, the upload itself starts a second run".to_owned());
+        story.warnings.push(
+            "if the project has a Build Storage run trigger, the upload itself starts a second run"
+                .to_owned(),
+        );
     }
     if plan.build.source != BuildSource::None && proofs.proved(Permission::ViewConfigs) {
         let configs = session.api.once().deployment_configs().await.unwrap_or_default();
         for run in &plan.runs {
             let config = configs.iter().find(|config| Some(&config.id) == run.deployment_config.as_ref());
             if let Some(config) = config.filter(|config| config.takes_builds == Some(false)) {
-                story.warnings.push(format!("{}: the deployment configuration \"{}\" takes no uploaded build", run.label, config.name));
+                story.warnings.push(format!(
+                    "{}: the deployment configuration \"{}\" takes no uploaded build",
+                    run.label, config.name
+                ));
             }
         }
     }
 }
 
-fn machine(session: &Session, story: &Story, proofs: &Proofs, needed: &[Permission], build: Option<&Inspected>) -> serde_json::Value {
+fn machine(
+    session: &Session,
+    story: &Story,
+    proofs: &Proofs,
+    needed: &[Permission],
+    build: Option<&Inspected>,
+) -> serde_json::Value {
     let plan = &session.plan;
     json!({
         "schema_version": 1,

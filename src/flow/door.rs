@@ -1,7 +1,6 @@
 //! From the door's arguments and environment to a reason to exit with.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use crate::api::Api;
 use crate::ci::{Host, Loudness};
@@ -16,6 +15,7 @@ use super::session::Session;
 use super::state::{Place, StateFile};
 use super::story::Story;
 use super::tags::invocation_tag;
+use super::wrong::Told;
 use super::{commands, forge, init, recorded, wrong};
 
 /// Variables and inputs that hold secrets of ours; masked before anything is printed.
@@ -89,7 +89,17 @@ pub async fn visit(visit: Visit) -> Reason {
         }
     }
     let context = host.context();
-    let around = Surroundings { args, env: visit.env, cwd: visit.cwd, host, context, secrets, log, cancel: visit.cancel, began };
+    let around = Surroundings {
+        args,
+        env: visit.env,
+        cwd: visit.cwd,
+        host,
+        context,
+        secrets,
+        log,
+        cancel: visit.cancel,
+        began,
+    };
     if let Err(failure) = parsed {
         return wrong::tell(&around, failure);
     }
@@ -129,7 +139,12 @@ async fn planned(around: Surroundings) -> Reason {
         around.log.warn(notice);
     }
     for setting in &plan.settings {
-        around.log.debug(format!("{} = {} ({})", setting.name, setting.value.replace('\n', "\\n"), setting.source));
+        around.log.debug(format!(
+            "{} = {} ({})",
+            setting.name,
+            setting.value.replace('\n', "\\n"),
+            setting.source
+        ));
     }
     let Some(key) = plan.key.clone() else { return without_key(&around, &plan) };
     install_crypto();
@@ -142,7 +157,7 @@ async fn planned(around: Surroundings) -> Reason {
             return wrong::tell(&around, failure);
         }
     };
-    let api = Api::new(net.clone(), &plan.origin, plan.project_id.as_deref(), key);
+    let api = Api::new(net.clone(), &plan.origin, plan.project_id.as_deref(), &key);
     let session = session(around, plan, api, net);
     run(session).await
 }
@@ -178,7 +193,7 @@ fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
         invocation,
         may_read: true,
         began: around.began,
-        told: Arc::new(Mutex::new(std::collections::BTreeMap::new())),
+        told: Told::default(),
     }
 }
 
@@ -219,7 +234,8 @@ async fn run(mut session: Session) -> Reason {
 
 fn warn_of_limits(session: &Session, story: &mut Story) {
     let waits = matches!(session.plan.command, Command::Run | Command::Wait) && session.plan.wait.enabled;
-    if let Some(limit) = session.host.job_limit().filter(|limit| waits && session.plan.wait.timeout >= *limit) {
+    if let Some(limit) = session.host.job_limit().filter(|limit| waits && session.plan.wait.timeout >= *limit)
+    {
         let warning = format!(
             "timeout is {}, but this host ends the job after {}: set it lower, so that the job can stop its runs and report",
             crate::model::units::duration(session.plan.wait.timeout),
@@ -273,7 +289,11 @@ fn user_agent(env: &Env) -> String {
         .take(40)
         .collect();
     let version = env!("CARGO_PKG_VERSION");
-    if reference.is_empty() { format!("nunu-ci/{version}") } else { format!("nunu-ci/{version} (action {reference})") }
+    if reference.is_empty() {
+        format!("nunu-ci/{version}")
+    } else {
+        format!("nunu-ci/{version} (action {reference})")
+    }
 }
 
 /// What `--version` prints.
@@ -290,5 +310,8 @@ fn version(verbose: bool) -> String {
 pub(super) fn print(text: &str) {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.trim_end().as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    let _ = out
+        .write_all(text.trim_end().as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
 }

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use crate::ci;
-use crate::model::annotation::Level;
 use crate::model::judge::{decide, judge};
 use crate::model::run_report::JobReport;
 use crate::model::units::Timestamp;
@@ -12,6 +11,7 @@ use crate::report::{self, Files};
 
 use super::session::Session;
 use super::story::Story;
+use super::wrong;
 
 /// When we began, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +30,16 @@ impl Began {
 }
 
 /// Outputs that are only true at the end.
-const FINAL_OUTPUTS: [&str; 8] =
-    ["status", "exit-code", "exit-reason", "tests-total", "tests-passed", "tests-failed", "bugs-total", "duration-seconds"];
+const FINAL_OUTPUTS: [&str; 8] = [
+    "status",
+    "exit-code",
+    "exit-reason",
+    "tests-total",
+    "tests-passed",
+    "tests-failed",
+    "bugs-total",
+    "duration-seconds",
+];
 
 /// The report of the story as it stands; `normal` is the reason of an end without failure or verdict.
 pub(super) fn report(session: &Session, story: &Story, normal: Reason, unfinished: bool) -> RunReport {
@@ -74,9 +82,12 @@ pub(super) fn publish(session: &Session, story: &Story) {
 fn write(session: &Session, report: &RunReport) -> Result<Files, Failure> {
     let gitlab = session.host.kind() == ci::Kind::GitLab;
     report::write_all(&session.plan.report.dir, report, gitlab, &session.secrets).map_err(|error| {
-        Failure::new(Reason::InvalidInput, format!("results-dir: cannot write to {}", session.plan.report.dir.display()))
-            .because(&error)
-            .hint("set results-dir to a folder that this job may write to")
+        Failure::new(
+            Reason::InvalidInput,
+            format!("results-dir: cannot write to {}", session.plan.report.dir.display()),
+        )
+        .because(&error)
+        .hint("set results-dir to a folder that this job may write to")
     })
 }
 
@@ -91,20 +102,9 @@ pub(super) fn first(session: &Session, story: &Story) -> Result<(), Failure> {
 }
 
 fn outputs(session: &Session, report: &RunReport, files: &Files, unfinished: bool) {
-    let mut told = session.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for (name, value) in report::outputs(report, files) {
-        if unfinished && FINAL_OUTPUTS.contains(&name) {
-            continue;
-        }
-        if told.get(name) == Some(&value) {
-            continue;
-        }
-        let clean = session.secrets.redact(&value).into_owned();
-        if let Err(error) = session.host.output(name, &clean) {
-            session.log.warn(format!("cannot write the output {name}: {error}"));
-        }
-        told.insert(name, value);
-    }
+    let mut known = report::outputs(report, files);
+    known.retain(|(name, _)| !unfinished || !FINAL_OUTPUTS.contains(name));
+    wrong::outputs(&session.host, &session.log, &session.secrets, &session.told, known);
 }
 
 /// Tells the end everywhere.
@@ -126,19 +126,15 @@ pub(super) fn tell(session: &Session, story: &Story, normal: Reason) -> Reason {
             }
             session.log.info(format!("results are in {}", session.plan.report.dir.display()));
             if report.reason.exit_code() != 0 {
-                session.log.info(format!("every request is in {}", session.plan.report.dir.join("diagnostics.jsonl").display()));
+                session.log.info(format!(
+                    "every request is in {}",
+                    session.plan.report.dir.join("diagnostics.jsonl").display()
+                ));
             }
         }
         Err(failure) => session.log.error(failure.to_string()),
     }
-    for annotation in report::annotations(&report, session.plan.report.annotations) {
-        let level = match annotation.level {
-            Level::Error => ci::Annotation::Error,
-            Level::Warning => ci::Annotation::Warning,
-            Level::Notice => ci::Annotation::Notice,
-        };
-        session.host.annotate(level, &annotation.title, &annotation.message, &session.secrets);
-    }
+    wrong::annotations(&session.host, &report, session.plan.report.annotations, &session.secrets);
     session.log.info(format!(
         "nunu-ci: {} ({}), exit code {}",
         report.reason.status().as_str(),
