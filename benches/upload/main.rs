@@ -23,6 +23,9 @@ use nunu_ci::upload::{NoJournal, Patience, Places, Purpose, Upload, inspect};
 use nunu_sim::Sim;
 use tokio_util::sync::CancellationToken;
 
+/// How often each way is measured.
+const RUNS: usize = 3;
+
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [worker, origin, path, multipart, reuse] = arguments.as_slice()
@@ -47,20 +50,26 @@ fn compare(dir: &Path, size: &str) -> anyhow::Result<()> {
     generate(&path, bytes)?;
     // Once, so that the page cache is as warm for the first as for the last.
     std::io::copy(&mut File::open(&path)?, &mut std::io::sink())?;
-    let hash = measure(Command::new("sha256sum").arg(&path))?;
+    let hash = median(|| measure(Command::new("sha256sum").arg(&path)))?;
     show(size, bytes, "sha256sum", &hash, None);
     for storage in [Storage::Sink, Storage::Simulator] {
         let to = storage.name();
-        let curl = storage.run(|origin| {
-            let url = presigned(origin, bytes)?;
-            measure(Command::new("curl").args(["-sS", "--fail", "-T"]).arg(&path).arg(url))
+        let curl = median(|| {
+            storage.run(|origin| {
+                let url = presigned(origin, bytes)?;
+                measure(Command::new("curl").args(["-sS", "--fail", "-T"]).arg(&path).arg(url))
+            })
         })?;
         show(size, bytes, &format!("curl -T to {to}"), &curl, None);
         for (multipart, reuse) in [("never", false), ("always", false), ("never", true), ("always", true)] {
             let word = if reuse { "reuse" } else { "send" };
-            let ours = storage.run(|origin| {
-                let program = std::env::current_exe()?;
-                measure(Command::new(program).args(["--worker", origin]).arg(&path).args([multipart, word]))
+            let ours = median(|| {
+                storage.run(|origin| {
+                    let program = std::env::current_exe()?;
+                    measure(
+                        Command::new(program).args(["--worker", origin]).arg(&path).args([multipart, word]),
+                    )
+                })
             })?;
             let pieces = if multipart == "never" { "one piece" } else { "parts" };
             let hashed = if reuse { "hashed first" } else { "hashed on the way" };
@@ -161,6 +170,13 @@ struct Cost {
     wall: Duration,
     cpu: Duration,
     peak: u64,
+}
+
+/// The median of some runs, because a shared machine has moods.
+fn median(mut run: impl FnMut() -> anyhow::Result<Cost>) -> anyhow::Result<Cost> {
+    let mut costs = (0..RUNS).map(|_| run()).collect::<Result<Vec<_>, _>>()?;
+    costs.sort_by_key(|cost| cost.wall);
+    Ok(costs.swap_remove(RUNS / 2))
 }
 
 fn measure(command: &mut Command) -> anyhow::Result<Cost> {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::body::{self, Pool};
+use super::body::{self, Pool, Range};
 use super::error::UploadError;
+use super::hash::Running;
 use super::patience::Shared;
 use super::progress::Meter;
 use super::source::{Content, blocking};
@@ -18,6 +19,8 @@ pub(crate) struct Freight {
     pub(crate) content: Arc<Content>,
     pub(crate) pool: Pool,
     pub(crate) meter: Arc<Meter>,
+    /// Made on the way, where the bytes go out in order.
+    pub(crate) digest: Option<Running>,
 }
 
 /// How a try failed.
@@ -140,7 +143,14 @@ impl Freight {
         attempt: u32,
         progress: Arc<Shared>,
     ) -> Result<Option<ETag>, Trouble> {
-        let body = PutBody::stream(len, body::range(&self.content, &self.pool, offset, len));
+        let range = Range {
+            content: Arc::clone(&self.content),
+            pool: self.pool.clone(),
+            offset,
+            len,
+            digest: self.digest.clone(),
+        };
+        let body = PutBody::stream(len, range.stream());
         let meter = Arc::clone(&self.meter);
         let sent = move |bytes| {
             meter.add(bytes);
