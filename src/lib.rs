@@ -22,4 +22,5 @@ pub mod config;
 pub mod flow;
 pub mod http;
 pub mod model;
+pub mod report;
 pub mod upload;

@@ -69,7 +69,7 @@ fn file(exchange: &Exchange, state: &State) -> Reply {
     if exchange.header("if-none-match").is_some_and(|given| given.split(',').any(|g| g.trim() == tag)) {
         return Reply { status: 304, headers: vec![("etag".to_owned(), tag)], body: Bytes::new() };
     }
-    if artifact.name.ends_with(".mp4") {
+    if artifact.is_large_media() {
         let key = format!("{}.mp4", hex(&Sha256::digest(format!("{}/{}", routed.id, artifact.name))));
         return match exchange.inner.storage.media_url(
             &key,

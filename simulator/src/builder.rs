@@ -48,7 +48,7 @@ impl Default for Builder {
             resources: Resources::default(),
             scenario: Scenario::default(),
             faults: Vec::new(),
-            url_lifetime: Duration::from_secs(3600),
+            url_lifetime: Duration::from_hours(1),
         }
     }
 }

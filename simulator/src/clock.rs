@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 pub(crate) type Moment = Duration;
 
 /// Far enough in the future to mean "never" (100 years), small enough to be added to safely.
-pub(crate) const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+pub(crate) const NEVER: Duration = Duration::from_hours(100 * 365 * 24);
 
 #[derive(Debug)]
 pub(crate) struct Clock {

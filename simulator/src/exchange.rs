@@ -201,7 +201,7 @@ impl Exchange {
                 let length = reply.body.len();
                 reply = reply.header("content-length", length.to_string());
                 let keep = (*bytes).min(length as u64 - 1);
-                self.send(&reply, net::cut(reply.body.clone(), keep))
+                self.send(&reply, net::cut(&reply.body, keep))
             }
             Kind::SlowBody(rate) => {
                 reply = reply.clone().header("content-length", reply.body.len().to_string());
@@ -299,7 +299,7 @@ impl Exchange {
                 while let Some(chunk) = data.next().await {
                     match chunk {
                         Ok(chunk) if whole.len() + chunk.len() <= LARGEST_BODY => {
-                            whole.extend_from_slice(&chunk)
+                            whole.extend_from_slice(&chunk);
                         }
                         Ok(_) => return Reply::error(413, "request body is too large"),
                         Err(_) => return Reply::error(400, "request body is incomplete"),

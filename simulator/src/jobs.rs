@@ -301,6 +301,9 @@ mod tests {
         assert_eq!((over.phase, over.runs[0].result.as_deref()), (Phase::Completed, Some("STOPPED")));
         assert!(!running.request_stop(at + MS * 1000, "k"));
 
+        let mut tidying = job(Script::new("SUCCESS"), 0);
+        assert!(!tidying.request_stop(tidying.created + MS * 95, "k"), "only cleaning up");
+
         let mut queued = job(Script::stuck_in_queue(), 0);
         assert!(queued.request_stop(queued.created + MS, "k"));
         assert!(queued.view(MS * 100_000).runs.is_empty());

@@ -171,13 +171,16 @@ pub(crate) fn authorize<'k>(
 mod tests {
     use super::*;
 
+    /// Key, project of the URL, status and message of the refusal.
+    type Row = (Option<&'static str>, Option<&'static str>, Option<(u16, &'static str)>);
+
     #[test]
     fn gives_exactly_the_documented_errors() {
         let keys = known_keys();
         let ask = |key: Option<&str>, prefix: Option<&str>| {
             authorize(&keys, key, prefix, "p", Some("project:operate-runs")).map(|_| ()).err()
         };
-        let table: &[(Option<&str>, Option<&str>, Option<(u16, &str)>)] = &[
+        let table: &[Row] = &[
             (Some(DEFAULT_KEY), None, None),
             (Some(DEFAULT_KEY), Some("p"), None),
             (Some(ORG_KEY), Some("p"), None),

@@ -82,7 +82,21 @@ fn serve(args: &Args) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|e| format!("cannot wait for Ctrl-C: {e}"))?;
-    runtime.block_on(tokio::signal::ctrl_c()).map_err(|e| format!("cannot wait for Ctrl-C: {e}"))
+    runtime.block_on(told_to_end()).map_err(|e| format!("cannot wait for Ctrl-C: {e}"))
+}
+
+/// Ctrl-C, or a polite request to terminate: either way the temporary files go.
+async fn told_to_end() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => ended,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }
 
 /// What a user needs to point a pipeline here.

@@ -78,7 +78,7 @@ fn remember(exchange: &Exchange, number: u32, reply: &Reply) {
     });
 }
 
-/// Storage's reply as a server without quotes around its ETags sends it.
+/// Storage's reply as a server without quotes around its entity tags sends it.
 fn bare_etags(exchange: &Exchange, mut reply: Reply) -> Reply {
     if exchange.inner.config.has(Quirk::BareEtags) {
         for (name, value) in &mut reply.headers {

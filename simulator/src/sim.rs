@@ -126,7 +126,7 @@ impl Sim {
         for _ in 0..100 {
             match listeners.of(host).reopen(host, &self.inner) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    std::thread::sleep(Duration::from_millis(5))
+                    std::thread::sleep(Duration::from_millis(5));
                 }
                 other => return other,
             }

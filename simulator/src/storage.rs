@@ -122,16 +122,14 @@ impl Storage {
         Ok(id.ok_or("storage gave no upload id")?.0.to_owned())
     }
 
-    /// Joins the parts, given their ETags in order.
+    /// Joins the parts, given their entity tags in order.
     pub(crate) async fn join(&self, key: &str, upload: &str, etags: &[String]) -> Result<(), SimError> {
         let url = self.own_url(key, ("uploadId", upload))?;
-        let parts: String = (1..)
-            .zip(etags)
-            .map(|(number, etag)| {
-                let etag = etag.trim_matches('"');
-                format!("<Part><ETag>&quot;{etag}&quot;</ETag><PartNumber>{number}</PartNumber></Part>")
-            })
-            .collect();
+        let part = |(number, etag): (u32, &String)| {
+            let etag = etag.trim_matches('"');
+            format!("<Part><ETag>&quot;{etag}&quot;</ETag><PartNumber>{number}</PartNumber></Part>")
+        };
+        let parts = (1..).zip(etags).map(part).collect::<Vec<_>>().concat();
         let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
         self.own("POST", &url, body).await.map(|_| ())
     }
@@ -163,7 +161,7 @@ impl Storage {
     /// Throws the parts away.
     pub(crate) async fn abort(&self, key: &str, upload: &str) -> Result<(), SimError> {
         let action = self.buckets()?.0.abort_multipart_upload(Some(&self.credentials), key, upload);
-        self.own("DELETE", &action.sign(Duration::from_secs(60)), String::new()).await.map(|_| ())
+        self.own("DELETE", &action.sign(Duration::from_mins(1)), String::new()).await.map(|_| ())
     }
 
     /// A request of our own, through the same door as everybody's.

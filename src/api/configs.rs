@@ -58,6 +58,20 @@ impl Api {
         self.named("test-plans").await
     }
 
+    /// How many tests a plan has: one job each. `None` when the service does not say.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn test_plan_size(&self, plan_id: &str) -> Result<Option<usize>, ApiError> {
+        let ask = Ask::get(&["test-plans", plan_id]);
+        self.ask(&ask, |answer| {
+            let plan =
+                answer.json.get("test_plan").or_else(|| answer.json.get("data")).unwrap_or(&answer.json);
+            Ok(plan.get("test_items").and_then(Value::as_array).map(Vec::len))
+        })
+        .await
+    }
+
     async fn named(&self, list: &'static str) -> Result<Vec<Named>, ApiError> {
         const LISTS: &[&str] =
             &["data", "deployment_configs", "agent_configs", "tests", "test_plans", "items", "configs"];

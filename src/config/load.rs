@@ -38,6 +38,17 @@ pub fn results_dir(args: &Args, env: &Env, cwd: &Path) -> PathBuf {
     cwd.join(layers.get("results-dir").map_or_else(|| RESULTS.to_owned(), |found| found.value))
 }
 
+/// The origin of the service, for commands that work without a plan.
+///
+/// # Errors
+/// What is wrong with the setting `api-url`.
+pub fn origin_of(args: &Args, env: &Env) -> Result<String, String> {
+    let layers = Layers { args, env };
+    layers
+        .get("api-url")
+        .map_or_else(|| Ok("https://nunu.ai".to_owned()), |found| values::origin(&found.value))
+}
+
 /// Makes the plan; `context` fills templates and derived names.
 ///
 /// # Errors

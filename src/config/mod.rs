@@ -10,12 +10,19 @@ mod load;
 mod plan;
 mod resolve;
 mod settings;
+pub mod starter;
 mod templates;
 mod values;
 mod yaml;
 
 pub use args::{Args, Parsed, parse};
-pub use load::{plan, results_dir};
+pub use load::{origin_of, plan, results_dir};
 pub use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Setting, Wait};
 pub use settings::{Definition, SETTINGS};
 pub use values::{is_id, resolve_name};
+
+/// The JSON Schema of the run config.
+#[must_use]
+pub fn schema() -> &'static str {
+    include_str!("../../docs/nunu-ci.schema.json")
+}

@@ -268,6 +268,6 @@ impl Definition {
 
 /// The definition with that name.
 #[must_use]
-pub fn definition(name: &str) -> Option<&'static Definition> {
+pub(super) fn definition(name: &str) -> Option<&'static Definition> {
     SETTINGS.iter().find(|definition| definition.name == name)
 }

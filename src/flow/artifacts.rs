@@ -61,7 +61,11 @@ pub(super) async fn download(session: &Session, story: &mut Story) {
         match outcome {
             Ok(size) => {
                 total += size;
-                let player = story.jobs[one.job].report.attempts.last_mut().and_then(|run| run.players.get_mut(one.player));
+                let player = story.jobs[one.job]
+                    .report
+                    .attempts
+                    .last_mut()
+                    .and_then(|run| run.players.get_mut(one.player));
                 if let Some(artifact) = player.and_then(|player| player.artifacts.get_mut(one.artifact)) {
                     artifact.saved_as = Some(one.relative);
                 }
@@ -106,9 +110,10 @@ fn chosen(which: &Artifacts, job: &JobReport, name: &str) -> bool {
     match which {
         Artifacts::None => false,
         Artifacts::All => true,
-        Artifacts::Failed => {
-            !matches!(job.deciding().and_then(|run| run.result.as_ref()), Some(TestResult::Success | TestResult::Skipped))
-        }
+        Artifacts::Failed => !matches!(
+            job.deciding().and_then(|run| run.result.as_ref()),
+            Some(TestResult::Success | TestResult::Skipped)
+        ),
         Artifacts::Globs(globs) => globs.iter().any(|glob| {
             let base = name.rsplit('/').next().unwrap_or(name);
             glob::Pattern::new(glob).is_ok_and(|glob| glob.matches(name) || glob.matches(base))
@@ -152,11 +157,22 @@ enum Trouble {
 async fn append(session: &Session, one: &Wanted, part: &Path, got: &mut u64) -> Result<(), Trouble> {
     let disk = |error: std::io::Error| Trouble::Final(error.to_string());
     let mut stream = session.api.once().artifact(&one.url, *got).await.map_err(|error| {
-        if error.is_transient() { Trouble::Passing(error.to_string()) } else { Trouble::Final(error.to_string()) }
+        if error.is_transient() {
+            Trouble::Passing(error.to_string())
+        } else {
+            Trouble::Final(error.to_string())
+        }
     })?;
     // A server without ranges starts again from the beginning.
     let resumed = stream.offset == *got && *got > 0;
-    let mut file = OpenOptions::new().create(true).write(true).truncate(!resumed).append(resumed).open(part).await.map_err(disk)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(!resumed)
+        .append(resumed)
+        .open(part)
+        .await
+        .map_err(disk)?;
     if !resumed {
         *got = 0;
     }
@@ -164,13 +180,18 @@ async fn append(session: &Session, one: &Wanted, part: &Path, got: &mut u64) -> 
     while let Some(chunk) = stream.chunk().await.map_err(|error| Trouble::Passing(error.to_string()))? {
         *got += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         if size.is_some_and(|size| *got > size) {
-            return Err(Trouble::Final(format!("it is larger than the {} announced", bytes(size.unwrap_or(0)))));
+            return Err(Trouble::Final(format!(
+                "it is larger than the {} announced",
+                bytes(size.unwrap_or(0))
+            )));
         }
         file.write_all(&chunk).await.map_err(disk)?;
     }
     file.flush().await.map_err(disk)?;
     match size {
-        Some(size) if size != *got => Err(Trouble::Passing(format!("only {} of {} arrived", bytes(*got), bytes(size)))),
+        Some(size) if size != *got => {
+            Err(Trouble::Passing(format!("only {} of {} arrived", bytes(*got), bytes(size))))
+        }
         _ => Ok(()),
     }
 }

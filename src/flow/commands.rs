@@ -1,8 +1,7 @@
 //! What each command does, in order.
 
 use crate::config::{Command, OnEnd};
-use crate::model::build::BuildSource;
-use crate::model::{Build, BuildOrigin, Failure, Permission, Reason};
+use crate::model::{Build, Failure, Permission, Reason};
 
 use super::preflight::{Proofs, prove};
 use super::session::Session;
@@ -123,7 +122,10 @@ fn incomplete(story: &Story) -> Option<Failure> {
         .collect();
     let mut failure = Failure::new(
         Reason::StartIncomplete,
-        format!("not everything was started: {} did not start in full", if what.len() == 1 { first.run.clone() } else { format!("{} starts", what.len()) }),
+        format!(
+            "not everything was started: {} did not start in full",
+            if what.len() == 1 { first.run.clone() } else { format!("{} starts", what.len()) }
+        ),
     );
     failure.causes = what;
     Some(failure.hint("the jobs that did start are in the report; fix the refused ones and run again"))
@@ -134,7 +136,10 @@ fn leave(session: &Session, story: &Story, why: &str) {
     let ids = story.records.keys().cloned().collect();
     session.mark(&ids, Standing::Left);
     let jobs: Vec<&str> = story.jobs.iter().map(|tracked| tracked.report.job_id.as_str()).collect();
-    session.log.info(format!("{why}: leaving {} to run; nunu-ci wait follows, nunu-ci stop ends them", jobs.join(", ")));
+    session.log.info(format!(
+        "{why}: leaving {} to run; nunu-ci wait follows, nunu-ci stop ends them",
+        jobs.join(", ")
+    ));
 }
 
 fn dry_run(session: &Session) -> Reason {
@@ -165,14 +170,4 @@ pub(super) async fn clean_up(session: &Session, story: &mut Story) {
 pub(super) fn interrupted(reason: Reason) -> Failure {
     let signal = if reason == Reason::Interrupted { "SIGINT" } else { "SIGTERM" };
     Failure::new(reason, format!("interrupted by {signal}"))
-}
-
-/// The build that needs no upload, when the plan has one.
-#[must_use]
-pub(super) fn without_upload(source: &BuildSource) -> Option<Build> {
-    match source {
-        BuildSource::None => Some(Build::none()),
-        BuildSource::Id(id) => Some(Build { id: Some(id.clone()), origin: BuildOrigin::Given, ..Build::none() }),
-        BuildSource::Path(_) => None,
-    }
 }

@@ -1,13 +1,31 @@
 //! The story in order: preflight, upload, start, watch, stop, report.
-//! Touches only other rooms and the state file.
+//! Touches only other rooms, the state file and, for `init`, the starter files.
 
+mod artifacts;
+mod build;
 mod cancel;
+mod check;
 mod clock;
+mod commands;
+mod door;
+mod finish;
+mod forge;
+mod init;
 mod lookup;
+mod preflight;
+mod reattach;
+mod recorded;
+mod resolve;
 mod schedule;
+mod session;
+mod start;
 mod state;
+mod stop;
+mod story;
 mod tags;
 mod track;
+mod watch;
+mod wrong;
 
 pub use cancel::Cancel;
-pub use schedule::next_look;
+pub use door::{Visit, visit};

@@ -43,10 +43,15 @@ impl Proofs {
             let names: Vec<&str> = missing.iter().map(|(permission, _)| permission.as_str()).collect();
             let mut failure = Failure::new(
                 Reason::PermissionMissing,
-                format!("the API key is missing {} permissions that this job needs: {}", names.len(), names.join(", ")),
+                format!(
+                    "the API key is missing {} permissions that this job needs: {}",
+                    names.len(),
+                    names.join(", ")
+                ),
             );
             for (permission, error) in &missing {
-                failure = failure.cause(format!("{error} ({permission}: needed to {})", permission.purpose()));
+                failure =
+                    failure.cause(format!("{error} ({permission}: needed to {})", permission.purpose()));
             }
             failure.hint(format!(
                 "add {} to the key (Project Admin -> API Keys), or use a key that has them",
@@ -65,7 +70,8 @@ impl Proofs {
             Some((_, Proof::Missing(_))) => "missing",
             Some((_, Proof::Unknown(_))) | None => "not known",
         };
-        let each: Vec<String> = needed.iter().map(|&permission| format!("{permission} ({})", word(permission))).collect();
+        let each: Vec<String> =
+            needed.iter().map(|&permission| format!("{permission} ({})", word(permission))).collect();
         format!("this job needs: {}", each.join(", "))
     }
 }
@@ -75,7 +81,8 @@ impl Proofs {
 /// # Errors
 /// When the key itself is refused.
 pub(super) async fn prove(api: &Api, permissions: &[Permission], log: &Log) -> Result<Proofs, Failure> {
-    let asked = permissions.iter().map(|&permission| async move { (permission, api.prove(permission).await) });
+    let asked =
+        permissions.iter().map(|&permission| async move { (permission, api.prove(permission).await) });
     let mut proofs = Proofs::default();
     for (permission, proof) in join_all(asked).await {
         match proof {

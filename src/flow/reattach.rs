@@ -125,9 +125,12 @@ pub(super) fn adopt(session: &Session, story: &mut Story, spec: &RunSpec, group:
         if count == 1 { "it" } else { "them" },
     ));
     // The earlier record, if it is in the same file, is about the same jobs: one record is enough.
-    let earlier = session.state.records().unwrap_or_default().into_iter().find(
-        |record| matches!(&record.what, What::Start(start) if start.tag == group.tag),
-    );
+    let earlier = session
+        .state
+        .records()
+        .unwrap_or_default()
+        .into_iter()
+        .find(|record| matches!(&record.what, What::Start(start) if start.tag == group.tag));
     let mut record = session.record(What::Start(Box::new(start.clone())));
     if let Some(earlier) = earlier {
         record.id = earlier.id;
@@ -164,7 +167,10 @@ mod tests {
         let found = groups(&[job("a", "RUNNING", &first), job("b", "QUEUED", &first)], "2", &none);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].job_ids, ["a", "b"]);
-        assert!(groups(&[job("a", "RUNNING", &second)], "2", &none).is_empty(), "another step of this attempt");
+        assert!(
+            groups(&[job("a", "RUNNING", &second)], "2", &none).is_empty(),
+            "another step of this attempt"
+        );
         assert!(groups(&[job("a", "RUNNING", &tag("3"))], "2", &none).is_empty());
         assert!(groups(&[job("a", "RUNNING", &tag("x"))], "2", &none).is_empty());
     }

@@ -11,7 +11,6 @@ use super::start::{tracked, with_tag};
 use super::state::{Record, Standing, StartRecord, What};
 use super::stop::{job_ids_with, stop_jobs};
 use super::story::Story;
-use super::track::Tracked;
 
 /// How long `stop` may take in all; the GitHub runner gives a cancelled job five minutes, other hosts less.
 const STOP_BUDGET: std::time::Duration = std::time::Duration::from_secs(20);
@@ -38,7 +37,10 @@ fn records(session: &Session, which: Which) -> Result<Vec<Record>, Failure> {
         };
         // Outside of a CI everything in the folder is this person's; inside, other jobs may share a machine.
         let here = session.place.run.is_empty() || record.place.same_job(&session.place);
-        wanted && here && record.api_url == session.plan.origin && record.project_id == session.plan.project_id
+        wanted
+            && here
+            && record.api_url == session.plan.origin
+            && record.project_id == session.plan.project_id
     };
     Ok(all.into_iter().filter(ours).collect())
 }
@@ -55,7 +57,7 @@ pub(super) async fn collect(session: &Session, story: &mut Story) -> Result<(), 
             job_ids: session.plan.job_ids.clone(),
             ..StartRecord::default()
         };
-        story.jobs = tracked(&start).into_iter().map(|job| Tracked { group: None, ..job }).collect();
+        story.jobs = tracked(&start);
         for record in records(session, Which::Unfinished).unwrap_or_default() {
             story.take_over(record);
         }
@@ -85,7 +87,9 @@ pub(super) async fn collect(session: &Session, story: &mut Story) -> Result<(), 
 /// A start whose answer never came: its tag tells what became of it.
 async fn find_by_tag(session: &Session, start: &mut StartRecord) {
     match with_tag(session, &start.tag).await {
-        Ok(found) if found.generation == crate::api::Generation::Runs => start.run_ids = found.ids.into_iter().collect(),
+        Ok(found) if found.generation == crate::api::Generation::Runs => {
+            start.run_ids = found.ids.into_iter().collect()
+        }
         Ok(found) => start.job_ids = found.ids.into_iter().collect(),
         Err(error) => session.log.warn(format!("cannot look for runs with the tag {}: {error}", start.tag)),
     }
@@ -96,7 +100,9 @@ impl Story {
     fn take_over(&mut self, record: Record) {
         let What::Start(start) = record.what else { return };
         for known in tracked(&start) {
-            let Some(job) = self.jobs.iter_mut().find(|job| job.report.job_id == known.report.job_id) else { continue };
+            let Some(job) = self.jobs.iter_mut().find(|job| job.report.job_id == known.report.job_id) else {
+                continue;
+            };
             self.records.entry(record.id.clone()).or_default().insert(known.report.job_id.clone());
             *job = known;
         }
@@ -133,7 +139,11 @@ pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
                         }
                     }
                 }
-                ids.extend(if start.job_ids.is_empty() { start.run_ids.clone() } else { start.job_ids.clone() });
+                ids.extend(if start.job_ids.is_empty() {
+                    start.run_ids.clone()
+                } else {
+                    start.job_ids.clone()
+                });
                 done.insert(record.id.clone());
             }
         }

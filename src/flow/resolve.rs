@@ -72,7 +72,9 @@ async fn look_up(session: &Session, mut wanted: Vec<(Kind, &mut String)>) -> Res
         let candidates: Vec<(String, String)> = list(session, kind)
             .await
             .map_err(|error| {
-                error.failure(Phase::Check).hint(format!("ids instead of names need no list of every {}", kind.noun()))
+                error
+                    .failure(Phase::Check)
+                    .hint(format!("ids instead of names need no list of every {}", kind.noun()))
             })?
             .into_iter()
             .map(|named| (named.id, named.name))

@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use crate::api::Api;
 use crate::ci::Host;
 use crate::config::Plan;
+use crate::http::Net;
 use crate::model::run_report::Context;
 use crate::model::units::format_time;
-use crate::model::{Log, RunSpec, Secrets};
+use crate::model::{Details, Env, Log, RunSpec, Secrets};
 
 use super::cancel::Cancel;
 use super::finish;
 use super::state::{Place, Record, Standing, StartRecord, StateFile, What};
 use super::story::Story;
 use super::tags::PostTag;
+use super::wrong::Told;
 
 /// The surroundings of one invocation.
 pub(super) struct Session {
@@ -23,6 +25,16 @@ pub(super) struct Session {
     pub(super) host: Host,
     /// Commit, branch and the like.
     pub(super) context: Context,
+    /// What an upload tells of its origin.
+    pub(super) details: Details,
+    /// The environment, for temporary folders and tokens.
+    pub(super) env: Env,
+    /// Print data for machines.
+    pub(super) json: bool,
+    /// The network.
+    pub(super) net: Net,
+    /// Outputs that were written.
+    pub(super) told: Told,
     /// The log.
     pub(super) log: Log,
     /// Everything that must not be shown.
@@ -72,9 +84,19 @@ impl Session {
     /// Writes a record. Without a state file the job goes on, but `stop` and `wait` elsewhere will not know of it.
     pub(super) fn save(&self, story: &mut Story, record: &Record) {
         story.records.entry(record.id.clone()).or_default();
+        self.put(record);
+    }
+
+    /// Writes a record that the story need not know.
+    pub(super) fn put(&self, record: &Record) {
         if let Err(error) = self.state.put(record) {
             self.state_trouble(&error);
         }
+    }
+
+    /// Prints data for machines.
+    pub(super) fn data(&self, text: &str) {
+        super::door::print(&self.secrets.redact(text));
     }
 
     /// Gives records another standing.

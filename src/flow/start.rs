@@ -31,7 +31,7 @@ pub(super) struct BuildRef<'a> {
 /// What became of one entry.
 enum Outcome {
     /// Jobs run.
-    Started(Started),
+    Started,
     /// The service refused, and nothing runs.
     Refused(ApiError),
     /// Nobody knows whether anything runs; the failure says what to do.
@@ -44,7 +44,11 @@ enum Outcome {
 ///
 /// # Errors
 /// When nothing could be started, when a key is refused, or when nobody knows what runs. A signal is no error here.
-pub(super) async fn start_all(session: &Session, story: &mut Story, build: BuildRef<'_>) -> Result<(), Failure> {
+pub(super) async fn start_all(
+    session: &Session,
+    story: &mut Story,
+    build: BuildRef<'_>,
+) -> Result<(), Failure> {
     let adoptable = super::reattach::candidates(session).await;
     let mut first_refusal = None;
     for (index, spec) in session.plan.runs.iter().enumerate() {
@@ -57,7 +61,7 @@ pub(super) async fn start_all(session: &Session, story: &mut Story, build: Build
             continue;
         }
         match start_one(session, story, spec, build.id, &digest).await {
-            Outcome::Started(_) => {}
+            Outcome::Started => {}
             Outcome::Cancelled => return Ok(()),
             Outcome::Unknown(failure) => return Err(failure),
             Outcome::Refused(error) => {
@@ -114,7 +118,7 @@ async fn start_one(
         match answer {
             Some(Ok(started)) => {
                 begun(session, story, spec, &mut record, &started);
-                return Outcome::Started(started);
+                return Outcome::Started;
             }
             Some(Err(error)) if !error.is_unclear() => {
                 record.standing = Standing::Done;
@@ -126,11 +130,13 @@ async fn start_one(
                 return Outcome::Cancelled;
             }
             Some(Err(error)) => {
-                session.log.warn(format!("{}: it is unclear whether the start took effect: {error}", spec.label));
+                session
+                    .log
+                    .warn(format!("{}: it is unclear whether the start took effect: {error}", spec.label));
                 match look_up(session, spec, &tag, posts, first).await {
                     Found::Jobs(started) => {
                         begun(session, story, spec, &mut record, &started);
-                        return Outcome::Started(started);
+                        return Outcome::Started;
                     }
                     Found::Nothing => {
                         session.log.info(format!("{}: nothing was started, trying again", spec.label));
@@ -142,7 +148,9 @@ async fn start_one(
                         story.unclear.push((tag, record.id));
                         return Outcome::Cancelled;
                     }
-                    Found::Unknown(why) => return Outcome::Unknown(unknown(story, spec, tag, &record, &error, &why)),
+                    Found::Unknown(why) => {
+                        return Outcome::Unknown(unknown(story, spec, tag, &record, &error, &why));
+                    }
                 }
             }
         }
@@ -150,7 +158,11 @@ async fn start_one(
 }
 
 /// Posts; `None` when a signal came and no answer after it.
-async fn post(session: &Session, spec: &RunSpec, body: &serde_json::Value) -> Option<Result<Started, ApiError>> {
+async fn post(
+    session: &Session,
+    spec: &RunSpec,
+    body: &serde_json::Value,
+) -> Option<Result<Started, ApiError>> {
     let call = session.api.start(spec, body);
     tokio::pin!(call);
     tokio::select! {
@@ -173,7 +185,9 @@ enum Found {
 
 async fn look_up(session: &Session, spec: &RunSpec, tag: &PostTag, posts: u32, first: Instant) -> Found {
     if !session.may_read {
-        return Found::Unknown("the key may not read runs (project:read-runs), so the start cannot be looked up".to_owned());
+        return Found::Unknown(
+            "the key may not read runs (project:read-runs), so the start cannot be looked up".to_owned(),
+        );
     }
     let expected = expected_jobs(session, spec).await;
     let mut lookup = Lookup::new(expected, posts);
@@ -204,7 +218,12 @@ async fn look_up(session: &Session, spec: &RunSpec, tag: &PostTag, posts: u32, f
             Next::Adopt { ids, complete } => {
                 let plan_execution = seen.as_ref().and_then(|found| found.test_plan_execution_id.clone());
                 let generation = seen.map_or(Generation::Jobs, |found| found.generation);
-                return Found::Jobs(adopted(ids, generation, plan_execution, (!complete).then_some(expected)));
+                return Found::Jobs(adopted(
+                    ids,
+                    generation,
+                    plan_execution,
+                    (!complete).then_some(expected),
+                ));
             }
         }
     }
@@ -242,10 +261,16 @@ pub(super) async fn with_tag(session: &Session, tag: &str) -> Result<Tagged, Api
     }
 }
 
-fn adopted(ids: BTreeSet<String>, generation: Generation, plan_execution: Option<String>, missing: Option<usize>) -> Started {
+fn adopted(
+    ids: BTreeSet<String>,
+    generation: Generation,
+    plan_execution: Option<String>,
+    missing: Option<usize>,
+) -> Started {
     let ids: Vec<String> = ids.into_iter().collect();
     let started = u64::try_from(ids.len()).ok();
-    let (job_ids, run_ids) = if generation == Generation::Jobs { (ids, Vec::new()) } else { (Vec::new(), ids) };
+    let (job_ids, run_ids) =
+        if generation == Generation::Jobs { (ids, Vec::new()) } else { (Vec::new(), ids) };
     Started {
         generation,
         job_ids,
@@ -274,8 +299,11 @@ fn begun(session: &Session, story: &mut Story, spec: &RunSpec, record: &mut Reco
         start.job_ids.clone_from(&started.job_ids);
         start.run_ids.clone_from(&started.run_ids);
         start.test_plan_execution_id.clone_from(&started.test_plan_execution_id);
-        start.devices =
-            started.devices.iter().flat_map(|(device, ids)| ids.iter().map(|id| (id.clone(), device.clone()))).collect();
+        start.devices = started
+            .devices
+            .iter()
+            .flat_map(|(device, ids)| ids.iter().map(|id| (id.clone(), device.clone())))
+            .collect();
         story.add(tracked(start), &record.id);
     }
     session.save(story, record);
@@ -317,8 +345,12 @@ pub(super) fn tracked(start: &StartRecord) -> Vec<Tracked> {
         ..JobReport::default()
     };
     if start.run_ids.is_empty() {
-        let job = |id: &String| Tracked { group: Some(start.invocation.clone()), ..Tracked::new(report(id), PollBy::Job) };
-        return start.job_ids.iter().map(job).collect();
+        let group = (!start.invocation.is_empty()).then(|| start.invocation.clone());
+        return start
+            .job_ids
+            .iter()
+            .map(|id| Tracked::new(report(id), PollBy::Job).in_group(group.clone()))
+            .collect();
     }
     start
         .run_ids
@@ -340,9 +372,20 @@ fn describe(spec: &RunSpec) -> String {
 }
 
 /// The failure of a start whose fate stays unknown. Its record stays open, so that `stop` can find it by its tag.
-fn unknown(story: &mut Story, spec: &RunSpec, tag: PostTag, record: &Record, error: &ApiError, why: &str) -> Failure {
+fn unknown(
+    story: &mut Story,
+    spec: &RunSpec,
+    tag: PostTag,
+    record: &Record,
+    error: &ApiError,
+    why: &str,
+) -> Failure {
     let text = tag.as_str().to_owned();
-    story.left_running.push(LeftRunning { job_ids: Vec::new(), tag: Some(text.clone()), why: why.to_owned() });
+    story.left_running.push(LeftRunning {
+        job_ids: Vec::new(),
+        tag: Some(text.clone()),
+        why: why.to_owned(),
+    });
     story.problems.push(StartProblem {
         run: spec.label.clone(),
         device: None,
@@ -350,8 +393,13 @@ fn unknown(story: &mut Story, spec: &RunSpec, tag: PostTag, record: &Record, err
         tag: Some(text.clone()),
     });
     story.unclear.push((tag, record.id.clone()));
-    Failure::new(Reason::StartFailed, format!("it is unknown whether the run {} was started: {why}", spec.label))
-        .because(error)
-        .hint(format!("look for runs with the tag {text} on the dashboard, and stop them if they are not wanted"))
-        .hint("nunu-ci stop finds them by that tag, with a key that has project:read-runs and project:operate-runs")
+    Failure::new(
+        Reason::StartFailed,
+        format!("it is unknown whether the run {} was started: {why}", spec.label),
+    )
+    .because(error)
+    .hint(format!("look for runs with the tag {text} on the dashboard, and stop them if they are not wanted"))
+    .hint(
+        "nunu-ci stop finds them by that tag, with a key that has project:read-runs and project:operate-runs",
+    )
 }

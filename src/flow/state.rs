@@ -133,6 +133,16 @@ pub(super) struct Record {
     pub(super) what: What,
 }
 
+impl Record {
+    /// The start it is about, if it is about one.
+    pub(super) fn start_mut(&mut self) -> Option<&mut StartRecord> {
+        match &mut self.what {
+            What::Start(start) => Some(start),
+            What::Upload { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Contents {
     version: u32,

@@ -45,7 +45,11 @@ pub(super) async fn everything(session: &Session, story: &mut Story) {
 }
 
 /// One stop call for all of them; `Ok` with nothing to do when there are none.
-pub(super) async fn stop_jobs(session: &Session, ids: &[String], deadline: Instant) -> Result<StopReply, String> {
+pub(super) async fn stop_jobs(
+    session: &Session,
+    ids: &[String],
+    deadline: Instant,
+) -> Result<StopReply, String> {
     if ids.is_empty() {
         return Ok(StopReply::default());
     }
@@ -100,7 +104,9 @@ async fn hunt(session: &Session, tags: &[String], deadline: Instant, wait: bool)
 pub(super) async fn job_ids_with(session: &Session, tag: &str) -> Result<Vec<String>, ApiError> {
     let filter = JobFilter { tags: vec![tag.to_owned()], ..JobFilter::default() };
     match session.api.urgent().list_jobs(&filter).await {
-        Ok(jobs) => Ok(jobs.into_iter().filter(|job| job.status != "COMPLETED").map(|job| job.job_id).collect()),
+        Ok(jobs) => {
+            Ok(jobs.into_iter().filter(|job| job.status != "COMPLETED").map(|job| job.job_id).collect())
+        }
         Err(error) if error.is_not_found() => {
             let filter = RunFilter { tags: vec![tag.to_owned()], ..RunFilter::default() };
             let runs = session.api.urgent().list_runs(&filter).await?;
@@ -164,7 +170,9 @@ fn close_records(session: &Session, story: &Story) {
     let done = story
         .records
         .iter()
-        .filter(|(id, jobs)| !unclear.contains(id.as_str()) && !jobs.iter().any(|job| left.contains(job.as_str())))
+        .filter(|(id, jobs)| {
+            !unclear.contains(id.as_str()) && !jobs.iter().any(|job| left.contains(job.as_str()))
+        })
         .map(|(id, _)| id.clone())
         .collect();
     session.mark(&done, Standing::Done);

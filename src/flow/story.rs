@@ -86,7 +86,9 @@ impl Story {
     #[must_use]
     pub(super) fn groups_to_list(&self, own: &str) -> Vec<String> {
         let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
-        for tracked in self.jobs.iter().filter(|tracked| tracked.is_unfinished() && tracked.poll == PollBy::Job) {
+        for tracked in
+            self.jobs.iter().filter(|tracked| tracked.is_unfinished() && tracked.poll == PollBy::Job)
+        {
             if let Some(group) = &tracked.group {
                 *sizes.entry(group).or_default() += 1;
             }

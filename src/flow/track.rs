@@ -65,6 +65,13 @@ impl Tracked {
         }
     }
 
+    /// The same, with the tag that its invocation shares.
+    #[must_use]
+    pub(super) fn in_group(mut self, group: Option<String>) -> Self {
+        self.group = group;
+        self
+    }
+
     /// True while the service still works on it, as far as we know.
     #[must_use]
     pub(super) fn is_unfinished(&self) -> bool {

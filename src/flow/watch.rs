@@ -80,7 +80,9 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
             Ok(Err(error)) if error.is_auth() => return Err(error.failure(Phase::Wait)),
             Ok(Err(error)) => {
                 progress.failed += 1;
-                session.log.warn(format!("could not look at the runs ({} in a row): {error}", progress.failed));
+                session
+                    .log
+                    .warn(format!("could not look at the runs ({} in a row): {error}", progress.failed));
                 if elapsed.saturating_sub(progress.last_good) >= GONE_AFTER {
                     return last_look(session, story, progress, error.failure(Phase::Wait)).await;
                 }
@@ -97,13 +99,19 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
         }
         stalls(session, story, progress).await?;
         heartbeat(session, story, progress);
-        let pause = next_look(session.plan.wait.poll, progress.watch.elapsed(), progress.failed, fastrand::f64());
+        let pause =
+            next_look(session.plan.wait.poll, progress.watch.elapsed(), progress.failed, fastrand::f64());
         sleep(pause.min(limit.saturating_sub(progress.watch.elapsed()))).await;
     }
 }
 
 /// One look at every unfinished job.
-async fn look(api: &Api, session: &Session, story: &mut Story, progress: &mut Progress) -> Result<(), ApiError> {
+async fn look(
+    api: &Api,
+    session: &Session,
+    story: &mut Story,
+    progress: &mut Progress,
+) -> Result<(), ApiError> {
     let elapsed = progress.watch.elapsed();
     let mut seen: BTreeMap<String, JobSnapshot> = BTreeMap::new();
     if progress.lists {
@@ -166,7 +174,6 @@ fn take_run(tracked: &mut Tracked, run: RunDetails) {
         status: Some(status.to_owned()),
         test_id: run.test_id,
         test_name: run.test_name,
-        created_at: run.created_at,
         completed_at: run.attempt.completed_at,
         attempts: vec![run.attempt.clone()],
         ..JobReport::default()
@@ -209,7 +216,12 @@ async fn settle(session: &Session, story: &mut Story, progress: &mut Progress) -
     read_details(session, story, &wanted, elapsed).await
 }
 
-async fn read_details(session: &Session, story: &mut Story, wanted: &[usize], elapsed: Duration) -> Result<(), Failure> {
+async fn read_details(
+    session: &Session,
+    story: &mut Story,
+    wanted: &[usize],
+    elapsed: Duration,
+) -> Result<(), Failure> {
     let reads = wanted.iter().filter_map(|&index| {
         let tracked = &story.jobs[index];
         let run_id = tracked.report.deciding()?.run_id.clone();
@@ -272,7 +284,12 @@ fn tell(session: &Session, story: &mut Story) {
 }
 
 /// Before the deadline or a silent service ends the wait: one look more, and the results it brings count.
-async fn last_look(session: &Session, story: &mut Story, progress: &mut Progress, why: Failure) -> Result<(), Failure> {
+async fn last_look(
+    session: &Session,
+    story: &mut Story,
+    progress: &mut Progress,
+    why: Failure,
+) -> Result<(), Failure> {
     let _ = look(&session.api.urgent(), session, story, progress).await;
     settle(session, story, progress).await?;
     tell(session, story);
@@ -280,7 +297,8 @@ async fn last_look(session: &Session, story: &mut Story, progress: &mut Progress
 }
 
 fn deadline_passed(story: &Story, limit: Duration) -> Failure {
-    let unfinished: Vec<String> = story.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
+    let unfinished: Vec<String> =
+        story.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
     Failure::new(
         Reason::Timeout,
         format!("the timeout of {} passed with {} of {} jobs unfinished", duration(limit), unfinished.len(), story.jobs.len()),
@@ -293,7 +311,10 @@ async fn stalls(session: &Session, story: &mut Story, progress: &mut Progress) -
     let elapsed = progress.watch.elapsed();
     let slept = progress.watch.slept();
     if slept > progress.slept {
-        session.log.warn(format!("this machine was suspended for {}", duration(slept.saturating_sub(progress.slept))));
+        session.log.warn(format!(
+            "this machine was suspended for {}",
+            duration(slept.saturating_sub(progress.slept))
+        ));
         progress.slept = slept;
         progress.last_change = elapsed;
     }
@@ -306,17 +327,22 @@ async fn stalls(session: &Session, story: &mut Story, progress: &mut Progress) -
         return Ok(());
     }
     // Steps may have moved since the last look at the details.
-    let running: Vec<usize> = (0..story.jobs.len()).filter(|&index| story.jobs[index].is_unfinished()).collect();
+    let running: Vec<usize> =
+        (0..story.jobs.len()).filter(|&index| story.jobs[index].is_unfinished()).collect();
     read_details(session, story, &running, elapsed).await?;
     tell(session, story);
     if changed(story, progress, elapsed) {
         return Ok(());
     }
     if let Some(stall) = stall {
-        let names: Vec<String> = story.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
-        return Err(Failure::new(Reason::Stalled, format!("no change of any job, run or step for {}", duration(stall)))
-            .cause(format!("unfinished: {}", names.join(", ")))
-            .hint("open the run to see where it hangs; wait.stall says how long to wait for a change"));
+        let names: Vec<String> =
+            story.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
+        return Err(Failure::new(
+            Reason::Stalled,
+            format!("no change of any job, run or step for {}", duration(stall)),
+        )
+        .cause(format!("unfinished: {}", names.join(", ")))
+        .hint("open the run to see where it hangs; wait.stall says how long to wait for a change"));
     }
     progress.quiet_warned = true;
     let warning = format!("no change of any job, run or step for {}", duration(quiet));
@@ -349,5 +375,10 @@ fn heartbeat(session: &Session, story: &Story, progress: &mut Progress) {
     }
     let counts: Vec<String> = standing.iter().map(|(status, count)| format!("{count} {status}")).collect();
     let left = session.plan.wait.timeout.saturating_sub(elapsed);
-    session.log.info(format!("{} elapsed, {} left: {}", duration(elapsed), duration(left), counts.join(", ")));
+    session.log.info(format!(
+        "{} elapsed, {} left: {}",
+        duration(elapsed),
+        duration(left),
+        counts.join(", ")
+    ));
 }

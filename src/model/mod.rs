@@ -1,10 +1,12 @@
 //! Meaning: plain types that every other room shares, and the pure functions that decide.
 //! Touches nothing: no files, no network, no clock, no environment.
 
+pub mod annotation;
 pub mod build;
 pub mod details;
 pub mod env;
 pub mod failure;
+pub mod judge;
 pub mod log;
 pub mod permission;
 pub mod result;

@@ -319,3 +319,32 @@ pub struct LeftRunning {
     /// Why it could not be stopped.
     pub why: String,
 }
+
+impl RunReport {
+    /// Jobs in all; the output `tests-total`.
+    #[must_use]
+    pub fn tests_total(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Jobs whose deciding attempt is SUCCESS; the output `tests-passed`.
+    #[must_use]
+    pub fn tests_passed(&self) -> usize {
+        let success = |job: &&JobReport| {
+            job.is_completed() && job.deciding().is_some_and(|run| run.result == Some(TestResult::Success))
+        };
+        self.jobs.iter().filter(success).count()
+    }
+
+    /// Jobs that count against the gate; the output `tests-failed`.
+    #[must_use]
+    pub fn tests_failed(&self) -> usize {
+        self.verdict.as_ref().map_or(0, Verdict::failed)
+    }
+
+    /// Distinct bugs of the deciding runs, quarantined ones included; the output `bugs-total`.
+    #[must_use]
+    pub fn bugs_total(&self) -> usize {
+        self.verdict.as_ref().map_or(0, Verdict::bugs_total)
+    }
+}

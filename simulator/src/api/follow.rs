@@ -56,7 +56,7 @@ fn resources(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
         }
         Call::GetPlan => one(wire, all.plan(id).map(|p| wire.plan(p)), "test plan not found"),
         Call::DeploymentConfigs => request.page(all.configs.iter().map(|c| wire.config(c)).collect(), 25),
-        Call::AgentConfigs => request.page(all.agents.iter().map(|a| wire.agent(a)).collect(), 25),
+        Call::AgentConfigs => request.page(all.agents.iter().map(Wire::agent).collect(), 25),
         _ => Reply::error(404, "not found"),
     }
 }
@@ -84,12 +84,12 @@ fn list_jobs(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
     let ignored = request.inner.config.has(Quirk::IgnoredFilters);
     let items = state.jobs.iter().rev().filter(|job| {
         let phase = job.view(wire.now).phase;
-        let stage = match phase {
+        let filed = match phase {
             Phase::Queued => "queued",
             Phase::Completed => "completed",
             _ => "running",
         };
-        job.visible(wire.now) && selected(request, job) && (ignored || status == "all" || status == stage)
+        job.visible(wire.now) && selected(request, job) && (ignored || status == "all" || status == filed)
     });
     request.page(items.map(|job| wire.job(job)).collect(), 20)
 }
@@ -121,8 +121,8 @@ fn list_runs(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
     let mut items = Vec::new();
     for job in state.jobs.iter().rev().filter(|j| j.visible(wire.now) && (free || selected(request, j))) {
         for run in runs(wire, job).iter().rev() {
-            let stage = if run.ended.is_some() { "completed" } else { "running" };
-            if wanted == "all" || wanted == stage {
+            let filed = if run.ended.is_some() { "completed" } else { "running" };
+            if wanted == "all" || wanted == filed {
                 items.push(wire.run(job, run, false));
             }
         }

@@ -188,6 +188,21 @@ fn usable_build(
     Ok((build.id.clone(), build.name.clone()))
 }
 
+/// The tests of an order with the retries of each.
+fn tests(state: &State, order: &Order) -> Vec<(TestCase, u32)> {
+    match &order.target {
+        Target::Test(test) | Target::Words(test) => {
+            vec![(test.clone(), order.retries); order.instances as usize]
+        }
+        Target::Plan(plan) => {
+            let known = |id: &str| {
+                state.resources.test(id).cloned().unwrap_or_else(|| TestCase::new(id, "Deleted test"))
+            };
+            plan.items.iter().map(|(id, retries)| (known(id), *retries)).collect()
+        }
+    }
+}
+
 /// Makes the jobs; from here on the start has taken effect.
 fn enqueue(
     request: &ApiRequest,
@@ -197,21 +212,7 @@ fn enqueue(
     key_id: &str,
 ) -> (Vec<String>, Option<String>) {
     let now = request.inner.clock.now();
-    let tests: Vec<(TestCase, u32)> = match &order.target {
-        Target::Test(test) | Target::Words(test) => {
-            vec![(test.clone(), order.retries); order.instances as usize]
-        }
-        Target::Plan(plan) => plan
-            .items
-            .iter()
-            .map(|(id, retries)| {
-                (
-                    state.resources.test(id).cloned().unwrap_or_else(|| TestCase::new(id, "Deleted test")),
-                    *retries,
-                )
-            })
-            .collect(),
-    };
+    let tests = tests(state, order);
     let execution = match &order.target {
         Target::Plan(_) if request.inner.config.generation > Generation::V1 => Some(uuid()),
         _ => None,

@@ -269,7 +269,7 @@ pub(super) async fn complete(request: &ApiRequest) -> Reply {
     Reply::json(200, &Wire::new(inner).finish(answer))
 }
 
-/// The `parts` of a request to complete, with their ETags.
+/// The `parts` of a request to complete, with their entity tags.
 fn parts(request: &ApiRequest) -> Result<Option<Vec<(u32, String)>>, Reply> {
     let Some(value) = request.field("parts") else { return Ok(None) };
     let read = |part: &Value| {

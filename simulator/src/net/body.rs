@@ -27,7 +27,7 @@ where
 }
 
 /// The first `after` bytes, then an abrupt end. The caller declares the full length.
-pub(crate) fn cut(bytes: Bytes, after: u64) -> Body {
+pub(crate) fn cut(bytes: &Bytes, after: u64) -> Body {
     let keep = usize::try_from(after).unwrap_or(usize::MAX).min(bytes.len());
     streamed(stream::unfold(Some(bytes.slice(..keep)), |left| async move {
         match left {

@@ -138,9 +138,9 @@ impl Scenario {
             "multiplayer" => Self::of(Script::new("SUCCESS").players(4)),
             _ => return None,
         };
-        let run = if name == "slow" { Duration::from_secs(15 * 60) } else { Duration::from_secs(14) };
+        let run = if name == "slow" { Duration::from_mins(15) } else { Duration::from_secs(14) };
         scenario.each(|script| {
-            script.queued = if name == "slow" { Duration::from_secs(120) } else { Duration::from_secs(3) };
+            script.queued = if name == "slow" { Duration::from_mins(2) } else { Duration::from_secs(3) };
             script.starting = Duration::from_secs(2);
             script.stopping = Duration::from_secs(1);
             script.cleaning = Duration::from_secs(1);

@@ -149,6 +149,11 @@ impl Artifact {
         Self { name: name.to_owned(), bytes: bytes.into(), hidden: false }
     }
 
+    /// Whether the host answers with a redirect to storage.
+    pub(crate) fn is_large_media(&self) -> bool {
+        std::path::Path::new(&self.name).extension().is_some_and(|e| e.eq_ignore_ascii_case("mp4"))
+    }
+
     /// A file listed in the run but refused with 404.
     #[must_use]
     pub fn hidden(mut self) -> Self {
@@ -305,9 +310,9 @@ impl Script {
 
     /// Replaces the steps of every player of every attempt.
     #[must_use]
-    pub fn steps(mut self, steps: Vec<Step>) -> Self {
+    pub fn steps(mut self, steps: &[Step]) -> Self {
         for player in self.attempts.iter_mut().flat_map(|a| &mut a.players) {
-            player.steps.clone_from(&steps);
+            steps.clone_into(&mut player.steps);
         }
         self
     }
@@ -334,9 +339,9 @@ impl Script {
 
     /// Replaces the artifacts of every player.
     #[must_use]
-    pub fn artifacts(mut self, artifacts: Vec<Artifact>) -> Self {
+    pub fn artifacts(mut self, artifacts: &[Artifact]) -> Self {
         for player in self.attempts.iter_mut().flat_map(|a| &mut a.players) {
-            player.artifacts.clone_from(&artifacts);
+            artifacts.clone_into(&mut player.artifacts);
         }
         self
     }

@@ -59,16 +59,16 @@ pub(super) fn bugs() -> Vec<Bug> {
     let mut crash = Bug::new("Game closes when the shop is opened twice", "critical", "high")
         .id("b3a7c1d2-5e4f-4a6b-8c9d-0e1f2a3b4c5d")
         .category("crash");
-    crash.description =
-        "The application ended without a message when the shop was opened a second time within two seconds."
-            .to_owned();
-    crash.reproduction_steps =
-        "1. Open the main menu\n2. Tap `Shop`, then back\n3. Tap `Shop` again within two seconds".to_owned();
+    "The application ended without a message when the shop was opened a second time within two seconds."
+        .clone_into(&mut crash.description);
+    "1. Open the main menu\n2. Tap `Shop`, then back\n3. Tap `Shop` again within two seconds"
+        .clone_into(&mut crash.reproduction_steps);
     crash.details = serde_json::json!({ "screenshot_url": "https://bouncer.nunu.ai/screenshots/crash.png" });
     let mut overlap = Bug::new("Coin counter overlaps the back button", "medium", "high")
         .id("c4b8d2e3-6f50-4b7c-9dae-1f2a3b4c5d6e")
         .category("ui");
-    overlap.description = "From 1,000 coins on, the counter covers a third of the back button.".to_owned();
+    "From 1,000 coins on, the counter covers a third of the back button."
+        .clone_into(&mut overlap.description);
     let mut flicker = Bug::new("Water flickers for one frame when the camera turns", "low", "low")
         .id("d5c9e3f4-7061-4c8d-aebf-2a3b4c5d6e7f")
         .category("visual");

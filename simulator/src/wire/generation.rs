@@ -30,7 +30,7 @@ pub enum Quirk {
     MissingFields,
     /// Lists of jobs and runs ignore every filter but the page.
     IgnoredFilters,
-    /// Storage sends ETags without quotes.
+    /// Storage sends entity tags without quotes.
     BareEtags,
     /// Builds are `id`, `file_name`, `file_size` rather than `build_id`, `filename`, `size`.
     OldBuildNames,

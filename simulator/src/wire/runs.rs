@@ -64,14 +64,9 @@ impl Wire<'_> {
                 let run_id = job.run_ids.get(run.index)?;
                 let players = &job.attempt(run.index)?.players;
                 let index = (0..players.len()).find(|&i| self.player_id(run_id, i) == player_id)?;
-                Some((run_id.as_str(), self.visible_artifacts(run, players.get(index)?)))
+                Some((run_id.as_str(), visible_artifacts(run, players.get(index)?)))
             })
         })
-    }
-
-    /// Files appear when the attempt is over.
-    fn visible_artifacts<'p>(self, run: &RunView, player: &'p Player) -> Vec<&'p Artifact> {
-        if run.ended.is_some() { player.artifacts.iter().collect() } else { Vec::new() }
     }
 
     /// A run; `details` adds steps and artifacts.
@@ -164,7 +159,7 @@ impl Wire<'_> {
                 "version_key": "careful@7", "display_name": "Careful player" });
         }
         if details {
-            let files = self.visible_artifacts(run, player);
+            let files = visible_artifacts(run, player);
             value["artifacts"] =
                 files.iter().map(|a| self.artifact(&id, a, "uploaded_at", run.ended)).collect();
             value["steps"] = (1..)
@@ -265,6 +260,11 @@ impl Wire<'_> {
             }
         }
     }
+}
+
+/// Files appear when the attempt is over.
+fn visible_artifacts<'p>(run: &RunView, player: &'p Player) -> Vec<&'p Artifact> {
+    if run.ended.is_some() { player.artifacts.iter().collect() } else { Vec::new() }
 }
 
 /// The result of a step as it stands.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Quirk, Wire};
+use super::{Generation, Quirk, Wire};
 use crate::builds::Build;
 use crate::resources::{AgentConfig, DeploymentConfig, Plan, TestCase};
 
@@ -56,9 +56,14 @@ impl Wire<'_> {
 
     pub(crate) fn config(self, config: &DeploymentConfig) -> Value {
         let labels: Vec<&str> = config.devices.iter().map(|d| d.label.as_str()).collect();
+        let provider = config.source.provider();
+        if self.generation() <= Generation::V3 {
+            return json!({ "id": config.id, "name": config.name, "description": "", "kind": config.kind,
+                "pinned": false, "providerType": provider });
+        }
         json!({
             "id": config.id, "name": config.name, "description": "", "kind": config.kind, "pinned": false,
-            "provider_type": config.source.provider(), "allow_multi_device_runs": config.multi_device,
+            "provider_type": provider, "allow_multi_device_runs": config.multi_device,
             "device_labels": labels,
             "summary": {
                 "target_label": labels.first(), "deployment_config_id": config.id, "version": 1,
@@ -71,7 +76,7 @@ impl Wire<'_> {
         })
     }
 
-    pub(crate) fn agent(self, agent: &AgentConfig) -> Value {
+    pub(crate) fn agent(agent: &AgentConfig) -> Value {
         json!({ "id": agent.id, "name": agent.name, "description": "", "pinned": false })
     }
 }

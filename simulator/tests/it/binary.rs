@@ -5,7 +5,10 @@ use std::process::{Command, Stdio};
 
 #[test]
 fn prints_what_a_pipeline_needs() {
+    // The program is killed below and cannot clean up; its files go with this folder.
+    let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_nunu-sim"))
+        .env("TMPDIR", folder.path())
         .args(["--port", "0", "--scenario", "flaky", "--speed", "10", "--key", "nunu_mine"])
         .stdout(Stdio::piped())
         .spawn()

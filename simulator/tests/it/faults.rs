@@ -87,3 +87,23 @@ fn starts_within_a_moment() {
     let sims: Vec<Sim> = (0..20).map(|_| Sim::start().unwrap()).collect();
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?} for {}", begin.elapsed(), sims.len());
 }
+
+#[test]
+fn a_request_can_stall_on_its_way() {
+    let sim = Sim::start().unwrap();
+    sim.fault(Call::StartRun, Fault::stall_request(4));
+    assert!(start(&sim).is_err());
+    sim.fault(Call::StartRun, Fault::slow_request(2000));
+    let begin = Instant::now();
+    assert_eq!(start(&sim).unwrap().status, 201);
+    assert!(begin.elapsed() > Duration::from_millis(40), "{:?}", begin.elapsed());
+    assert_eq!(sim.effective_starts(), 1);
+}
+
+#[test]
+fn faults_wait_for_their_turn() {
+    let sim = Sim::builder().fault(Call::AnyPoll, Fault::status(503).skip(1).times(2)).start().unwrap();
+    let seen: Vec<u16> = (0..4).map(|_| jobs(&sim).unwrap().status).collect();
+    assert_eq!(seen, [200, 503, 503, 200]);
+    assert_eq!(sim.requests_to(Call::ListJobs)[1].fault.as_deref(), Some("status 503"));
+}

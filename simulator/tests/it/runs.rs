@@ -164,7 +164,7 @@ fn starts_what_it_can_on_several_devices() {
 fn serves_artifacts_with_ranges_tags_and_redirects() {
     let artifacts = vec![Artifact::new("a/b c.md", "0123456789"), Artifact::new("film.mp4", vec![7; 1000])];
     let sim =
-        Sim::builder().scenario(Scenario::of(Script::new("SUCCESS").artifacts(artifacts))).start().unwrap();
+        Sim::builder().scenario(Scenario::of(Script::new("SUCCESS").artifacts(&artifacts))).start().unwrap();
     start(&sim, &json!({}));
     assert!(over(&sim));
     let run = sim.ledger().jobs[0].run_ids[0].clone();

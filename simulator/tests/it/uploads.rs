@@ -36,7 +36,7 @@ fn part_urls(sim: &Sim, open: &Value, numbers: &str) -> Answer {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat()
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn storage_is_strict() {
     let chunked =
         send("PUT", url, &[("transfer-encoding", "chunked")], b"a\r\n0123456789\r\n0\r\n\r\n").unwrap();
     assert_eq!((chunked.status, chunked.text().contains("MissingContentLength")), (411, true));
-    sim.set_url_age(Duration::from_secs(7200));
+    sim.set_url_age(Duration::from_hours(2));
     let late = reserve(&sim, 10, false);
     let expired = put(text(&late["upload_url"]), b"0123456789");
     assert_eq!(

@@ -1,0 +1,260 @@
+//! Starter files for `init`: text from facts. Pure but for [`likely_build`], which looks around.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::build_path::platform_of;
+
+/// Hosts with a workflow file to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Host {
+    /// GitHub Actions.
+    #[default]
+    GitHub,
+    /// GitLab CI.
+    GitLab,
+    /// Jenkins.
+    Jenkins,
+}
+
+impl Host {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GitHub => "github",
+            Self::GitLab => "gitlab",
+            Self::Jenkins => "jenkins",
+        }
+    }
+
+    /// The host of that word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::GitHub, Self::GitLab, Self::Jenkins]
+            .into_iter()
+            .find(|host| host.as_str() == word.to_ascii_lowercase())
+    }
+}
+
+/// What is known when the files are written; lists are (id, name).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Host to write a workflow for.
+    pub host: Host,
+    /// Build path, when one was found.
+    pub build: Option<String>,
+    /// Tests of the project.
+    pub tests: Vec<(String, String)>,
+    /// Test plans of the project.
+    pub plans: Vec<(String, String)>,
+    /// Deployment configurations of the project.
+    pub deployment_configs: Vec<(String, String)>,
+}
+
+/// A build below `root` that looks like one, as a relative path with `/`.
+#[must_use]
+pub fn likely_build(root: &Path) -> Option<String> {
+    const DEEPEST: usize = 6;
+    const MOST: usize = 5000;
+    let mut folders = vec![(root.to_path_buf(), 0)];
+    let mut seen = 0;
+    let mut found: Vec<(std::time::SystemTime, String)> = Vec::new();
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+            seen += 1;
+            if seen > MOST {
+                break;
+            }
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            let Ok(about) = entry.metadata() else { continue };
+            if about.is_dir() {
+                if depth < DEEPEST && !name.starts_with('.') && name != "node_modules" && name != "target" {
+                    folders.push((path, depth + 1));
+                }
+            } else if path.extension().is_some_and(|end| platform_of(&end.to_string_lossy()).is_some()) {
+                if let Ok(relative) = path.strip_prefix(root) {
+                    found.push((
+                        about.modified().unwrap_or(std::time::UNIX_EPOCH),
+                        relative.to_string_lossy().replace('\\', "/"),
+                    ));
+                }
+            }
+        }
+    }
+    found.sort();
+    found.pop().map(|(_, path)| path)
+}
+
+/// Paths and texts of the files.
+#[must_use]
+pub fn files(facts: &Facts) -> Vec<(String, String)> {
+    let workflow = match facts.host {
+        Host::GitHub => (".github/workflows/nunu.yml", github()),
+        Host::GitLab => (".nunu/gitlab-ci.yml", gitlab()),
+        Host::Jenkins => (".nunu/Jenkinsfile", jenkins()),
+    };
+    vec![(".nunu/run.yml".to_owned(), run_config(facts)), (workflow.0.to_owned(), workflow.1)]
+}
+
+/// What to do after `init`.
+#[must_use]
+pub fn next_steps(facts: &Facts, files: &[String]) -> Vec<String> {
+    let mut steps =
+        vec!["next:".to_owned(), format!("  1. open {} and fill in what is marked", files.join(" and "))];
+    steps.push(match facts.host {
+        Host::GitHub => "  2. store the API key as the repository secret NUNU_API_TOKEN".to_owned(),
+        Host::GitLab => "  2. store the API key as the masked CI/CD variable NUNU_API_TOKEN, and include .nunu/gitlab-ci.yml from .gitlab-ci.yml".to_owned(),
+        Host::Jenkins => "  2. store the API key as the secret text credential nunu-api-token, and take the stage into your Jenkinsfile".to_owned(),
+    });
+    steps.push("  3. nunu-ci check".to_owned());
+    steps
+}
+
+/// A value for YAML, quoted so that no name can break the file.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn listed(out: &mut String, title: &str, items: &[(String, String)]) {
+    if items.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "    # {title}:");
+    for (id, name) in items.iter().take(20) {
+        let name: String = name.chars().filter(|letter| !letter.is_control()).collect();
+        let _ = writeln!(out, "    #   {id}  {name}");
+    }
+    if items.len() > 20 {
+        let _ = writeln!(out, "    #   and {} more", items.len() - 20);
+    }
+}
+
+fn run_config(facts: &Facts) -> String {
+    let first = |items: &[(String, String)]| items.first().map(|(id, _)| quoted(id));
+    let mut out = String::from(
+        "# yaml-language-server: $schema=https://raw.githubusercontent.com/OWNER/nunu-ci/main/docs/nunu-ci.schema.json\n# What nunu-ci uploads and starts. Every key is explained by: nunu-ci schema\nversion: 1\n\nbuild:\n",
+    );
+    let _ = writeln!(
+        out,
+        "  path: {}   # file, folder or glob",
+        quoted(facts.build.as_deref().unwrap_or("build/app.apk"))
+    );
+    out.push_str("  # platform: android        # only where the file name does not tell it\n  tags: [\"{branch}\"]\n\nruns:\n  - name: smoke\n");
+    listed(&mut out, "tests of this project", &facts.tests);
+    listed(&mut out, "test plans (use test_plan: instead of test:)", &facts.plans);
+    match (first(&facts.tests), first(&facts.plans)) {
+        (Some(test), _) => {
+            let _ = writeln!(out, "    test: {test}");
+        }
+        (None, Some(plan)) => {
+            let _ = writeln!(out, "    test_plan: {plan}");
+        }
+        (None, None) => {
+            out.push_str("    test: \"FILL IN\"            # id or name of a test, from the dashboard\n")
+        }
+    }
+    listed(&mut out, "deployment configurations", &facts.deployment_configs);
+    match first(&facts.deployment_configs) {
+        Some(config) => {
+            let _ = writeln!(out, "    deployment_config: {config}");
+        }
+        None => {
+            out.push_str("    deployment_config: \"FILL IN\"   # id or name of a deployment configuration\n")
+        }
+    }
+    out.push_str("\nwait:\n  timeout: 90m             # from the start to the last result, queueing included\n\ngate:\n  fail_on: [failed, error, timeout, blocked, stopped]   # also skipped, \"bugs:high\"\n\nreport:\n  artifacts: failed        # none, failed, all, or globs\n");
+    out
+}
+
+fn github() -> String {
+    "name: nunu.ai play-test
+on: [push]
+permissions:
+  contents: read
+jobs:
+  play-test:
+    runs-on: ubuntu-latest
+    timeout-minutes: 120
+    steps:
+      - uses: actions/checkout@v4
+      # Your build goes here; .nunu/run.yml names the file it makes.
+      - id: nunu
+        uses: OWNER/nunu-ci@v0
+        with:
+          api-token: ${{ secrets.NUNU_API_TOKEN }}
+      - if: always()
+        uses: actions/upload-artifact@v4
+        with:
+          name: nunu-results
+          path: nunu-results
+"
+    .to_owned()
+}
+
+fn gitlab() -> String {
+    "play-test:
+  image: ghcr.io/OWNER/nunu-ci:0.1.0
+  script:
+    - nunu-ci
+  after_script:
+    - nunu-ci stop --best-effort
+  artifacts:
+    when: always
+    paths: [nunu-results]
+    reports:
+      junit: nunu-results/junit.xml
+      dotenv: nunu-results/nunu.env
+      annotations: nunu-results/gl-annotations.json
+"
+    .to_owned()
+}
+
+fn jenkins() -> String {
+    "pipeline {
+  agent any
+  stages {
+    stage('Play-test') {
+      steps {
+        withCredentials([string(credentialsId: 'nunu-api-token', variable: 'NUNU_API_TOKEN')]) {
+          script {
+            def code = sh(returnStatus: true, script: 'nunu-ci run')
+            if (code == 1) { unstable('play-tests failed') }
+            else if (code != 0) { error(\"nunu-ci ended with exit code ${code}\") }
+          }
+        }
+      }
+      post { always { junit testResults: 'nunu-results/junit.xml', allowEmptyResults: true } }
+    }
+  }
+}
+"
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, Host, files};
+    use crate::config::yaml::Document;
+    use crate::model::Env;
+
+    #[test]
+    fn the_starter_config_is_a_good_config() {
+        let facts = Facts {
+            tests: vec![("789e0123-e89b-12d3-a456-426614174000".to_owned(), "Smoke\n# \"x\"".to_owned())],
+            deployment_configs: vec![("456e7890-e89b-12d3-a456-426614174000".to_owned(), "Pixel".to_owned())],
+            ..Facts::default()
+        };
+        for (path, text) in files(&facts) {
+            let parsed = Document::parse(&path, &text, &Env::default());
+            assert!(parsed.is_ok(), "{path}: {:?}", parsed.err());
+            if path.ends_with("run.yml") {
+                let mut document = parsed.unwrap();
+                let config = crate::config::file::read(&mut document);
+                assert!(document.problems.is_empty(), "{:?}", document.problems);
+                assert_eq!(config.runs.len(), 1);
+            }
+        }
+        assert_eq!(Host::parse("GitLab"), Some(Host::GitLab));
+    }
+}

@@ -1,0 +1,108 @@
+//! The build of this invocation: uploaded, found stored, given, or none.
+
+use std::sync::Mutex;
+
+use crate::api::UploadHandle;
+use crate::config::Command;
+use crate::model::build::BuildSource;
+use crate::model::{Build, BuildOrigin, Failure};
+use crate::upload::{Journal, Patience, Places, Purpose, Upload, UploadError, inspect};
+
+use super::session::Session;
+use super::state::{Record, Standing, What};
+use super::story::Story;
+
+/// Stores the build, and puts it into the story. In a dry run it is only looked at.
+///
+/// # Errors
+/// Everything of the upload; a signal is no error here.
+pub(super) async fn store(session: &Session, story: &mut Story) -> Result<Build, Failure> {
+    let stored = match &session.plan.build.source {
+        BuildSource::None => Build::none(),
+        BuildSource::Id(id) => Build { id: Some(id.clone()), origin: BuildOrigin::Given, ..Build::none() },
+        BuildSource::Path(_) => upload(session).await?,
+    };
+    story.build = Some(stored.clone());
+    session.known(story);
+    Ok(stored)
+}
+
+async fn upload(session: &Session) -> Result<Build, Failure> {
+    session.log.group("Build");
+    let cancel = session.cancel.token();
+    let spec = &session.plan.build;
+    let inspected = inspect(spec).await.map_err(|error| error.failure())?;
+    for note in &inspected.notes {
+        session.log.warn(note);
+    }
+    let looked_at = Build {
+        name: Some(spec.name.clone()),
+        file_name: Some(inspected.file_name.clone()),
+        platform: Some(inspected.platform),
+        size_bytes: Some(inspected.size_bytes),
+        ..Build::none()
+    };
+    if session.plan.dry_run {
+        session.log.info(format!(
+            "would upload {} ({}, {}) as \"{}\"",
+            inspected.file_name,
+            crate::model::units::bytes(inspected.size_bytes),
+            inspected.platform.as_str(),
+            spec.name
+        ));
+        session.log.end_group();
+        return Ok(looked_at);
+    }
+    let journal = Notes { session, open: Mutex::new(None) };
+    let sent = async {
+        let prepared = inspected.prepare(&Places::of(&session.env), &session.log, cancel).await?;
+        let upload = Upload {
+            api: &session.api,
+            spec,
+            details: &session.details,
+            purpose: if session.plan.command == Command::Upload { Purpose::Storage } else { Purpose::Runs },
+            patience: Patience::default(),
+            journal: &journal,
+            log: &session.log,
+        };
+        upload.send(&prepared, cancel).await
+    }
+    .await;
+    session.log.end_group();
+    match sent {
+        Ok(build) => Ok(build),
+        Err(UploadError::Cancelled) => Ok(looked_at),
+        Err(error) => Err(error.failure()),
+    }
+}
+
+/// Keeps the state file in step with the open upload.
+struct Notes<'a> {
+    session: &'a Session,
+    open: Mutex<Option<Record>>,
+}
+
+impl Journal for Notes<'_> {
+    fn opened(&self, upload: &UploadHandle) {
+        use secrecy::ExposeSecret as _;
+        let record = self.session.record(What::Upload {
+            build_id: upload.build_id.clone(),
+            object_key: upload.object_key.clone(),
+            upload_id: upload.upload_id.as_ref().map(|id| id.expose_secret().to_owned()),
+        });
+        self.session.put(&record);
+        *self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(record);
+    }
+
+    fn closed(&self) {
+        let open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(mut record) = open {
+            record.standing = Standing::Done;
+            if let What::Upload { upload_id, .. } = &mut record.what {
+                // Nothing needs it any more.
+                *upload_id = None;
+            }
+            self.session.put(&record);
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! From the door's arguments and environment to a reason to exit with.
+
+use std::path::PathBuf;
+
+use crate::api::Api;
+use crate::ci::{Host, Loudness};
+use crate::config::{self, Args, Command, OnMissingToken, Parsed, Plan};
+use crate::http::{Net, install_crypto};
+use crate::model::run_report::Context;
+use crate::model::{Env, Failure, Log, Reason, Secrets};
+
+use super::cancel::Cancel;
+use super::finish::{self, Began};
+use super::session::Session;
+use super::state::{Place, StateFile};
+use super::story::Story;
+use super::tags::invocation_tag;
+use super::wrong::Told;
+use super::{commands, forge, init, recorded, wrong};
+
+/// Variables and inputs that hold secrets of ours; masked before anything is printed.
+const SECRETS: [&str; 8] = [
+    "NUNU_API_TOKEN",
+    "NUNU_API_KEY",
+    "INPUT_API-TOKEN",
+    "INPUT_API_TOKEN",
+    "NUNU_GITHUB_TOKEN",
+    "INPUT_GITHUB-TOKEN",
+    "INPUT_GITHUB_TOKEN",
+    "NUNU_GITLAB_TOKEN",
+];
+
+/// What the door hands in.
+#[derive(Debug)]
+pub struct Visit {
+    /// The command line, the program's name first.
+    pub argv: Vec<String>,
+    /// The environment.
+    pub env: Env,
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// Already listening for signals.
+    pub cancel: Cancel,
+}
+
+/// Everything around the plan.
+pub(super) struct Surroundings {
+    pub(super) args: Args,
+    pub(super) env: Env,
+    pub(super) cwd: PathBuf,
+    pub(super) host: Host,
+    pub(super) context: Context,
+    pub(super) secrets: Secrets,
+    pub(super) log: Log,
+    pub(super) cancel: Cancel,
+    pub(super) began: Began,
+}
+
+/// Runs one invocation; never panics on input, always ends in a reason.
+pub async fn visit(visit: Visit) -> Reason {
+    let began = Began::now();
+    let secrets = Secrets::default();
+    let parsed = config::parse(&visit.argv);
+    let args = match &parsed {
+        Ok(Parsed::Help(text)) => {
+            print(text);
+            return Reason::Passed;
+        }
+        Ok(Parsed::Args(args)) => args.clone(),
+        Err(_) => Args::default(),
+    };
+    if args.version {
+        print(&version(args.verbose()));
+        return Reason::Passed;
+    }
+    let host = Host::detect(&visit.env, &visit.cwd);
+    let verbose = args.verbose() || visit.env.is_true("NUNU_VERBOSE") || host.debug_requested();
+    let loudness = if args.quiet {
+        Loudness::Quiet
+    } else if verbose {
+        Loudness::Verbose
+    } else {
+        Loudness::Normal
+    };
+    let log = Log::new(host.console(secrets.clone(), loudness));
+    for name in SECRETS {
+        if let Some(value) = visit.env.get(name) {
+            mask(&log, &secrets, value.trim());
+        }
+    }
+    let context = host.context();
+    let around = Surroundings {
+        args,
+        env: visit.env,
+        cwd: visit.cwd,
+        host,
+        context,
+        secrets,
+        log,
+        cancel: visit.cancel,
+        began,
+    };
+    if let Err(failure) = parsed {
+        return wrong::tell(&around, failure);
+    }
+    around.log.debug(format!("nunu-ci {} on {}", env!("CARGO_PKG_VERSION"), around.context.ci));
+    match around.args.command {
+        Some(Command::Schema) => {
+            print(if around.args.results { crate::report::results_schema() } else { config::schema() });
+            Reason::Passed
+        }
+        Some(Command::Init) => init::init(&around).await,
+        _ => planned(around).await,
+    }
+}
+
+/// Registers a secret and has the host mask all its forms.
+pub(super) fn mask(log: &Log, secrets: &Secrets, value: &str) {
+    for form in secrets.register(value) {
+        log.mask(&form);
+    }
+}
+
+async fn planned(around: Surroundings) -> Reason {
+    let today = chrono::Utc::now().date_naive();
+    let plan = match config::plan(&around.args, &around.env, &around.cwd, &around.context, today) {
+        Ok(plan) => plan,
+        Err(failure) if around.args.best_effort => {
+            around.log.warn(failure.to_string());
+            return Reason::Passed;
+        }
+        Err(failure) => return wrong::tell(&around, failure),
+    };
+    if let Some(key) = &plan.key {
+        use secrecy::ExposeSecret as _;
+        mask(&around.log, &around.secrets, key.expose_secret());
+    }
+    for notice in &plan.notices {
+        around.log.warn(notice);
+    }
+    for setting in &plan.settings {
+        around.log.debug(format!(
+            "{} = {} ({})",
+            setting.name,
+            setting.value.replace('\n', "\\n"),
+            setting.source
+        ));
+    }
+    let Some(key) = plan.key.clone() else { return without_key(&around, &plan) };
+    install_crypto();
+    let agent = user_agent(&around.env);
+    let net = match Net::new(&around.env, &agent, around.secrets.clone(), around.log.clone()) {
+        Ok(net) => net,
+        Err(error) => {
+            let mut failure = Failure::new(Reason::InvalidInput, error.to_string());
+            failure.hints = error.hints();
+            return wrong::tell(&around, failure);
+        }
+    };
+    let api = Api::new(net.clone(), &plan.origin, plan.project_id.as_deref(), &key);
+    let session = session(around, plan, api, net);
+    run(session).await
+}
+
+fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
+    let identity = around.host.identity();
+    let place = Place {
+        run: identity.run,
+        job: identity.job,
+        matrix: identity.matrix,
+        step: identity.step,
+        attempt: identity.attempt,
+    };
+    let nonce = if place.run.is_empty() { format!("{:016x}", fastrand::u64(..)) } else { String::new() };
+    let mut parts: Vec<&str> = place.parts().to_vec();
+    let project = plan.project_id.clone().unwrap_or_default();
+    parts.extend([around.context.ci.as_str(), plan.origin.as_str(), project.as_str(), nonce.as_str()]);
+    let invocation = invocation_tag(&parts);
+    Session {
+        state: StateFile::new(around.host.state_dir(&around.cwd)),
+        details: around.host.details(env!("CARGO_PKG_VERSION")),
+        json: around.args.json,
+        plan,
+        host: around.host,
+        context: around.context,
+        env: around.env,
+        log: around.log,
+        secrets: around.secrets,
+        api,
+        net,
+        cancel: around.cancel,
+        place,
+        invocation,
+        may_read: true,
+        began: around.began,
+        told: Told::default(),
+    }
+}
+
+async fn run(mut session: Session) -> Reason {
+    if session.plan.command == Command::Stop {
+        return stop(&session).await;
+    }
+    let mut story = Story::default();
+    if let Err(failure) = finish::first(&session, &story) {
+        session.log.error(failure.to_string());
+        return failure.reason;
+    }
+    let recorder = session.plan.report.dir.join("diagnostics.jsonl");
+    if let Err(error) = session.net.recorder().open(&recorder) {
+        session.log.warn(format!("cannot write {}: {error}", recorder.display()));
+    }
+    warn_of_limits(&session, &mut story);
+    let ended = commands::execute(&mut session, &mut story).await;
+    let normal = match ended {
+        Ok(normal) => normal,
+        Err(failure) => {
+            story.failure = Some(failure);
+            Reason::Internal
+        }
+    };
+    if let Some(reason) = session.cancel.reason() {
+        story.failure = Some(commands::interrupted(reason));
+    }
+    if story.failure.is_some() {
+        commands::clean_up(&session, &mut story).await;
+    }
+    let reason = finish::tell(&session, &story, normal);
+    if session.plan.report.comment && session.cancel.reason().is_none() {
+        forge::comment(&session, &finish::report(&session, &story, normal, false)).await;
+    }
+    reason
+}
+
+fn warn_of_limits(session: &Session, story: &mut Story) {
+    let waits = matches!(session.plan.command, Command::Run | Command::Wait) && session.plan.wait.enabled;
+    if let Some(limit) = session.host.job_limit().filter(|limit| waits && session.plan.wait.timeout >= *limit)
+    {
+        let warning = format!(
+            "timeout is {}, but this host ends the job after {}: set it lower, so that the job can stop its runs and report",
+            crate::model::units::duration(session.plan.wait.timeout),
+            crate::model::units::duration(limit)
+        );
+        session.log.warn(&warning);
+        story.warnings.push(warning);
+    }
+}
+
+async fn stop(session: &Session) -> Reason {
+    match recorded::stop(session).await {
+        Ok(()) => Reason::Passed,
+        Err(failure) if session.plan.best_effort => {
+            session.log.warn(failure.to_string());
+            Reason::Passed
+        }
+        Err(failure) => {
+            session.log.error(failure.to_string());
+            failure.reason
+        }
+    }
+}
+
+/// No key arrived.
+fn without_key(around: &Surroundings, plan: &Plan) -> Reason {
+    if plan.best_effort {
+        around.log.info("no API key here, so there is nothing that could have been started");
+        return Reason::Passed;
+    }
+    let mut failure = Failure::new(Reason::ApiKeyMissing, "no API key arrived: api-token is not set")
+        .hint("set api-token (NUNU_API_TOKEN) from the CI's secret store");
+    if let Some(why) = around.host.secrets_unavailable() {
+        failure = failure.hint(why);
+    } else if around.host.kind() == crate::ci::Kind::GitHub {
+        failure = failure.hint("on GitHub, pull requests from forks and Dependabot get no secrets");
+    }
+    if plan.on_missing_token == OnMissingToken::Skip {
+        failure.reason = Reason::Skipped;
+        around.log.warn("no API key arrived, and on-missing-token is skip: nothing was tested");
+    }
+    wrong::tell(around, failure)
+}
+
+fn user_agent(env: &Env) -> String {
+    let reference: String = env
+        .get("NUNU_ACTION_REF")
+        .unwrap_or_default()
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || "-_./".contains(*letter))
+        .take(40)
+        .collect();
+    let version = env!("CARGO_PKG_VERSION");
+    if reference.is_empty() {
+        format!("nunu-ci/{version}")
+    } else {
+        format!("nunu-ci/{version} (action {reference})")
+    }
+}
+
+/// What `--version` prints.
+fn version(verbose: bool) -> String {
+    let version = format!("nunu-ci {}", env!("CARGO_PKG_VERSION"));
+    if !verbose {
+        return version;
+    }
+    let sources = option_env!("NUNU_SOURCE_DIGEST").unwrap_or("not recorded");
+    format!("{version}\nsources: {sources}\ntarget: {}-{}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+/// Data for stdout.
+pub(super) fn print(text: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    let _ = out
+        .write_all(text.trim_end().as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
+}

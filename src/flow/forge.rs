@@ -1,0 +1,62 @@
+//! One comment on the pull or merge request, kept up to date.
+
+use crate::api::forge::{Comments, Forge, ForgeError};
+use crate::ci::Kind;
+use crate::model::RunReport;
+use crate::report;
+
+use super::session::Session;
+
+/// Writes or updates the comment; whatever goes wrong is a warning.
+pub(super) async fn comment(session: &Session, report: &RunReport) {
+    let Some(forge) = forge(session) else {
+        session.log.info("comment: this is no pull or merge request, so there is nothing to comment on");
+        return;
+    };
+    let Some(token) = session.plan.report.github_token.clone() else {
+        session.log.warn(match forge {
+            Forge::GitHub { .. } => "comment: github-token is not set; add it to the step:\n  with:\n    github-token: ${{ github.token }}",
+            Forge::GitLab { .. } => "comment: NUNU_GITLAB_TOKEN is not set; add a project access token with the scope api as a masked CI/CD variable",
+        });
+        return;
+    };
+    let body = session.secrets.redact(&report::comment(report)).into_owned();
+    let comments = Comments::new(session.net.clone(), forge, token);
+    match put(&comments, &body).await {
+        Ok(()) => session.log.info("the comment is up to date"),
+        Err(error) => {
+            session.log.warn(format!("cannot write the comment: {error}"));
+            if let Some(hint) = &error.hint {
+                session.log.warn(hint);
+            }
+        }
+    }
+}
+
+async fn put(comments: &Comments, body: &str) -> Result<(), ForgeError> {
+    let ours =
+        comments.list().await?.into_iter().find(|comment| comment.body.starts_with(report::COMMENT_MARK));
+    match ours {
+        Some(comment) if comment.body == body => Ok(()),
+        Some(comment) => comments.update(comment.id, body).await,
+        None => comments.create(body).await,
+    }
+}
+
+fn forge(session: &Session) -> Option<Forge> {
+    let number = session.context.pull_request?;
+    let env = |name: &str| session.env.get(name).map(str::to_owned);
+    match session.host.kind() {
+        Kind::GitHub => Some(Forge::GitHub {
+            api_url: env("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
+            repository: env("GITHUB_REPOSITORY")?,
+            number,
+        }),
+        Kind::GitLab => Some(Forge::GitLab {
+            api_url: env("CI_API_V4_URL")?,
+            project: env("CI_PROJECT_ID").or_else(|| env("CI_PROJECT_PATH"))?,
+            number,
+        }),
+        _ => None,
+    }
+}

@@ -1,0 +1,109 @@
+//! Where a downloaded file may lie. Names come from the service, which repeats what a device or a game said. Pure.
+
+/// Longest part of a path that every file system takes, in bytes.
+const LONGEST_PART: usize = 120;
+/// Folders within one artifact's name.
+const DEEPEST: usize = 6;
+/// Names that Windows keeps for devices.
+const RESERVED: [&str; 22] = [
+    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
+    "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+];
+
+/// `artifacts/<run>/<player>/<name>` below the results folder, with `/`; `None` when the name cannot be made safe.
+#[must_use]
+pub fn safe_artifact_path(run_id: &str, player_id: &str, file_name: &str) -> Option<String> {
+    if file_name.contains(['\\', '\0']) || file_name.starts_with('/') || file_name.contains(':') {
+        return None;
+    }
+    let parts: Vec<&str> = file_name.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() || parts.len() > DEEPEST || parts.iter().any(|part| matches!(*part, "." | "..")) {
+        return None;
+    }
+    let mut path = vec!["artifacts".to_owned(), part(run_id)?, part(player_id)?];
+    for name in parts {
+        path.push(part(name)?);
+    }
+    Some(path.join("/"))
+}
+
+/// One part of a path, with what no file system or viewer takes well replaced.
+fn part(raw: &str) -> Option<String> {
+    let mut clean: String = raw
+        .chars()
+        .map(|letter| {
+            if letter.is_control() || r#"<>:"/\|?*"#.contains(letter) || !plain(letter) {
+                '_'
+            } else {
+                letter
+            }
+        })
+        .collect();
+    while clean.len() > LONGEST_PART {
+        // The end holds the extension.
+        let first = clean.chars().next()?.len_utf8();
+        clean.drain(..first);
+    }
+    let clean = clean.trim().trim_end_matches(['.', ' ']).to_owned();
+    let stem = clean.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    if clean.is_empty() || clean.starts_with("..") {
+        return None;
+    }
+    Some(if RESERVED.contains(&stem.as_str()) { format!("_{clean}") } else { clean })
+}
+
+/// Letters that look like what they are: no direction marks, no full-width dots and slashes.
+fn plain(letter: char) -> bool {
+    !matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2024}'..='\u{2026}' | '\u{2028}'..='\u{202e}' | '\u{2044}' | '\u{2060}'..='\u{2069}' | '\u{2215}' | '\u{29f8}' | '\u{fe52}' | '\u{feff}' | '\u{ff0e}' | '\u{ff0f}' | '\u{ff3c}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::safe_artifact_path;
+
+    #[test]
+    fn keeps_good_names_and_refuses_hostile_ones() {
+        assert_eq!(
+            safe_artifact_path("r1", "r1-1", "deliverables/notes.md").as_deref(),
+            Some("artifacts/r1/r1-1/deliverables/notes.md")
+        );
+        assert_eq!(
+            safe_artifact_path("r1", "r1-1", "aux.txt").as_deref(),
+            Some("artifacts/r1/r1-1/_aux.txt")
+        );
+        assert_eq!(
+            safe_artifact_path("r1", "r1-1", "a\u{202e}b?.mp4").as_deref(),
+            Some("artifacts/r1/r1-1/a_b_.mp4")
+        );
+        for name in [
+            "../x",
+            "a/../../x",
+            "/etc/passwd",
+            "C:\\x",
+            "c:x",
+            "a\\b",
+            "",
+            ".",
+            "a\0b",
+            "a/b/c/d/e/f/g",
+            "...",
+            "  ",
+        ] {
+            assert_eq!(safe_artifact_path("r1", "r1-1", name), None, "{name:?}");
+        }
+        assert_eq!(safe_artifact_path("../r", "p", "x").as_deref(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn never_leaves_its_folder(run in any::<String>(), player in any::<String>(), name in any::<String>()) {
+            if let Some(path) = safe_artifact_path(&run, &player, &name) {
+                assert!(path.starts_with("artifacts/"));
+                assert!(path.split('/').all(|part| !part.is_empty() && part != "." && part != ".."), "{path}");
+                assert!(!path.contains(['\\', ':', '\0']), "{path}");
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One function per sink for text of the service, which may be hostile. Pure.
+
+/// Characters of one text in Markdown; the summary's budget has its own limit on top.
+const LONGEST: usize = 20_000;
+
+/// Text for the middle of a Markdown paragraph, list item or table cell: one line, no markup, no link, no mention, no HTML.
+#[must_use]
+pub(super) fn inline(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for letter in shortened(text, LONGEST).chars() {
+        match letter {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            // What begins a mention, a reference, an autolink or markup.
+            '@' => out.push_str("&#64;"),
+            ':' => out.push_str("&#58;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' | '^' | '=' | '{' | '}' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            '\n' | '\r' | '\t' => out.push(' '),
+            letter if hidden(letter) => {}
+            letter => out.push(letter),
+        }
+    }
+    let out = unlinked(out.trim());
+    // A list, a number or a rule begins only at the beginning of a line.
+    match out.chars().next() {
+        Some('-' | '+') => format!("\\{out}"),
+        Some(first) if first.is_ascii_digit() => numbered(out),
+        _ => out,
+    }
+}
+
+/// `www.` links by itself in GitHub's Markdown.
+fn unlinked(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    if !lower.contains("www.") {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut at = 0;
+    while let Some(found) = lower[at..].find("www.") {
+        out.push_str(&text[at..at + found + 3]);
+        out.push_str("&#46;");
+        at += found + 4;
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+/// `1.` and `1)` begin a numbered list.
+fn numbered(text: String) -> String {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    match text.as_bytes().get(digits) {
+        Some(b'.' | b')') => format!("{}\\{}", &text[..digits], &text[digits..]),
+        _ => text,
+    }
+}
+
+/// Several lines as a quote: each line is inert, the quote ends with the text.
+#[must_use]
+pub(super) fn quote(text: &str) -> String {
+    shortened(text, LONGEST)
+        .lines()
+        .map(|line| format!("> {}", inline(line)))
+        .collect::<Vec<_>>()
+        .join("  \n")
+}
+
+/// A code span. In code spans, too, a `<` is written as `&lt;`: some viewers read it as HTML.
+#[must_use]
+pub(super) fn code(text: &str) -> String {
+    let clean: String = shortened(text, 500)
+        .chars()
+        .filter(|letter| !hidden(*letter) && !letter.is_control())
+        .map(|letter| if letter == '`' { '\'' } else { letter })
+        .collect();
+    let clean = clean.replace('<', "&lt;").replace('|', "\\|");
+    if clean.trim().is_empty() { String::new() } else { format!("`{}`", clean.trim()) }
+}
+
+/// An address for a link that we make ourselves: HTTPS (or loopback), nothing that could end the link.
+#[must_use]
+pub(super) fn link(label: &str, url: Option<&str>) -> String {
+    match url.and_then(address) {
+        Some(url) => format!("[{}]({url})", inline(label)),
+        None => inline(label),
+    }
+}
+
+/// The address, when it is safe to link to.
+#[must_use]
+pub(super) fn address(url: &str) -> Option<String> {
+    let known = url.starts_with("https://")
+        || url.starts_with("http://127.0.0.1")
+        || url.starts_with("http://localhost")
+        || url.starts_with("http://[::1]");
+    let safe =
+        url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&*+,;=%[]".contains(&byte));
+    (known && safe && url.len() <= 2000).then(|| url.replace('[', "%5B").replace(']', "%5D"))
+}
+
+/// Text for XML: only characters that XML 1.0 allows, bounded. The writer escapes the rest.
+#[must_use]
+pub(super) fn xml(text: &str) -> String {
+    shortened(text, LONGEST)
+        .chars()
+        .filter(|&letter| {
+            matches!(letter, '\t' | '\n')
+                || (!letter.is_control() && !hidden(letter) && !matches!(letter, '\u{fffe}' | '\u{ffff}'))
+        })
+        .collect()
+}
+
+/// One line for the log or an annotation, without control characters.
+#[must_use]
+pub(super) fn line(text: &str, most: usize) -> String {
+    let flat: String = shortened(text, most)
+        .chars()
+        .map(|letter| if matches!(letter, '\n' | '\r' | '\t') { ' ' } else { letter })
+        .filter(|&letter| !letter.is_control() && !hidden(letter))
+        .collect();
+    flat.trim().to_owned()
+}
+
+/// At most `most` characters, with an ellipsis for the rest.
+#[must_use]
+pub(super) fn shortened(text: &str, most: usize) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
+}
+
+/// Characters that hide text, change its direction or end a line where nobody sees it.
+fn hidden(letter: char) -> bool {
+    (letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::{address, code, inline, link, quote, xml};
+
+    #[test]
+    fn markup_links_and_mentions_are_inert() {
+        assert_eq!(
+            inline("<img src=x> **b** [a](https://x) @team #1"),
+            "&lt;img src\\=x&gt; \\*\\*b\\*\\* \\[a\\](https&#58;//x) &#64;team \\#1"
+        );
+        assert_eq!(inline("1. first"), "1\\. first");
+        assert_eq!(inline("- item\nnext|cell"), "\\- item next\\|cell");
+        assert_eq!(inline("see WWW.evil.example"), "see WWW&#46;evil.example");
+        assert_eq!(code("a`b<c|d"), "`a'b&lt;c\\|d`");
+        assert_eq!(quote("a\n# b"), "> a  \n> \\# b");
+        assert_eq!(link("x", Some("javascript:alert(1)")), "x");
+        assert_eq!(link("x", Some("https://nunu.ai/a")), "[x](https://nunu.ai/a)");
+        assert_eq!(address("https://x/a)b"), None);
+        assert_eq!(xml("a\u{0}b\u{1b}c\u{202e}d"), "abcd");
+    }
+
+    proptest! {
+        #[test]
+        fn no_tag_and_no_line_comes_from_remote_text(text in any::<String>()) {
+            for made in [inline(&text), code(&text)] {
+                assert!(!made.contains('<'), "{made:?}");
+                assert!(!made.contains('\n'), "{made:?}");
+            }
+            assert!(!inline(&text).contains("://"));
+            assert!(quote(&text).lines().all(|line| line.starts_with("> ")));
+        }
+    }
+}

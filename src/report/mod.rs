@@ -1,0 +1,26 @@
+//! Text from data. Touches nothing; [`write_all`] alone writes the result files.
+
+mod artifact_path;
+mod brief;
+mod escape;
+mod json;
+mod junit;
+mod markdown;
+mod outputs;
+mod write;
+
+pub use artifact_path::safe_artifact_path;
+pub use brief::{COMMENT_MARK, annotations, closing};
+pub use json::{SCHEMA_VERSION, json};
+pub use junit::junit;
+pub use markdown::{LARGEST, comment, markdown};
+pub use outputs::{Files, outputs};
+pub use write::write_all;
+
+pub(crate) use brief::gitlab;
+
+/// The JSON Schema of `results.json`.
+#[must_use]
+pub fn results_schema() -> &'static str {
+    include_str!("../../docs/results.schema.json")
+}

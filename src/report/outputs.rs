@@ -1,0 +1,92 @@
+//! Outputs of the job, and the dotenv file that carries them where a host has no outputs.
+
+use std::path::PathBuf;
+
+use crate::model::{Build, RunReport};
+
+use super::escape::address;
+
+/// A dotenv report of GitLab has at most 5 KB.
+const LARGEST_DOTENV: usize = 5 * 1024;
+/// Outputs are limited to 1 MB for a whole job on GitHub; ids of one start are far below.
+const LONGEST_VALUE: usize = 64 * 1024;
+
+/// Where the result files lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// `results.json`.
+    pub results: PathBuf,
+    /// `junit.xml`.
+    pub junit: PathBuf,
+    /// `summary.md`.
+    pub summary: PathBuf,
+}
+
+/// Every output that is known, in the order of the documentation.
+#[must_use]
+pub fn outputs(report: &RunReport, files: &Files) -> Vec<(&'static str, String)> {
+    let mut known: Vec<(&'static str, String)> = Vec::new();
+    let mut add = |name, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty() && value.len() <= LONGEST_VALUE) {
+            known.push((name, value.chars().filter(|letter| !letter.is_control()).collect()));
+        }
+    };
+    let build = report.build.as_ref();
+    let job_ids: Vec<&str> = report.jobs.iter().map(|job| job.job_id.as_str()).collect();
+    let run_ids: Vec<&str> = report
+        .jobs
+        .iter()
+        .flat_map(|job| &job.attempts)
+        .map(|run| run.run_id.as_str())
+        .filter(|id| !id.is_empty())
+        .collect();
+    let run_url = report.jobs.iter().flat_map(|job| &job.attempts).find_map(|run| run.url.as_deref());
+    add("build-id", build.and_then(|build| build.id.clone()));
+    add("build-status", build.filter(|build| settled(build)).map(|build| build.origin.as_str().to_owned()));
+    add("build-sha256", build.and_then(|build| build.sha256.clone()));
+    add("job-ids", Some(job_ids.join(",")));
+    add("run-ids", Some(run_ids.join(",")));
+    add("run-url", run_url.and_then(address));
+    add("test-plan-execution-id", report.test_plan_execution_id.clone());
+    add("status", Some(report.reason.status().as_str().to_owned()));
+    add("exit-code", Some(report.reason.exit_code().to_string()));
+    add("exit-reason", Some(report.reason.as_str().to_owned()));
+    add("tests-total", Some(report.tests_total().to_string()));
+    add("tests-passed", Some(report.tests_passed().to_string()));
+    add("tests-failed", Some(report.tests_failed().to_string()));
+    add("bugs-total", Some(report.bugs_total().to_string()));
+    add("duration-seconds", Some(report.duration.as_secs().to_string()));
+    add("results-file", Some(files.results.display().to_string()));
+    add("junit-file", Some(files.junit.display().to_string()));
+    add("summary-file", Some(files.summary.display().to_string()));
+    known
+}
+
+/// False for a build that was only looked at.
+fn settled(build: &Build) -> bool {
+    build.id.is_some() || build.file_name.is_none()
+}
+
+/// The dotenv file: `NUNU_` names, no spaces in values; what breaks a rule is left out, long lists of ids first.
+#[must_use]
+pub(super) fn dotenv(report: &RunReport, files: &Files) -> String {
+    let mut lines: Vec<(String, usize)> = outputs(report, files)
+        .into_iter()
+        .filter(|(_, value)| value.bytes().all(|byte| byte.is_ascii_graphic()))
+        .map(|(name, value)| {
+            let line = format!("NUNU_{}={value}\n", name.to_ascii_uppercase().replace('-', "_"));
+            let drop_first = if name.ends_with("-ids") { line.len() } else { 0 };
+            (line, drop_first)
+        })
+        .collect();
+    while lines.iter().map(|(line, _)| line.len()).sum::<usize>() > LARGEST_DOTENV {
+        let longest = lines
+            .iter()
+            .enumerate()
+            .max_by_key(|(_, (line, list))| (*list, line.len()))
+            .map(|(index, _)| index);
+        let Some(longest) = longest else { break };
+        lines.remove(longest);
+    }
+    lines.into_iter().map(|(line, _)| line).collect()
+}
