@@ -3,9 +3,12 @@
 //! ```text
 //! cargo bench --bench upload                   # 1 GiB
 //! cargo bench --bench upload -- 10M 100M 1G 8G # these sizes
+//! cargo bench --bench upload -- wan            # a link of 50 MB/s and 80 ms
 //! ```
 //!
 //! Each upload runs in a process of its own (this program, started again), so that its memory and processor time are its own.
+
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 mod sink;
 
@@ -32,6 +35,9 @@ fn main() -> anyhow::Result<()> {
         && worker == "--worker"
     {
         return upload(origin, path, multipart, reuse == "reuse");
+    }
+    if arguments == ["wan"] {
+        return wan();
     }
     let sizes = if arguments.is_empty() { vec!["1G".to_owned()] } else { arguments };
     let dir = tempfile::tempdir()?;
@@ -81,6 +87,28 @@ fn compare(dir: &Path, size: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How much of a slow, long link is used.
+fn wan() -> anyhow::Result<()> {
+    let link = sink::Link { rate: 50_000_000, round_trip: Duration::from_millis(80) };
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("game.bin");
+    let bytes = parse("1G")?;
+    generate(&path, bytes)?;
+    println!("| link of 50 MB/s and 80 ms | wall | of the link |");
+    println!("| --- | --- | --- |");
+    for multipart in ["never", "always"] {
+        let origin = sink::start(Some(link))?;
+        let program = std::env::current_exe()?;
+        let cost =
+            measure(Command::new(program).args(["--worker", &origin]).arg(&path).args([multipart, "send"]))?;
+        let pieces = if multipart == "never" { "one piece" } else { "parts" };
+        #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+        let share = bytes as f64 / cost.wall.as_secs_f64() / link.rate as f64;
+        println!("| {pieces} | {:.2} s | {:.0} % |", cost.wall.as_secs_f64(), share * 100.0);
+    }
+    Ok(())
+}
+
 /// Where the bytes go.
 #[derive(Clone, Copy)]
 enum Storage {
@@ -101,7 +129,7 @@ impl Storage {
     /// Runs `work` with the origin of a fresh service, so that nothing is stored there already.
     fn run<T>(self, work: impl FnOnce(&str) -> anyhow::Result<T>) -> anyhow::Result<T> {
         match self {
-            Self::Sink => work(&sink::start()?),
+            Self::Sink => work(&sink::start(None)?),
             Self::Simulator => {
                 let sim = Sim::builder().multipart_from(u64::MAX).start()?;
                 let result = work(&sim.api_url())?;

@@ -3,31 +3,63 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 /// Bytes of a part, as the service has them.
 const PART: u64 = 100 * 1024 * 1024;
 
+/// A link in front of the sink.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Link {
+    /// Bytes per second of all connections together.
+    pub(crate) rate: u64,
+    /// Round trip; every answer comes so much later, and every new connection begins so much later.
+    pub(crate) round_trip: Duration,
+}
+
+/// Shares the rate of a link among connections.
+struct Bucket {
+    link: Link,
+    /// When the bytes taken so far have passed.
+    free_at: Mutex<Instant>,
+}
+
+impl Bucket {
+    fn pass(&self, bytes: usize) {
+        let free_at = {
+            let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let time = Duration::from_nanos(bytes as u64 * 1_000_000_000 / self.link.rate);
+            *free_at = (*free_at).max(Instant::now()) + time;
+            *free_at
+        };
+        std::thread::sleep(free_at.saturating_duration_since(Instant::now()));
+    }
+}
+
 /// The address it listens on; it lives as long as the program.
-pub(crate) fn start() -> std::io::Result<String> {
+pub(crate) fn start(link: Option<Link>) -> std::io::Result<String> {
+    let bucket = link.map(|link| Arc::new(Bucket { link, free_at: Mutex::new(Instant::now()) }));
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let origin = format!("http://{}", listener.local_addr()?);
     let served = origin.clone();
     let size = Arc::new(AtomicU64::new(0));
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (origin, size) = (served.clone(), Arc::clone(&size));
-            std::thread::spawn(move || serve(stream, &origin, &size));
+            let (origin, size, bucket) = (served.clone(), Arc::clone(&size), bucket.clone());
+            std::thread::spawn(move || serve(stream, &origin, &size, bucket.as_deref()));
         }
     });
     Ok(origin)
 }
 
 /// Answers requests until the connection ends.
-fn serve(mut stream: TcpStream, origin: &str, size: &AtomicU64) -> Option<()> {
+fn serve(mut stream: TcpStream, origin: &str, size: &AtomicU64, bucket: Option<&Bucket>) -> Option<()> {
+    let late = bucket.map_or(Duration::ZERO, |bucket| bucket.link.round_trip);
+    std::thread::sleep(late);
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let mut raw = Vec::new();
@@ -50,6 +82,9 @@ fn serve(mut stream: TcpStream, origin: &str, size: &AtomicU64) -> Option<()> {
         while have < length {
             let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
             have += count;
+            if let Some(bucket) = bucket {
+                bucket.pass(count);
+            }
             if !head.starts_with("PUT") {
                 body.extend_from_slice(&buffer[..count]);
             }
@@ -59,6 +94,7 @@ fn serve(mut stream: TcpStream, origin: &str, size: &AtomicU64) -> Option<()> {
         } else {
             answer(&head, &body, origin, size)?.to_string()
         };
+        std::thread::sleep(late);
         let tag = "ETag: \"0123456789abcdef\"\r\nContent-Type: application/json\r\n";
         stream
             .write_all(

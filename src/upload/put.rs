@@ -95,7 +95,10 @@ impl Trouble {
                 .because(&error)
                 .hint("set build.multipart to always, or make the build smaller")
                 .into(),
-            Self::Storage(error) => failed(Reason::UploadFailed).because(&error).hint(hint(&error)).into(),
+            Self::Storage(error) => {
+                let failure = failed(Reason::UploadFailed).because(&error);
+                hints(&error).into_iter().fold(failure, Failure::hint).into()
+            }
             Self::Api(error) => {
                 let mut failure = error.failure(Phase::Upload);
                 if failure.reason == Reason::UploadFailed {
@@ -116,18 +119,25 @@ impl Trouble {
     }
 }
 
-fn hint(error: &StorageError) -> &'static str {
+/// The next actions; where storage's own errors know none, the reason lies on the service's side.
+fn hints(error: &StorageError) -> Vec<String> {
+    let mut hints = error.hints();
     match error {
-        StorageError::Network(_) | StorageError::Stalled { .. } | StorageError::NoAnswer { .. } => {
-            "check that this machine can reach the build storage: allow HTTPS to *.r2.cloudflarestorage.com, directly or through HTTPS_PROXY; run the job again, stored builds are not sent twice"
-        }
         StorageError::Gone(_) => {
-            "the service has dropped the upload; a larger upload-timeout gives a slow link more time"
+            hints.push(
+                "the service has dropped the upload: set upload-timeout to more minutes for a slow line"
+                    .to_owned(),
+            );
         }
-        _ => {
-            "run the job again; if it fails in the same way, nunu.ai support can look into the storage's answer"
+        _ if hints.is_empty() => {
+            hints.push(
+                "run the job again; if it fails in the same way, tell nunu.ai support what storage answered"
+                    .to_owned(),
+            );
         }
+        _ => {}
     }
+    hints
 }
 
 impl Freight {

@@ -129,7 +129,7 @@ async fn a_folder_arrives_as_its_zip_and_is_reused() {
     let dir = tempfile::tempdir().unwrap();
     let game = dir.path().join("Game");
     std::fs::create_dir_all(game.join("Data")).unwrap();
-    std::fs::write(game.join("Game.x86_64"), [b"\x7fELF".as_slice(), &[0; 300_000]].concat()).unwrap();
+    std::fs::write(game.join("Game.x86_64"), [b"\x7fELF".as_slice(), &noise(5, 300_000)].concat()).unwrap();
     std::fs::write(game.join("Data/level.bin"), noise(3, 700_000)).unwrap();
     let spec = spec(game, Multipart::Always);
     let first = send(&sim, &spec, &CancellationToken::new()).await.unwrap();
