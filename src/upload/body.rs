@@ -4,9 +4,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::stream::{self, Stream, StreamExt as _};
+use futures_util::stream::{self, Stream};
+use tokio::task::JoinHandle;
 
 use super::error::UploadError;
+use super::hash::Running;
 use super::source::Content;
 
 /// Bytes read and sent at a time.
@@ -43,36 +45,56 @@ impl Drop for Slice {
     }
 }
 
-/// The bytes `offset .. offset + len` of the content. An error of ours travels inside the `io::Error`; [`cause`] takes it out again.
-pub(crate) fn range(
-    content: &Arc<Content>,
-    pool: &Pool,
-    offset: u64,
-    len: u64,
-) -> impl Stream<Item = std::io::Result<Bytes>> + Send + use<> {
-    let (content, pool) = (Arc::clone(content), pool.clone());
-    let slices = len.div_ceil(SLICE as u64);
-    stream::iter(0..slices)
-        .map(move |index| {
-            let at = index * SLICE as u64;
-            let count = usize::try_from((len - at).min(SLICE as u64)).unwrap_or(SLICE);
-            let (content, pool) = (Arc::clone(&content), pool.clone());
-            async move {
-                let read = tokio::task::spawn_blocking(move || {
-                    let mut slice = Slice { buffer: pool.take(), len: count, pool };
-                    let Some(buffer) = slice.buffer.get_mut(..count) else {
-                        return Err(std::io::ErrorKind::OutOfMemory.into());
-                    };
-                    content.read_exact_at(buffer, offset + at).map_err(std::io::Error::other)?;
-                    Ok(Bytes::from_owner(slice))
-                });
-                read.await.unwrap_or_else(|_| Err(std::io::Error::other("the read was cancelled")))
-            }
-        })
-        .buffered(2)
+/// A range of the content on its way out.
+#[derive(Debug, Clone)]
+pub(crate) struct Range {
+    pub(crate) content: Arc<Content>,
+    pub(crate) pool: Pool,
+    /// First byte.
+    pub(crate) offset: u64,
+    /// Bytes.
+    pub(crate) len: u64,
+    /// Sees every byte that is read, while it is still in the processor's cache.
+    pub(crate) digest: Option<Running>,
 }
 
-/// The error of ours inside an `io::Error` from [`range`].
+impl Range {
+    /// The bytes in slices. An error of ours travels inside the `io::Error`; [`cause`] takes it out again.
+    pub(crate) fn stream(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+        // The next slice is read while this one is sent, and never two at a time, so that the digest sees them in order.
+        let first = self.read(0);
+        stream::unfold((self, first, 0), |(range, pending, at)| async move {
+            let slice = match pending?.await {
+                Ok(slice) => slice,
+                Err(_) => Err(std::io::Error::other("the read was cancelled")),
+            };
+            let next = at + SLICE as u64;
+            let ahead = if slice.is_ok() { range.read(next) } else { None };
+            Some((slice, (range, ahead, next)))
+        })
+    }
+
+    /// Begins to read the slice at `at` of the range, if there is one.
+    fn read(&self, at: u64) -> Option<JoinHandle<std::io::Result<Bytes>>> {
+        let left = self.len.checked_sub(at).filter(|left| *left > 0)?;
+        let len = usize::try_from(left.min(SLICE as u64)).unwrap_or(SLICE);
+        let Self { content, pool, digest, .. } = self.clone();
+        let offset = self.offset + at;
+        Some(tokio::task::spawn_blocking(move || {
+            let mut slice = Slice { buffer: pool.take(), len, pool };
+            let Some(buffer) = slice.buffer.get_mut(..len) else {
+                return Err(std::io::ErrorKind::OutOfMemory.into());
+            };
+            content.read_exact_at(buffer, offset).map_err(std::io::Error::other)?;
+            if let Some(digest) = digest {
+                digest.see(offset, buffer);
+            }
+            Ok(Bytes::from_owner(slice))
+        }))
+    }
+}
+
+/// The error of ours inside an `io::Error` from a [`Range`].
 pub(crate) fn cause(error: std::io::Error) -> Result<UploadError, std::io::Error> {
     error.downcast::<UploadError>()
 }

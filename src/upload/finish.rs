@@ -55,10 +55,10 @@ pub(crate) async fn complete(
             Err(error) => error,
         };
         // A 404 after an unclear answer (ours or one inside the call's own retries) is what a second `complete` gets.
-        if !(error.is_unclear() || error.is_transient() || error.is_not_found()) {
+        if !(error.is_unclear() || error.is_transient() || error.is_upload_gone()) {
             return Err(refused(&error));
         }
-        unclear |= !error.is_not_found();
+        unclear |= !error.is_upload_gone();
         log.info(format!(
             "no clear answer to the completion of the upload ({error}); reading build {}",
             upload.build_id
@@ -67,7 +67,7 @@ pub(crate) async fn complete(
             Ok(Settled::Stored) => return Ok(()),
             // A word we do not know after a completion that may have worked: the service knows the build, and runs will tell.
             Ok(Settled::Unknown) if unclear => return Ok(()),
-            Ok(Settled::Open) if !error.is_not_found() || unclear => {}
+            Ok(Settled::Open) if !error.is_upload_gone() || unclear => {}
             Err(look) if look.is_transient() => {}
             _ => return Err(refused(&error)),
         }
@@ -81,7 +81,7 @@ pub(crate) async fn complete(
 
 fn refused(error: &ApiError) -> UploadError {
     let mut failure = error.failure(Phase::Upload);
-    if error.is_not_found() {
+    if error.is_upload_gone() {
         failure = failure.hint("the service has dropped the upload, as it does when upload-timeout has passed: set upload-timeout to more minutes");
     }
     failure.into()

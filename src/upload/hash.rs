@@ -1,7 +1,7 @@
 //! SHA-256 of a build, at the speed of the processor (`sha2` picks the SHA instructions at run time).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -34,6 +34,29 @@ impl Frontier {
     /// The position reached.
     pub(crate) fn position(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A digest of bytes that pass by in order from the start; a sender that begins anew may show them again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Running(Arc<Mutex<(Sha256, u64)>>);
+
+impl Running {
+    /// Bytes that were read at `offset`. Those seen before are left out; a gap ends the digest.
+    pub(crate) fn see(&self, offset: u64, bytes: &[u8]) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (hash, seen) = &mut *state;
+        let known = seen.checked_sub(offset).and_then(|known| usize::try_from(known).ok());
+        if let Some(fresh) = known.and_then(|known| bytes.get(known..)) {
+            hash.update(fresh);
+            *seen += fresh.len() as u64;
+        }
+    }
+
+    /// The digest in hex, if exactly `size` bytes passed by.
+    pub(crate) fn finish(&self, size: u64) -> Option<String> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.1 == size).then(|| hex(&state.0.clone().finalize()))
     }
 }
 

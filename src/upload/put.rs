@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::body::{self, Pool};
+use super::body::{self, Pool, Range};
 use super::error::UploadError;
+use super::hash::Running;
 use super::patience::Shared;
 use super::progress::Meter;
 use super::source::{Content, blocking};
@@ -18,6 +19,8 @@ pub(crate) struct Freight {
     pub(crate) content: Arc<Content>,
     pub(crate) pool: Pool,
     pub(crate) meter: Arc<Meter>,
+    /// Made on the way, where the bytes go out in order.
+    pub(crate) digest: Option<Running>,
 }
 
 /// How a try failed.
@@ -92,7 +95,10 @@ impl Trouble {
                 .because(&error)
                 .hint("set build.multipart to always, or make the build smaller")
                 .into(),
-            Self::Storage(error) => failed(Reason::UploadFailed).because(&error).hint(hint(&error)).into(),
+            Self::Storage(error) => {
+                let failure = failed(Reason::UploadFailed).because(&error);
+                hints(&error).into_iter().fold(failure, Failure::hint).into()
+            }
             Self::Api(error) => {
                 let mut failure = error.failure(Phase::Upload);
                 if failure.reason == Reason::UploadFailed {
@@ -113,18 +119,25 @@ impl Trouble {
     }
 }
 
-fn hint(error: &StorageError) -> &'static str {
+/// The next actions; where storage's own errors know none, the reason lies on the service's side.
+fn hints(error: &StorageError) -> Vec<String> {
+    let mut hints = error.hints();
     match error {
-        StorageError::Network(_) | StorageError::Stalled { .. } | StorageError::NoAnswer { .. } => {
-            "check that this machine can reach the build storage: allow HTTPS to *.r2.cloudflarestorage.com, directly or through HTTPS_PROXY; run the job again, stored builds are not sent twice"
-        }
         StorageError::Gone(_) => {
-            "the service has dropped the upload; a larger upload-timeout gives a slow link more time"
+            hints.push(
+                "the service has dropped the upload: set upload-timeout to more minutes for a slow line"
+                    .to_owned(),
+            );
         }
-        _ => {
-            "run the job again; if it fails in the same way, nunu.ai support can look into the storage's answer"
+        _ if hints.is_empty() => {
+            hints.push(
+                "run the job again; if it fails in the same way, tell nunu.ai support what storage answered"
+                    .to_owned(),
+            );
         }
+        _ => {}
     }
+    hints
 }
 
 impl Freight {
@@ -140,7 +153,14 @@ impl Freight {
         attempt: u32,
         progress: Arc<Shared>,
     ) -> Result<Option<ETag>, Trouble> {
-        let body = PutBody::stream(len, body::range(&self.content, &self.pool, offset, len));
+        let range = Range {
+            content: Arc::clone(&self.content),
+            pool: self.pool.clone(),
+            offset,
+            len,
+            digest: self.digest.clone(),
+        };
+        let body = PutBody::stream(len, range.stream());
         let meter = Arc::clone(&self.meter);
         let sent = move |bytes| {
             meter.add(bytes);

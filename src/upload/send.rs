@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::UploadError;
 use super::finish;
-use super::hash::{self, Frontier};
+use super::hash::{self, Frontier, Running};
 use super::journal::Journal;
 use super::open::Slot;
 use super::patience::Patience;
@@ -83,22 +83,30 @@ impl Upload<'_> {
         let began = Instant::now();
         let request = self.request(prepared, known.as_deref());
         let opened = slot.initiate(&request).await.map_err(|error| error.failure(Phase::Upload))?;
-        // A digest that is not known yet is made while the build is sent, from the same pages of the file.
+        // A digest that is not known yet is made while the build is sent: of one piece as it goes out, of parts, which go out in any
+        // order, by a reader that follows them through the same pages of the file.
         let in_parts = matches!(opened.kind, UploadKind::Multi { .. });
-        let frontier = if in_parts { Frontier::default() } else { Frontier::open() };
-        let digest = async {
-            match known {
-                Some(sha256) => Ok(sha256),
-                None => {
-                    hash::sha256(Arc::clone(&prepared.content), frontier.clone(), None, reading.clone()).await
+        let frontier = Frontier::default();
+        let follow = async {
+            match &known {
+                None if in_parts => {
+                    hash::sha256(Arc::clone(&prepared.content), frontier.clone(), None, reading.clone())
+                        .await
+                        .map(Some)
                 }
+                known => Ok(known.clone()),
             }
         };
-        let transfer = Transfer { upload: self, prepared, request: &request, frontier: &frontier };
-        let ((meter, build_id), sha256) = tokio::try_join!(transfer.run(opened, slot), digest)?;
-        self.log.info(progress::summary(&prepared.file_name, &meter, began.elapsed()));
-        finish::ready(self.api, &build_id, self.patience, self.log).await?;
-        Ok(build(prepared, build_id, BuildOrigin::Uploaded, self.spec.name.clone(), sha256))
+        let digest = known.is_none().then(Running::default);
+        let transfer = Transfer { upload: self, prepared, request: &request, frontier: &frontier, digest };
+        let (sent, followed) = tokio::try_join!(transfer.run(opened, slot), follow)?;
+        self.log.info(progress::summary(&prepared.file_name, &sent.meter, began.elapsed()));
+        finish::ready(self.api, &sent.build_id, self.patience, self.log).await?;
+        let sha256 = match followed.or(sent.sha256) {
+            Some(sha256) => sha256,
+            None => self.hash(prepared, reading).await?,
+        };
+        Ok(build(prepared, sent.build_id, BuildOrigin::Uploaded, self.spec.name.clone(), sha256))
     }
 
     /// The digest, before anything is sent.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::body::Pool;
 use super::error::UploadError;
 use super::finish;
-use super::hash::Frontier;
+use super::hash::{Frontier, Running};
 use super::multipart::Multipart;
 use super::open::Slot;
 use super::patience::Tries;
@@ -26,15 +26,13 @@ pub(crate) struct Transfer<'a> {
     pub(crate) request: &'a InitiateUpload,
     /// How far the sending has come, for the digest that follows it.
     pub(crate) frontier: &'a Frontier,
+    /// Made of the bytes of one piece as they go out, when nobody knows it yet.
+    pub(crate) digest: Option<Running>,
 }
 
 impl Transfer<'_> {
-    /// Sends and completes. Gives back the counters and the id of the build, which differs from the first one when the upload started again.
-    pub(crate) async fn run(
-        &self,
-        opened: OpenUpload,
-        slot: &mut Slot<'_>,
-    ) -> Result<(Arc<Meter>, String), UploadError> {
+    /// Sends and completes.
+    pub(crate) async fn run(&self, opened: OpenUpload, slot: &mut Slot<'_>) -> Result<Sent, UploadError> {
         match opened.kind {
             UploadKind::Multi { part_size, total_parts } => {
                 self.in_parts(&opened.handle, part_size, total_parts, slot).await
@@ -43,12 +41,13 @@ impl Transfer<'_> {
         }
     }
 
-    fn freight(&self, meter: &Arc<Meter>) -> Arc<Freight> {
+    fn freight(&self, meter: &Arc<Meter>, digest: Option<Running>) -> Arc<Freight> {
         Arc::new(Freight {
             storage: self.upload.api.storage(),
             content: Arc::clone(&self.prepared.content),
             pool: Pool::default(),
             meter: Arc::clone(meter),
+            digest,
         })
     }
 
@@ -58,7 +57,7 @@ impl Transfer<'_> {
         part_size: u64,
         total_parts: u32,
         slot: &mut Slot<'_>,
-    ) -> Result<(Arc<Meter>, String), UploadError> {
+    ) -> Result<Sent, UploadError> {
         let size = self.prepared.size_bytes;
         let Some(parts) = Parts::cut(size, part_size, total_parts) else {
             let message = format!(
@@ -81,7 +80,7 @@ impl Transfer<'_> {
         let job = Multipart {
             api: self.upload.api.clone(),
             upload: handle.clone(),
-            freight: self.freight(&meter),
+            freight: self.freight(&meter, None),
             parts,
             parallel,
             patience: self.upload.patience,
@@ -93,7 +92,7 @@ impl Transfer<'_> {
             never = progress::report("uploading", &meter, self.upload.log) => match never {},
         };
         self.complete(handle, &tags, slot).await?;
-        Ok((meter, handle.build_id.clone()))
+        Ok(Sent { meter, build_id: handle.build_id.clone(), sha256: None })
     }
 
     async fn in_one_piece(
@@ -101,7 +100,7 @@ impl Transfer<'_> {
         handle: UploadHandle,
         url: PresignedUrl,
         slot: &mut Slot<'_>,
-    ) -> Result<(Arc<Meter>, String), UploadError> {
+    ) -> Result<Sent, UploadError> {
         let size = self.prepared.size_bytes;
         self.upload.log.info(format!(
             "uploading {}, {} in one piece, as build {}",
@@ -110,7 +109,7 @@ impl Transfer<'_> {
             handle.build_id
         ));
         let meter = Arc::new(Meter::new(size, 0));
-        let sending = self.send_one_piece(handle, url, &meter, slot);
+        let sending = self.send_one_piece(handle, url, self.freight(&meter, self.digest.clone()), slot);
         let sent = tokio::select! {
             sent = sending => sent?,
             never = progress::report("uploading", &meter, self.upload.log) => match never {},
@@ -118,7 +117,8 @@ impl Transfer<'_> {
         match sent {
             OnePiece::Sent(handle) => {
                 self.complete(&handle, &[], slot).await?;
-                Ok((meter, handle.build_id))
+                let sha256 = self.digest.as_ref().and_then(|digest| digest.finish(size));
+                Ok(Sent { meter, build_id: handle.build_id, sha256 })
             }
             OnePiece::WantsParts { handle, part_size, total_parts } => {
                 self.in_parts(&handle, part_size, total_parts, slot).await
@@ -131,11 +131,10 @@ impl Transfer<'_> {
         &self,
         mut handle: UploadHandle,
         mut url: PresignedUrl,
-        meter: &Arc<Meter>,
+        freight: Arc<Freight>,
         slot: &mut Slot<'_>,
     ) -> Result<OnePiece, UploadError> {
-        let freight = self.freight(meter);
-        let mut tries = Tries::new(meter);
+        let mut tries = Tries::new(&freight.meter);
         loop {
             let progress = tries.begin();
             let sent = freight.put(&url, 0, self.prepared.size_bytes, tries.number, progress).await;
@@ -180,6 +179,15 @@ impl Transfer<'_> {
         slot.completed();
         Ok(())
     }
+}
+
+/// A build that was sent and completed.
+pub(crate) struct Sent {
+    pub(crate) meter: Arc<Meter>,
+    /// Differs from that of the first answer when the upload started again.
+    pub(crate) build_id: String,
+    /// Made on the way, when the bytes went out in order.
+    pub(crate) sha256: Option<String>,
 }
 
 enum OnePiece {

@@ -5,3 +5,4 @@
 mod exits;
 mod house;
 mod stage;
+mod upload;

@@ -3,9 +3,14 @@
 //! ```text
 //! cargo bench --bench upload                   # 1 GiB
 //! cargo bench --bench upload -- 10M 100M 1G 8G # these sizes
+//! cargo bench --bench upload -- wan            # a link of 50 MB/s and 80 ms
 //! ```
 //!
 //! Each upload runs in a process of its own (this program, started again), so that its memory and processor time are its own.
+
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+
+mod sink;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -21,12 +26,18 @@ use nunu_ci::upload::{NoJournal, Patience, Places, Purpose, Upload, inspect};
 use nunu_sim::Sim;
 use tokio_util::sync::CancellationToken;
 
+/// How often each way is measured.
+const RUNS: usize = 3;
+
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [worker, origin, path, multipart, reuse] = arguments.as_slice()
         && worker == "--worker"
     {
         return upload(origin, path, multipart, reuse == "reuse");
+    }
+    if arguments == ["wan"] {
+        return wan();
     }
     let sizes = if arguments.is_empty() { vec!["1G".to_owned()] } else { arguments };
     let dir = tempfile::tempdir()?;
@@ -38,33 +49,96 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One size: the file, the other programs, and every way of ours.
+/// One size: the file, the other programs, and every way of ours, to both storages.
 fn compare(dir: &Path, size: &str) -> anyhow::Result<()> {
     let bytes = parse(size)?;
     let path = dir.join(format!("game-{size}.bin"));
     generate(&path, bytes)?;
     // Once, so that the page cache is as warm for the first as for the last.
     std::io::copy(&mut File::open(&path)?, &mut std::io::sink())?;
-    let hash = measure(Command::new("sha256sum").arg(&path))?;
+    let hash = median(|| measure(Command::new("sha256sum").arg(&path)))?;
     show(size, bytes, "sha256sum", &hash, None);
-    let curl = with_storage(|sim| {
-        let url = presigned(sim, bytes)?;
-        measure(Command::new("curl").args(["-sS", "--fail", "-T"]).arg(&path).arg(url))
-    })?;
-    show(size, bytes, "curl -T", &curl, None);
-    for (multipart, reuse) in [("never", false), ("always", false), ("never", true), ("always", true)] {
-        let word = if reuse { "reuse" } else { "send" };
-        let ours = with_storage(|sim| {
-            let program = std::env::current_exe()?;
-            measure(Command::new(program).args(["--worker", &origin(sim)]).arg(&path).args([multipart, word]))
+    for storage in [Storage::Sink, Storage::Simulator] {
+        let to = storage.name();
+        let curl = median(|| {
+            storage.run(|origin| {
+                let url = presigned(origin, bytes)?;
+                measure(Command::new("curl").args(["-sS", "--fail", "-T"]).arg(&path).arg(url))
+            })
         })?;
-        let pieces = if multipart == "never" { "one piece" } else { "parts" };
-        let beside = if reuse { hash.wall + curl.wall } else { curl.wall };
-        let name = format!("ours, {pieces}, {}", if reuse { "hashed first" } else { "hashed on the way" });
-        show(size, bytes, &name, &ours, Some(beside));
+        show(size, bytes, &format!("curl -T to {to}"), &curl, None);
+        for (multipart, reuse) in [("never", false), ("always", false), ("never", true), ("always", true)] {
+            let word = if reuse { "reuse" } else { "send" };
+            let ours = median(|| {
+                storage.run(|origin| {
+                    let program = std::env::current_exe()?;
+                    measure(
+                        Command::new(program).args(["--worker", origin]).arg(&path).args([multipart, word]),
+                    )
+                })
+            })?;
+            let pieces = if multipart == "never" { "one piece" } else { "parts" };
+            let hashed = if reuse { "hashed first" } else { "hashed on the way" };
+            let beside = if reuse { hash.wall + curl.wall } else { curl.wall };
+            show(size, bytes, &format!("ours to {to}, {pieces}, {hashed}"), &ours, Some(beside));
+        }
     }
     std::fs::remove_file(&path)?;
     Ok(())
+}
+
+/// How much of a slow, long link is used.
+fn wan() -> anyhow::Result<()> {
+    let link = sink::Link { rate: 50_000_000, round_trip: Duration::from_millis(80) };
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("game.bin");
+    let bytes = parse("1G")?;
+    generate(&path, bytes)?;
+    println!("| link of 50 MB/s and 80 ms | wall | of the link |");
+    println!("| --- | --- | --- |");
+    for multipart in ["never", "always"] {
+        let origin = sink::start(Some(link))?;
+        let program = std::env::current_exe()?;
+        let cost =
+            measure(Command::new(program).args(["--worker", &origin]).arg(&path).args([multipart, "send"]))?;
+        let pieces = if multipart == "never" { "one piece" } else { "parts" };
+        #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+        let share = bytes as f64 / cost.wall.as_secs_f64() / link.rate as f64;
+        println!("| {pieces} | {:.2} s | {:.0} % |", cost.wall.as_secs_f64(), share * 100.0);
+    }
+    Ok(())
+}
+
+/// Where the bytes go.
+#[derive(Clone, Copy)]
+enum Storage {
+    /// Takes bytes and forgets them.
+    Sink,
+    /// Checks signatures, hashes, writes to disk, and joins the parts afterwards.
+    Simulator,
+}
+
+impl Storage {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sink => "a sink",
+            Self::Simulator => "the simulator",
+        }
+    }
+
+    /// Runs `work` with the origin of a fresh service, so that nothing is stored there already.
+    fn run<T>(self, work: impl FnOnce(&str) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        match self {
+            Self::Sink => work(&sink::start(None)?),
+            Self::Simulator => {
+                let sim = Sim::builder().multipart_from(u64::MAX).start()?;
+                let result = work(&sim.api_url())?;
+                let broken = sim.ledger().violations;
+                anyhow::ensure!(broken.is_empty(), "the service complains: {broken:?}");
+                Ok(result)
+            }
+        }
+    }
 }
 
 /// The upload itself, as the program does it.
@@ -103,26 +177,12 @@ async fn upload(origin: &str, path: &str, multipart: &str, reuse: bool) -> anyho
     Ok(())
 }
 
-/// A fresh service, so that nothing is stored there already.
-fn with_storage<T>(work: impl FnOnce(&Sim) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let sim = Sim::builder().multipart_from(u64::MAX).start()?;
-    let result = work(&sim)?;
-    let broken = sim.ledger().violations;
-    anyhow::ensure!(broken.is_empty(), "the service complains: {broken:?}");
-    Ok(result)
-}
-
-fn origin(sim: &Sim) -> String {
-    sim.api_url().trim_end_matches('/').trim_end_matches("/v1").trim_end_matches("/api").to_owned()
-}
-
 /// A URL to which `curl` may send.
 #[tokio::main(flavor = "current_thread")]
-async fn presigned(sim: &Sim, bytes: u64) -> anyhow::Result<String> {
+async fn presigned(origin: &str, bytes: u64) -> anyhow::Result<String> {
     nunu_ci::http::install_crypto();
     let body = serde_json::json!({ "name": "curl", "file_name": "game.bin", "file_size": bytes, "platform": "linux", "multipart": false });
-    let request =
-        reqwest::ClientBuilder::new().build()?.post(format!("{}/api/v1/builds/upload", origin(sim)));
+    let request = reqwest::ClientBuilder::new().build()?.post(format!("{origin}/api/v1/builds/upload"));
     let reply = request
         .header("X-Api-Key", nunu_sim::DEFAULT_KEY)
         .body(body.to_string())
@@ -138,6 +198,13 @@ struct Cost {
     wall: Duration,
     cpu: Duration,
     peak: u64,
+}
+
+/// The median of some runs, because a shared machine has moods.
+fn median(mut run: impl FnMut() -> anyhow::Result<Cost>) -> anyhow::Result<Cost> {
+    let mut costs = (0..RUNS).map(|_| run()).collect::<Result<Vec<_>, _>>()?;
+    costs.sort_by_key(|cost| cost.wall);
+    Ok(costs.swap_remove(RUNS / 2))
 }
 
 fn measure(command: &mut Command) -> anyhow::Result<Cost> {
