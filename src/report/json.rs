@@ -47,6 +47,7 @@ struct Totals {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the words of the service")]
 struct Job<'a> {
     job_id: &'a str,
     run: &'a str,

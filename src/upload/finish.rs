@@ -14,6 +14,8 @@ use crate::model::units;
 /// First wait between two looks; it doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(10);
+/// A completed build that cannot be seen for that long is taken as ready: its completion had a good answer.
+const INVISIBLE: Duration = Duration::from_secs(1);
 
 /// What a look at the build says about an unclear `complete`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +114,11 @@ pub(crate) async fn ready(
                 BuildReadiness::Pending => "the service is still getting it ready".to_owned(),
             },
             Err(error) if error.is_auth() => return Err(error.failure(Phase::Upload).into()),
-            // The build may not be visible at once.
+            // The build may not be visible at once; but old generations of the service never show single builds.
+            Err(error) if error.is_not_found() && began.elapsed() >= INVISIBLE => {
+                log.debug(format!("the service does not show build {build_id}, going on"));
+                return Ok(());
+            }
             Err(error) if error.is_transient() || error.is_not_found() => error.to_string(),
             Err(error) => {
                 log.warn(format!("cannot tell whether build {build_id} is ready, going on: {error}"));
