@@ -140,8 +140,8 @@ fn a_repeated_attempt_goes_on_with_its_own_run() {
     child.kill().unwrap();
     child.wait().unwrap();
     // A hosted runner begins the second attempt on a new machine.
-    let state = stage.work().join("../temp/nunu-state");
-    let _ = std::fs::remove_dir_all(state);
+    let recorded = stage.work().join("../temp/nunu-state");
+    let _ = std::fs::remove_dir_all(recorded);
     let stage = stage.env("GITHUB_RUN_ATTEMPT", "2");
     stage.run(&QUICK).is(0, "passed").says("of an earlier attempt");
     assert_eq!(stage.sim.effective_starts(), 1);
