@@ -15,6 +15,10 @@ use crate::model::units;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// How long a stored build may stay invisible, and how long looking at it may fail, before the job goes on without having seen it.
+const INVISIBLE: Duration = Duration::from_secs(10);
+const SILENT: Duration = Duration::from_secs(60);
+
 /// What a look at the build says about an unclear `complete`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Settled {
@@ -69,6 +73,8 @@ pub(crate) async fn complete(
             Ok(Settled::Unknown) if unclear => return Ok(()),
             Ok(Settled::Open) if !error.is_upload_gone() || unclear => {}
             Err(look) if look.is_transient() => {}
+            // The oldest service shows no builds; completing once more tells there.
+            Err(look) if look.is_not_found() && !error.is_upload_gone() => {}
             _ => return Err(refused(&error)),
         }
         if began.elapsed() + wait > patience.complete {
@@ -101,7 +107,7 @@ pub(crate) async fn ready(
     let mut wait = FIRST;
     let mut told = false;
     loop {
-        let status = match api.once().build(build_id).await {
+        let (status, limit) = match api.once().build(build_id).await {
             Ok(build) => match build.readiness() {
                 BuildReadiness::Ready => return Ok(()),
                 BuildReadiness::Unknown => {
@@ -109,19 +115,22 @@ pub(crate) async fn ready(
                     return Ok(());
                 }
                 BuildReadiness::Bad => return Err(bad(&build)),
-                BuildReadiness::Pending => "the service is still getting it ready".to_owned(),
+                BuildReadiness::Pending => {
+                    ("the service is still getting it ready".to_owned(), patience.ready)
+                }
             },
             Err(error) if error.is_auth() => return Err(error.failure(Phase::Upload).into()),
-            // The build may not be visible at once.
-            Err(error) if error.is_transient() || error.is_not_found() => error.to_string(),
+            // The build may not be visible at once; the oldest service never shows it.
+            Err(error) if error.is_not_found() => (error.to_string(), INVISIBLE.min(patience.ready)),
+            Err(error) if error.is_transient() => (error.to_string(), SILENT.min(patience.ready)),
             Err(error) => {
                 log.warn(format!("cannot tell whether build {build_id} is ready, going on: {error}"));
                 return Ok(());
             }
         };
-        if began.elapsed() + wait > patience.ready {
+        if began.elapsed() + wait > limit {
             log.warn(format!(
-                "build {build_id} is not ready after {}, going on: {status}",
+                "cannot tell that build {build_id} is ready after {}, going on: {status}",
                 units::duration(began.elapsed())
             ));
             return Ok(());
