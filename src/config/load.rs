@@ -11,23 +11,18 @@ use crate::model::build::BuildSource;
 use crate::model::run::RunOptions;
 use crate::model::run_report::{Confidence, Context, Severity};
 use crate::model::verdict::{BugGate, FailOn, Gate};
-use crate::model::{BuildSpec, DeletionPolicy, Env, Failure, Multipart, Platform, Reason, RunSpec, Target};
+use crate::model::{BuildSpec, Env, Failure, Reason, RunSpec, Target};
 
 use super::args::Args;
-use super::build_path;
-use super::file::{self, FileConfig, Raw};
+use super::build;
+use super::file::{self, FileConfig};
 use super::key;
-use super::layers::{Layers, Source};
+use super::layers::Layers;
 use super::plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Wait};
 use super::resolve::Resolver;
-use super::templates::fill;
 use super::values;
 use super::yaml::{Document, LARGEST};
 
-/// Names of a build have at most this many characters, tags and descriptions their own limits (API reference, `POST builds/upload`).
-const LONGEST_NAME: usize = 255;
-const LONGEST_DESCRIPTION: usize = 1000;
-const LONGEST_TAG: usize = 50;
 /// Folder for results when nothing else is said.
 const RESULTS: &str = "nunu-results";
 
@@ -172,7 +167,7 @@ fn assemble(
     let date = today.format("%Y-%m-%d").to_string();
     let origin = resolver.parsed("api-url", values::origin).unwrap_or_else(|| "https://nunu.ai".to_owned());
     let project_id = project(resolver, key.as_ref());
-    let build = build(resolver, command, cwd, context, &date);
+    let build = build::build(resolver, command, cwd, context, &date);
     let runs = runs(resolver, command, &build);
     let job_ids = resolver.items("job-ids").map(|(items, _)| items).unwrap_or_default();
     check_ids(resolver, "job-ids", &job_ids);
@@ -225,211 +220,6 @@ fn project(resolver: &mut Resolver<'_>, key: Option<&SecretString>) -> Option<St
         resolver.problems.push("project-id (not set): an organisation key (nunu_org_...) works only with the project's id; copy it from the dashboard's address".to_owned());
     }
     project
-}
-
-fn build(
-    resolver: &mut Resolver<'_>,
-    command: Command,
-    cwd: &Path,
-    context: &Context,
-    date: &str,
-) -> BuildSpec {
-    let source = source(resolver, command, cwd);
-    let platform = platform(resolver, &source);
-    let name = name(resolver, &source, context, date);
-    let description = resolver.bounded("description", LONGEST_DESCRIPTION);
-    let tags = tags(resolver, context, date);
-    BuildSpec {
-        source,
-        name,
-        platform,
-        description,
-        tags,
-        auto_delete: resolver.switch("auto-delete"),
-        deletion_policy: resolver
-            .word(
-                "deletion-policy",
-                &[("least_recent", DeletionPolicy::LeastRecent), ("oldest", DeletionPolicy::Oldest)],
-            )
-            .unwrap_or_default(),
-        upload_timeout_minutes: resolver.parsed("upload-timeout", whole_minutes),
-        reuse: resolver.switch("build-reuse"),
-        multipart: resolver
-            .word(
-                "multipart",
-                &[("auto", Multipart::Auto), ("always", Multipart::Always), ("never", Multipart::Never)],
-            )
-            .unwrap_or_default(),
-        parallel: resolver.parsed("parallel", |text| number(text, 1, 16)).unwrap_or(4),
-    }
-}
-
-/// The build's source; `build-path` and `build-id` exclude each other within one layer, a higher layer replaces a lower one.
-fn source(resolver: &mut Resolver<'_>, command: Command, cwd: &Path) -> BuildSource {
-    let mut path = resolver.found("build-path");
-    if let Some(alias) = resolver.layers.file_alias() {
-        if path.as_ref().is_none_or(|(_, source)| source.layer() > alias.source.layer()) {
-            resolver.notices.push(format!("{} is deprecated: use build-path", alias.source));
-            path = Some((Raw::Text(alias.value), alias.source));
-        }
-    }
-    let id = resolver.found("build-id");
-    let needs_build = matches!(command, Command::Run | Command::Upload | Command::Start | Command::Check);
-    match (path, id) {
-        (Some((_, by)), Some((_, with))) if by.layer() == with.layer() && needs_build => {
-            resolver.complain(
-                "build-id",
-                &with,
-                &format!("excludes build-path (from {by}): keep one of them"),
-            );
-            BuildSource::None
-        }
-        (Some((_, by)), Some((raw, with))) if with.layer() < by.layer() => given(resolver, raw, &with),
-        (None, Some((raw, with))) => given(resolver, raw, &with),
-        (Some((Raw::Text(path), by)), _) => {
-            resolver.record("build-path", path.clone(), &by);
-            match command {
-                Command::Run | Command::Upload | Command::Check => located(resolver, path.trim(), &by, cwd),
-                Command::Start => {
-                    resolver.complain(
-                        "build-path",
-                        &by,
-                        "start does not upload: run nunu-ci upload before, and give its build-id",
-                    );
-                    BuildSource::None
-                }
-                _ => BuildSource::None,
-            }
-        }
-        (Some((Raw::List(_), by)), _) => {
-            resolver.complain("build-path", &by, "has to be a single path");
-            BuildSource::None
-        }
-        (None, None) => {
-            if command == Command::Upload {
-                resolver.problems.push(
-                    "build-path (not set): there is nothing to upload; set it to a file, a folder or a glob"
-                        .to_owned(),
-                );
-            }
-            BuildSource::None
-        }
-    }
-}
-
-fn given(resolver: &mut Resolver<'_>, raw: Raw, source: &Source) -> BuildSource {
-    let Raw::Text(id) = raw else {
-        resolver.complain("build-id", source, "has to be a single id");
-        return BuildSource::None;
-    };
-    let id = id.trim().to_owned();
-    resolver.record("build-id", id.clone(), source);
-    if id.contains(|letter: char| {
-        letter.is_whitespace() || letter.is_control() || letter == '/' || letter == ','
-    }) {
-        resolver.complain("build-id", source, "is not a build id: use the output build-id of the upload");
-    }
-    BuildSource::Id(id)
-}
-
-fn located(resolver: &mut Resolver<'_>, path: &str, by: &Source, cwd: &Path) -> BuildSource {
-    match build_path::find(path, &by.to_string(), cwd) {
-        Ok(path) => BuildSource::Path(path),
-        Err(failure) if failure.reason == Reason::InvalidInput => {
-            resolver.complain("build-path", by, &failure.message);
-            BuildSource::None
-        }
-        Err(failure) => {
-            resolver.special.push(failure);
-            BuildSource::None
-        }
-    }
-}
-
-fn platform(resolver: &mut Resolver<'_>, source: &BuildSource) -> Option<Platform> {
-    let words = Platform::ALL.map(|platform| (platform.as_str(), platform));
-    let set = resolver.found("platform").is_some();
-    let platform = resolver.word("platform", &words);
-    let BuildSource::Path(path) = source else { return platform };
-    if platform.is_some() || set {
-        return platform;
-    }
-    let extension = path.extension().map(|end| end.to_string_lossy().into_owned()).unwrap_or_default();
-    let derived = if path.is_dir() { None } else { build_path::platform_of(&extension) };
-    if derived.is_none() {
-        let what = if path.is_dir() {
-            "a folder".to_owned()
-        } else if extension.is_empty() {
-            "a file without extension".to_owned()
-        } else {
-            format!("a .{extension} file")
-        };
-        let hint =
-            if extension == "app" { "; for .app it is macos, ios-native or ios-simulator" } else { "" };
-        resolver.problems.push(format!(
-            "platform (not set): {what} does not tell it; set platform to one of {}{hint}",
-            words.map(|(word, _)| word).join(", ")
-        ));
-    }
-    derived
-}
-
-/// The build's name: as set, else the pull request's title, the commit's subject, or the file name with the CI build number.
-fn name(resolver: &mut Resolver<'_>, source: &BuildSource, context: &Context, date: &str) -> String {
-    if let Some((Raw::Text(raw), from)) = resolver.found("name") {
-        resolver.record("name", raw.clone(), &from);
-        match fill(raw.trim(), context, date) {
-            Ok(name) if name.chars().count() > LONGEST_NAME => {
-                resolver.complain(
-                    "name",
-                    &from,
-                    &format!("has {} characters, at most {LONGEST_NAME} are allowed", name.chars().count()),
-                );
-            }
-            Ok(name) if name.is_empty() => resolver.complain("name", &from, "is empty"),
-            Ok(name) => return name,
-            Err(what) => resolver.complain("name", &from, &what),
-        }
-        return String::new();
-    }
-    let file = match source {
-        BuildSource::Path(path) => {
-            path.file_name().map_or_else(|| "build".to_owned(), |name| name.to_string_lossy().into_owned())
-        }
-        _ => "build".to_owned(),
-    };
-    let numbered = match &context.build_number {
-        Some(number) => format!("{file} #{number}"),
-        None => file,
-    };
-    let derived =
-        context.pull_request_title.clone().or_else(|| context.commit_subject.clone()).unwrap_or(numbered);
-    let clean: String =
-        derived.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect();
-    if clean.is_empty() { "build".to_owned() } else { clean }
-}
-
-fn tags(resolver: &mut Resolver<'_>, context: &Context, date: &str) -> Vec<String> {
-    let Some((items, source)) = resolver.items("tags") else { return Vec::new() };
-    let mut tags: Vec<String> = Vec::new();
-    for item in items {
-        match fill(&item, context, date) {
-            Ok(tag) if tag.chars().count() > LONGEST_TAG => {
-                resolver.complain(
-                    "tags",
-                    &source,
-                    &format!(
-                        "\"{tag}\" has {} characters, at most {LONGEST_TAG} are allowed",
-                        tag.chars().count()
-                    ),
-                );
-            }
-            Ok(tag) if tags.contains(&tag) => {}
-            Ok(tag) => tags.push(tag),
-            Err(what) => resolver.complain("tags", &source, &what),
-        }
-    }
-    tags
 }
 
 fn runs(resolver: &mut Resolver<'_>, command: Command, build: &BuildSpec) -> Vec<RunSpec> {
@@ -631,7 +421,7 @@ fn artifacts(resolver: &mut Resolver<'_>) -> Artifacts {
     }
 }
 
-fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
     text.trim()
         .parse()
         .ok()
@@ -639,7 +429,7 @@ fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
         .ok_or_else(|| format!("\"{}\" is not a whole number from {least} to {most}", text.trim()))
 }
 
-fn whole_minutes(text: &str) -> Result<u16, String> {
+pub(super) fn whole_minutes(text: &str) -> Result<u16, String> {
     let span = values::duration(text)?;
     let wrong = || format!("\"{}\" is not a number of whole minutes from 1 to 1440", text.trim());
     if span.as_secs() % 60 != 0 {

@@ -2,6 +2,7 @@
 //! Touches the run config, the token file, and looks whether the build is there.
 
 mod args;
+mod build;
 mod build_path;
 mod file;
 mod key;

@@ -203,15 +203,7 @@ impl Tracked {
     /// What to call the job in a line: the run's label, and the test where the label does not say it all.
     #[must_use]
     pub(super) fn name(&self) -> String {
-        let label = &self.report.run;
-        let mut name = match self.report.test_name.as_deref() {
-            Some(test) if test != label => format!("{label} / {test}"),
-            _ => label.clone(),
-        };
-        if let Some(device) = &self.report.device {
-            name = format!("{name} on {device}");
-        }
-        name
+        self.report.name()
     }
 
     fn status_line(&self, name: &str) -> Option<String> {

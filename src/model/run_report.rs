@@ -112,6 +112,24 @@ impl JobReport {
         self.status.as_deref() == Some("COMPLETED")
     }
 
+    /// What to call the job: the run's label and the test, or the test alone where the label says no more.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let title = self.title();
+        let mut name =
+            if self.run == title || self.test_id.as_deref() == Some(self.run.as_str()) || self.run.is_empty()
+            {
+                title.to_owned()
+            } else {
+                format!("{} / {title}", self.run)
+            };
+        if let Some(device) = &self.device {
+            name.push_str(" on ");
+            name.push_str(device);
+        }
+        name
+    }
+
     /// What to call the test: its name, else its id, else the run's label.
     #[must_use]
     pub fn title(&self) -> &str {

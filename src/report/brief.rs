@@ -108,10 +108,9 @@ pub fn closing(report: &RunReport) -> Vec<String> {
             .and_then(|run| run.duration)
             .map_or_else(String::new, |took| format!(" in {}", duration(took)));
         let because = judgement
-            .filter(|judgement| judgement.standing != Standing::Passed)
+            .filter(|judgement| judgement.standing != Standing::Passed && judgement.because != "FAILED")
             .map_or_else(String::new, |judgement| format!(": {}", line(&judgement.because, 300)));
-        let name =
-            if job.title() == job.run { job.run.clone() } else { format!("{} / {}", job.run, job.title()) };
+        let name = job.name();
         lines.push(format!("  {word:<12} {}{took}{because}", line(&name, 200)));
         if judgement.is_some_and(|judgement| judgement.standing != Standing::Passed) {
             for (_, step) in bad_steps(job).into_iter().take(3) {

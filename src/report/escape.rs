@@ -7,20 +7,21 @@ const LONGEST: usize = 20_000;
 #[must_use]
 pub(super) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    for letter in shortened(text, LONGEST).chars() {
+    let text = shortened(text, LONGEST);
+    let mut letters = text.chars().filter(|&letter| !hidden(letter)).peekable();
+    while let Some(letter) = letters.next() {
         match letter {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             // What begins a mention, a reference, an autolink or markup.
             '@' => out.push_str("&#64;"),
-            ':' => out.push_str("&#58;"),
+            ':' if letters.peek() == Some(&'/') => out.push_str("&#58;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' | '^' | '=' | '{' | '}' => {
                 out.push('\\');
                 out.push(letter);
             }
             '\n' | '\r' | '\t' => out.push(' '),
-            letter if hidden(letter) => {}
             letter => out.push(letter),
         }
     }

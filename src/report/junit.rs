@@ -14,15 +14,15 @@ use super::escape::{line, xml};
 /// Names of test cases are cut here; GitLab compares them between branches.
 const LONGEST_NAME: usize = 250;
 
-/// The whole file. Always valid, and never without a test case when the job is red.
+/// The whole file; `folder` is the results folder as seen from the project, with a slash at its end. Always valid, and never without a test case when the job is red.
 #[must_use]
-pub fn junit(report: &RunReport) -> String {
+pub fn junit(report: &RunReport, folder: &str) -> String {
     let mut document = Report::new("nunu-ci");
     document.set_time(report.duration);
     let mut names = BTreeMap::new();
     for (index, job) in report.jobs.iter().enumerate() {
         let judgement = report.verdict.as_ref().and_then(|verdict| verdict.judgements.get(index));
-        document.add_test_suite(suite(report, job, judgement, &mut names));
+        document.add_test_suite(suite(report, job, judgement, folder, &mut names));
     }
     if let Some(suite) = bug_suite(report) {
         document.add_test_suite(suite);
@@ -40,6 +40,7 @@ fn suite(
     report: &RunReport,
     job: &JobReport,
     judgement: Option<&Judgement>,
+    folder: &str,
     names: &mut BTreeMap<String, usize>,
 ) -> TestSuite {
     let class = classname(job);
@@ -55,7 +56,7 @@ fn suite(
     let mut cases = BTreeMap::new();
     for player in &attempt.players {
         for step in &player.steps {
-            suite.add_test_case(step_case(&class, attempt, player, step, &mut cases));
+            suite.add_test_case(step_case(&class, attempt, player, step, folder, &mut cases));
         }
     }
     let red = judgement.is_some_and(|judgement| judgement.standing == Standing::Failed);
@@ -69,10 +70,7 @@ fn suite(
 }
 
 fn classname(job: &JobReport) -> String {
-    let test = job.title();
-    let name = if test == job.run { job.run.clone() } else { format!("{} / {test}", job.run) };
-    let name = job.device.as_ref().map_or_else(|| name.clone(), |device| format!("{name} on {device}"));
-    line(&name, LONGEST_NAME)
+    line(&job.name(), LONGEST_NAME)
 }
 
 fn unique(names: &mut BTreeMap<String, usize>, name: &str) -> String {
@@ -113,6 +111,7 @@ fn step_case(
     attempt: &Attempt,
     player: &Player,
     step: &Step,
+    folder: &str,
     names: &mut BTreeMap<String, usize>,
 ) -> TestCase {
     let goal = if step.goal.trim().is_empty() { format!("step {}", step.number) } else { step.goal.clone() };
@@ -141,7 +140,7 @@ fn step_case(
             .artifacts
             .iter()
             .filter_map(|artifact| artifact.saved_as.as_deref())
-            .map(|path| format!("[[ATTACHMENT|{}]]", xml(path)))
+            .map(|path| format!("[[ATTACHMENT|{folder}{}]]", xml(path)))
             .collect();
         if !files.is_empty() {
             case.set_system_out(files.join("\n"));

@@ -185,8 +185,7 @@ fn tests(out: &mut String, report: &RunReport, rung: Rung) {
             continue;
         }
         let run = job.deciding();
-        let name =
-            if job.title() == job.run { job.run.clone() } else { format!("{} / {}", job.run, job.title()) };
+        let name = job.name();
         let because = judgement
             .filter(|judgement| judgement.standing != Standing::Passed)
             .map_or_else(String::new, |judgement| format!(" {}", inline(&line(&judgement.because, 200))));
@@ -235,7 +234,7 @@ fn failing(out: &mut String, report: &RunReport, rung: Rung) {
         }
         let url = job.deciding().and_then(|run| run.url.as_deref());
         let _ = writeln!(out, "#### {} {}\n", sign(Some(judgement)), link(&line(job.title(), 150), url));
-        if rung < Rung::Names {
+        if rung < Rung::Names && judgement.because != "FAILED" {
             let _ = writeln!(out, "{}\n", inline(&judgement.because));
         }
         if let Some(why) =

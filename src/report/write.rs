@@ -21,7 +21,10 @@ pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool, secrets: &Sec
         summary: dir.join("summary.md"),
     };
     let write = |path: &Path, text: &str| replace(path, secrets.redact(text).as_bytes());
-    write(&files.junit, &junit(report))?;
+    // GitLab wants attachments relative to the project, which is where the job begins.
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let folder = dir.strip_prefix(&cwd).unwrap_or(dir).display().to_string().replace('\\', "/");
+    write(&files.junit, &junit(report, &format!("{folder}/")))?;
     write(&files.results, &json(report))?;
     write(&files.summary, &markdown(report))?;
     write(&dir.join("nunu.env"), &dotenv(report, &files))?;
