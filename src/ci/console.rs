@@ -44,17 +44,19 @@ struct Group {
 }
 
 impl Console {
-    pub(super) fn new(kind: Kind, secrets: Secrets, loudness: Loudness, no_colour: bool) -> Self {
+    pub(super) fn new(kind: Kind, secrets: Secrets, loudness: Loudness, data: bool, no_colour: bool) -> Self {
         // In a CI the log is one stream; on a terminal stdout is for data.
-        let stream = if kind == Kind::None { Stream::Err } else { Stream::Out };
+        let stream = if kind == Kind::None || data { Stream::Err } else { Stream::Out };
         let colour = kind == Kind::None && !no_colour && std::io::stderr().is_terminal();
         Self { kind, secrets, loudness, stream, colour, open: Mutex::new(None) }
     }
 
     /// One whole line, at once, so that lines of several tasks do not mix. A closed pipe is no reason to end.
     fn print(&self, line: &str) {
-        let redacted = self.secrets.redact(line);
-        let text = format!("{redacted}\n");
+        self.raw(&format!("{}\n", self.secrets.redact(line)));
+    }
+
+    fn raw(&self, text: &str) {
         let _ = match self.stream {
             Stream::Out => {
                 let mut out = std::io::stdout().lock();
@@ -146,7 +148,7 @@ impl Sink for Console {
             Kind::Buildkite => self.print(&format!("--- {title}")),
             Kind::Travis => self.print(&format!("travis_fold:start:{name}\r{title}")),
             Kind::TeamCity => {
-                self.print(&format!("##teamcity[blockOpened name='{}']", super::escape::team_city(&title)))
+                self.print(&format!("##teamcity[blockOpened name='{}']", super::escape::team_city(&title)));
             }
             _ => self.print(&format!("== {title}")),
         }
@@ -168,7 +170,6 @@ impl Sink for Console {
             Kind::Azure => format!("##vso[task.setsecret]{}\n", super::escape::azure(value)),
             _ => return,
         };
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        self.raw(&line);
     }
 }

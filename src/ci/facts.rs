@@ -1,7 +1,7 @@
 //! What each CI host tells about the commit and the job, from its variables. Pure but for GitHub's event file.
 //!
 //! Sources: GitHub "Variables", GitLab "Predefined CI/CD variables", Jenkins "Using environment variables" and the branch API
-//! plugin (`CHANGE_*`), Azure Pipelines "Use predefined variables", CircleCI "Project values and variables", Bitrise "Available
+//! plugin (`CHANGE_*`), Azure Pipelines "Use predefined variables", `CircleCI` "Project values and variables", Bitrise "Available
 //! environment variables", Buildkite "Environment variables", Bitbucket "Variables and secrets", Travis "Environment variables".
 
 use std::fs::File;
@@ -340,12 +340,12 @@ pub(super) fn web_address(remote: &str) -> String {
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         return format!("https://{}/{path}", host.split(':').next().unwrap_or(host));
     }
-    if !remote.contains("://") {
-        if let Some((user_host, path)) = remote.split_once(':') {
-            let host = user_host.rsplit('@').next().unwrap_or(user_host);
-            if !host.contains('/') && !path.starts_with('\\') && host.contains('.') {
-                return format!("https://{host}/{path}");
-            }
+    if !remote.contains("://")
+        && let Some((user_host, path)) = remote.split_once(':')
+    {
+        let host = user_host.rsplit('@').next().unwrap_or(user_host);
+        if !host.contains('/') && !path.starts_with('\\') && host.contains('.') {
+            return format!("https://{host}/{path}");
         }
     }
     without_credentials(remote)

@@ -30,15 +30,15 @@ const ALLOWED: [&str; 12] = [
 pub(super) fn complete(facts: &mut Facts, env: &Env, workdir: &Path) {
     let wanted = facts.commit.clone().unwrap_or_else(|| "HEAD".to_owned());
     let format = "--format=%H%x1f%an%x1f%aI%x1f%B";
-    if facts.message.is_none() || facts.commit.is_none() {
-        if let Some(shown) = git(env, workdir, &["log", "-1", format, &wanted, "--"]) {
-            let mut parts = shown.splitn(4, '\u{1f}').map(|part| part.trim().to_owned());
-            let (commit, author, at, message) = (parts.next(), parts.next(), parts.next(), parts.next());
-            facts.commit = commit.or(facts.commit.take());
-            facts.author = facts.author.take().or(author);
-            facts.committed_at = facts.committed_at.take().or(at);
-            facts.message = facts.message.take().or(message).filter(|message| !message.is_empty());
-        }
+    if (facts.message.is_none() || facts.commit.is_none())
+        && let Some(shown) = git(env, workdir, &["log", "-1", format, &wanted, "--"])
+    {
+        let mut parts = shown.splitn(4, '\u{1f}').map(|part| part.trim().to_owned());
+        let (commit, author, at, message) = (parts.next(), parts.next(), parts.next(), parts.next());
+        facts.commit = commit.or(facts.commit.take());
+        facts.author = facts.author.take().or(author);
+        facts.committed_at = facts.committed_at.take().or(at);
+        facts.message = facts.message.take().or(message).filter(|message| !message.is_empty());
     }
     if facts.branch.is_none() && facts.tag.is_none() {
         facts.branch = git(env, workdir, &["symbolic-ref", "--quiet", "--short", "HEAD"]);

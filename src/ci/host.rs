@@ -27,7 +27,7 @@ pub enum Kind {
     Jenkins,
     /// Azure Pipelines.
     Azure,
-    /// CircleCI.
+    /// `CircleCI`.
     CircleCi,
     /// Bitrise.
     Bitrise,
@@ -132,10 +132,10 @@ impl Host {
         self.kind
     }
 
-    /// The log.
+    /// The log. With `data`, stdout is left to data for machines.
     #[must_use]
-    pub fn console(&self, secrets: Secrets, loudness: Loudness) -> Arc<dyn Sink> {
-        Arc::new(Console::new(self.kind, secrets, loudness, self.env.get("NO_COLOR").is_some()))
+    pub fn console(&self, secrets: Secrets, loudness: Loudness, data: bool) -> Arc<dyn Sink> {
+        Arc::new(Console::new(self.kind, secrets, loudness, data, self.env.get("NO_COLOR").is_some()))
     }
 
     /// True when the host's own debug switch is on.

@@ -13,6 +13,7 @@ use super::settings::SETTINGS;
 
 /// What the command line said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag, independent of the others")]
 pub struct Args {
     /// The command, when one was given.
     pub command: Option<Command>,
@@ -200,7 +201,7 @@ mod tests {
         let argv: Vec<String> =
             std::iter::once("nunu-ci").chain(words.iter().copied()).map(str::to_owned).collect();
         match parse(&argv) {
-            Ok(Parsed::Args(args)) => args,
+            Ok(Parsed::Args(parsed)) => parsed,
             other => panic!("{other:?}"),
         }
     }

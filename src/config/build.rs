@@ -60,11 +60,11 @@ pub(super) fn build(
 /// The build's source; `build-path` and `build-id` exclude each other within one layer, a higher layer replaces a lower one.
 fn source(resolver: &mut Resolver<'_>, command: Command, cwd: &Path) -> BuildSource {
     let mut path = resolver.found("build-path");
-    if let Some(alias) = resolver.layers.file_alias() {
-        if path.as_ref().is_none_or(|(_, source)| source.layer() > alias.source.layer()) {
-            resolver.notices.push(format!("{} is deprecated: use build-path", alias.source));
-            path = Some((Raw::Text(alias.value), alias.source));
-        }
+    if let Some(alias) = resolver.layers.file_alias()
+        && path.as_ref().is_none_or(|(_, source)| source.layer() > alias.source.layer())
+    {
+        resolver.notices.push(format!("{} is deprecated: use build-path", alias.source));
+        path = Some((Raw::Text(alias.value), alias.source));
     }
     let id = resolver.found("build-id");
     let needs_build = matches!(command, Command::Run | Command::Upload | Command::Start | Command::Check);

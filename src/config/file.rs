@@ -207,12 +207,11 @@ impl Entry<'_, '_> {
 
     fn boolean(&mut self, key: &str) -> Option<bool> {
         let value = self.map.get(key).filter(|value| !value.is_null())?;
-        match scalar(value).as_deref().map(super::values::boolean) {
-            Some(Ok(word)) => Some(word),
-            _ => {
-                self.problem(key, "has to be true or false");
-                None
-            }
+        if let Some(Ok(word)) = scalar(value).as_deref().map(super::values::boolean) {
+            Some(word)
+        } else {
+            self.problem(key, "has to be true or false");
+            None
         }
     }
 
@@ -321,12 +320,11 @@ impl Entry<'_, '_> {
 
     fn template_data(&mut self) -> Option<serde_json::Map<String, serde_json::Value>> {
         let map = self.mapping("template_data")?;
-        match serde_json::to_value(map) {
-            Ok(serde_json::Value::Object(object)) => Some(object),
-            _ => {
-                self.problem("template_data", "every key has to be a word");
-                None
-            }
+        if let Ok(serde_json::Value::Object(object)) = serde_json::to_value(map) {
+            Some(object)
+        } else {
+            self.problem("template_data", "every key has to be a word");
+            None
         }
     }
 

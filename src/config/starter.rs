@@ -72,13 +72,13 @@ pub fn likely_build(root: &Path) -> Option<String> {
                 if depth < DEEPEST && !name.starts_with('.') && name != "node_modules" && name != "target" {
                     folders.push((path, depth + 1));
                 }
-            } else if path.extension().is_some_and(|end| platform_of(&end.to_string_lossy()).is_some()) {
-                if let Ok(relative) = path.strip_prefix(root) {
-                    found.push((
-                        about.modified().unwrap_or(std::time::UNIX_EPOCH),
-                        relative.to_string_lossy().replace('\\', "/"),
-                    ));
-                }
+            } else if path.extension().is_some_and(|end| platform_of(&end.to_string_lossy()).is_some())
+                && let Ok(relative) = path.strip_prefix(root)
+            {
+                found.push((
+                    about.modified().unwrap_or(std::time::UNIX_EPOCH),
+                    relative.to_string_lossy().replace('\\', "/"),
+                ));
             }
         }
     }
@@ -140,7 +140,7 @@ fn run_config(facts: &Facts) -> String {
         "  path: {}   # file, folder or glob",
         quoted(facts.build.as_deref().unwrap_or("build/app.apk"))
     );
-    out.push_str("  # platform: android        # only where the file name does not tell it\n  tags: [\"{branch}\"]\n\nruns:\n  - name: smoke\n");
+    out.push_str("  # platform: android        # only where the file name does not tell it\n  tags: [ci]              # templates such as {branch} work here\n\nruns:\n  - name: smoke\n");
     listed(&mut out, "tests of this project", &facts.tests);
     listed(&mut out, "test plans (use test_plan: instead of test:)", &facts.plans);
     match (first(&facts.tests), first(&facts.plans)) {
@@ -151,7 +151,7 @@ fn run_config(facts: &Facts) -> String {
             let _ = writeln!(out, "    test_plan: {plan}");
         }
         (None, None) => {
-            out.push_str("    test: \"FILL IN\"            # id or name of a test, from the dashboard\n")
+            out.push_str("    test: \"FILL IN\"            # id or name of a test, from the dashboard\n");
         }
     }
     listed(&mut out, "deployment configurations", &facts.deployment_configs);
@@ -160,7 +160,7 @@ fn run_config(facts: &Facts) -> String {
             let _ = writeln!(out, "    deployment_config: {config}");
         }
         None => {
-            out.push_str("    deployment_config: \"FILL IN\"   # id or name of a deployment configuration\n")
+            out.push_str("    deployment_config: \"FILL IN\"   # id or name of a deployment configuration\n");
         }
     }
     out.push_str("\nwait:\n  timeout: 90m             # from the start to the last result, queueing included\n\ngate:\n  fail_on: [failed, error, timeout, blocked, stopped]   # also skipped, \"bugs:high\"\n\nreport:\n  artifacts: failed        # none, failed, all, or globs\n");

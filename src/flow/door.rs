@@ -73,6 +73,10 @@ pub async fn visit(visit: Visit) -> Reason {
         print(&version(args.verbose()));
         return Reason::Passed;
     }
+    if args.command == Some(Command::Schema) {
+        print(if args.results { crate::report::results_schema() } else { config::schema() });
+        return Reason::Passed;
+    }
     let host = Host::detect(&visit.env, &visit.cwd);
     let verbose = args.verbose() || visit.env.is_true("NUNU_VERBOSE") || host.debug_requested();
     let loudness = if args.quiet {
@@ -82,7 +86,7 @@ pub async fn visit(visit: Visit) -> Reason {
     } else {
         Loudness::Normal
     };
-    let log = Log::new(host.console(secrets.clone(), loudness));
+    let log = Log::new(host.console(secrets.clone(), loudness, args.json));
     for name in SECRETS {
         if let Some(value) = visit.env.get(name) {
             mask(&log, &secrets, value.trim());
@@ -101,14 +105,10 @@ pub async fn visit(visit: Visit) -> Reason {
         began,
     };
     if let Err(failure) = parsed {
-        return wrong::tell(&around, failure);
+        return wrong::tell(&around, &failure);
     }
     around.log.debug(format!("nunu-ci {} on {}", env!("CARGO_PKG_VERSION"), around.context.ci));
     match around.args.command {
-        Some(Command::Schema) => {
-            print(if around.args.results { crate::report::results_schema() } else { config::schema() });
-            Reason::Passed
-        }
         Some(Command::Init) => init::init(&around).await,
         _ => planned(around).await,
     }
@@ -129,7 +129,7 @@ async fn planned(around: Surroundings) -> Reason {
             around.log.warn(failure.to_string());
             return Reason::Passed;
         }
-        Err(failure) => return wrong::tell(&around, failure),
+        Err(failure) => return wrong::tell(&around, &failure),
     };
     if let Some(key) = &plan.key {
         use secrecy::ExposeSecret as _;
@@ -154,7 +154,7 @@ async fn planned(around: Surroundings) -> Reason {
         Err(error) => {
             let mut failure = Failure::new(Reason::InvalidInput, error.to_string());
             failure.hints = error.hints();
-            return wrong::tell(&around, failure);
+            return wrong::tell(&around, &failure);
         }
     };
     let api = Api::new(net.clone(), &plan.origin, plan.project_id.as_deref(), &key);
@@ -277,7 +277,7 @@ fn without_key(around: &Surroundings, plan: &Plan) -> Reason {
         failure.reason = Reason::Skipped;
         around.log.warn("no API key arrived, and on-missing-token is skip: nothing was tested");
     }
-    wrong::tell(around, failure)
+    wrong::tell(around, &failure)
 }
 
 fn user_agent(env: &Env) -> String {

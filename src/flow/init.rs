@@ -42,7 +42,7 @@ pub(super) async fn init(around: &Surroundings) -> Reason {
                 let failure = Failure::new(Reason::InvalidInput, format!("cannot write {path}"))
                     .because(&error)
                     .hint("run nunu-ci init in the root of your repository, where you may write");
-                return wrong::tell(around, failure);
+                return wrong::tell(around, &failure);
             }
         }
         next.push(path);

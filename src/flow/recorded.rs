@@ -88,7 +88,7 @@ pub(super) async fn collect(session: &Session, story: &mut Story) -> Result<(), 
 async fn find_by_tag(session: &Session, start: &mut StartRecord) {
     match with_tag(session, &start.tag).await {
         Ok(found) if found.generation == crate::api::Generation::Runs => {
-            start.run_ids = found.ids.into_iter().collect()
+            start.run_ids = found.ids.into_iter().collect();
         }
         Ok(found) => start.job_ids = found.ids.into_iter().collect(),
         Err(error) => session.log.warn(format!("cannot look for runs with the tag {}: {error}", start.tag)),

@@ -61,7 +61,10 @@ mod tests {
             let mut lags: Vec<Duration> = (1..=600)
                 .map(|second| {
                     let end = Duration::from_secs(second);
-                    moments.iter().find(|look| **look >= end).map_or(Duration::MAX, |look| *look - end)
+                    moments
+                        .iter()
+                        .find(|look| **look >= end)
+                        .map_or(Duration::MAX, |look| (*look).checked_sub(end).unwrap())
                 })
                 .collect();
             lags.sort_unstable();

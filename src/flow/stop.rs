@@ -78,7 +78,7 @@ async fn hunt(session: &Session, tags: &[String], deadline: Instant, wait: bool)
                 Ok(Ok(ids)) if !ids.is_empty() => break ids,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => why = error.to_string(),
-                Err(_) => why = "the service did not answer in time".to_owned(),
+                Err(_) => "the service did not answer in time".clone_into(&mut why),
             }
             if !wait || Instant::now() + LOOK_EVERY >= deadline {
                 break Vec::new();

@@ -139,7 +139,7 @@ impl Tracked {
     }
 
     /// Notes why details of the deciding run are missing.
-    pub(super) fn note_unreadable(&mut self, why: Vec<String>) {
+    pub(super) fn note_unreadable(&mut self, why: &[String]) {
         if let Some(attempt) = self.report.attempts.last_mut() {
             attempt.unreadable = (!why.is_empty()).then(|| why.join("; "));
         }

@@ -249,7 +249,7 @@ async fn read_details(
             for why in &trouble {
                 session.log.warn(format!("{}: details are missing: {why}", tracked.name()));
             }
-            tracked.note_unreadable(trouble);
+            tracked.note_unreadable(&trouble);
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use super::door::Surroundings;
 pub(super) type Told = Arc<Mutex<BTreeMap<&'static str, String>>>;
 
 /// Reports `failure` everywhere and gives the reason to exit with.
-pub(super) fn tell(around: &Surroundings, failure: Failure) -> Reason {
+pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
     let reason = failure.reason;
     let command = around.args.command.unwrap_or_default();
     let report = RunReport {

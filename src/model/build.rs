@@ -129,6 +129,7 @@ pub struct BuildSpec {
 /// How the build of this invocation came to be stored; the output `build-status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum BuildOrigin {
     /// Sent by this invocation (or by an earlier attempt of the same CI run).
     Uploaded,
@@ -155,6 +156,7 @@ impl BuildOrigin {
 
 /// A build as reports and starts know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Build {
     /// The service's id, when there is a build.
     pub id: Option<String>,

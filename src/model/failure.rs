@@ -271,9 +271,11 @@ impl Status {
 
 /// An end that is not a verdict: everything a person needs to understand and mend it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Failure {
     /// Stable reason, which fixes the exit code.
     #[serde(rename = "exit_reason")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub reason: Reason,
     /// What failed: lower case, names the thing and the numbers, no final period. May have several lines.
     pub message: String,

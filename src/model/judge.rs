@@ -66,10 +66,10 @@ enum Outcome<'a> {
 }
 
 fn outcome(job: &JobReport) -> Outcome<'_> {
-    if let Some(why) = &job.queue_rejection {
-        if job.attempts.is_empty() {
-            return Outcome::Rejected(why);
-        }
+    if let Some(why) = &job.queue_rejection
+        && job.attempts.is_empty()
+    {
+        return Outcome::Rejected(why);
     }
     if !job.is_completed() {
         return if job.stopped_by_us { Outcome::Stopped } else { Outcome::Unreadable("not finished") };

@@ -47,6 +47,7 @@ pub struct RunReport {
 
 /// Where the job ran and what it tested.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Context {
     /// `github-actions`, `gitlab-ci`, `jenkins`, ... or `none`.
     pub ci: String,
@@ -212,6 +213,7 @@ pub struct Step {
 
 /// One check of a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepItem {
     /// Such as `1a`.
     pub id: String,

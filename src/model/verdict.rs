@@ -83,6 +83,7 @@ pub struct Gate {
 /// How one job stands against the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Standing {
     /// SUCCESS, and no bug gate met.
     Passed,

@@ -15,6 +15,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 const LONGEST: usize = 20_000;
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Results<'a> {
     schema_version: u32,
     tool_version: &'static str,
@@ -39,6 +40,7 @@ struct Results<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Totals {
     tests: usize,
     passed: usize,
@@ -47,6 +49,8 @@ struct Totals {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[expect(clippy::struct_field_names, reason = "the words of the service")]
 struct Job<'a> {
     job_id: &'a str,
     run: &'a str,
@@ -68,6 +72,7 @@ struct Job<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct AttemptEntry<'a> {
     run_id: &'a str,
     url: Option<&'a str>,
@@ -81,6 +86,7 @@ struct AttemptEntry<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PlayerEntry<'a> {
     id: &'a str,
     number: u64,
@@ -93,6 +99,7 @@ struct PlayerEntry<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct StepEntry<'a> {
     number: u64,
     goal: String,
@@ -104,6 +111,7 @@ struct StepEntry<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ArtifactEntry<'a> {
     file_name: &'a str,
     size_bytes: Option<u64>,
@@ -111,6 +119,7 @@ struct ArtifactEntry<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct BugEntry<'a> {
     bug_id: &'a str,
     title: String,
@@ -125,6 +134,7 @@ struct BugEntry<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct StartEntry<'a> {
     run: &'a str,
     device: Option<&'a str>,
@@ -133,6 +143,7 @@ struct StartEntry<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LeftEntry<'a> {
     job_ids: &'a [String],
     tag: Option<&'a str>,
@@ -288,5 +299,29 @@ fn bug_entry<'a>(report: &'a RunReport, judged: &'a JudgedBug) -> BugEntry<'a> {
             .filter_map(|&index| report.jobs.get(index))
             .map(|job| job.job_id.as_str())
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Results;
+
+    /// Writes the schema anew with `NUNU_BLESS=1`, compares it otherwise.
+    #[test]
+    fn the_published_schema_is_the_schema() {
+        let schema = schemars::schema_for!(Results<'static>);
+        let mut fresh = serde_json::to_value(schema).unwrap();
+        fresh["$id"] = "https://raw.githubusercontent.com/OWNER/nunu-ci/main/docs/results.schema.json".into();
+        fresh["title"] = "nunu-ci results.json".into();
+        let fresh = format!("{}\n", serde_json::to_string_pretty(&fresh).unwrap());
+        if option_env!("NUNU_BLESS").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/results.schema.json");
+            std::fs::write(path, &fresh).unwrap();
+            return;
+        }
+        assert!(
+            fresh == super::super::results_schema(),
+            "docs/results.schema.json is not what results.json is: run the test with NUNU_BLESS=1"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! JUnit for GitLab, Jenkins and the usual readers: one suite per job, one test case per step and player.
+//! `JUnit` for GitLab, Jenkins and the usual readers: one suite per job, one test case per step and player.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

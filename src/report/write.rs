@@ -9,7 +9,7 @@ use crate::model::{RunReport, Secrets};
 use super::outputs::{Files, dotenv};
 use super::{gitlab, json, junit, markdown};
 
-/// Writes every report of the results folder; JUnit and `results.json` first. Every text goes through the redactor.
+/// Writes every report of the results folder; `JUnit` and `results.json` first. Every text goes through the redactor.
 ///
 /// # Errors
 /// When the folder or a file cannot be written.

@@ -14,9 +14,10 @@ use crate::model::units;
 /// First wait between two looks; it doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(10);
+/// A completed build that cannot be seen for that long is taken as ready: its completion had a good answer.
+const INVISIBLE: Duration = Duration::from_secs(1);
 
-/// How long a stored build may stay invisible, and how long looking at it may fail, before the job goes on without having seen it.
-const INVISIBLE: Duration = Duration::from_secs(10);
+/// How long looking at a stored build may fail before the job goes on without having seen it.
 const SILENT: Duration = Duration::from_secs(60);
 
 /// What a look at the build says about an unclear `complete`.
@@ -120,8 +121,12 @@ pub(crate) async fn ready(
                 }
             },
             Err(error) if error.is_auth() => return Err(error.failure(Phase::Upload).into()),
-            // The build may not be visible at once; the oldest service never shows it.
-            Err(error) if error.is_not_found() => (error.to_string(), INVISIBLE.min(patience.ready)),
+            // The build may not be visible at once; but old generations of the service never show single builds.
+            Err(error) if error.is_not_found() && began.elapsed() >= INVISIBLE => {
+                log.debug(format!("the service does not show build {build_id}, going on"));
+                return Ok(());
+            }
+            Err(error) if error.is_not_found() => (error.to_string(), patience.ready),
             Err(error) if error.is_transient() => (error.to_string(), SILENT.min(patience.ready)),
             Err(error) => {
                 log.warn(format!("cannot tell whether build {build_id} is ready, going on: {error}"));

@@ -5,4 +5,5 @@
 mod exits;
 mod house;
 mod stage;
+mod story;
 mod upload;
