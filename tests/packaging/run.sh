@@ -144,8 +144,6 @@ composite() {
   fi
   local repo=$work/repo
   mkdir -p "$repo/.github/workflows"
-  cp -r "$action/." "$repo/"
-  cp "$work/game.apk" "$repo/"
   simulate --scenario passed --speed 20
   local good=$url
   simulate --scenario failed --speed 20
@@ -158,8 +156,8 @@ jobs:
     env: { NUNU_API_URL: "$good", NUNU_POLL: 1s }
     steps:
       - id: nunu
-        uses: ./
-        with: { api-token: $KEY, build-path: game.apk, test-id: $TEST, deployment-config-id: $CONFIG }
+        uses: acme/nunu-ci@v1
+        with: { api-token: $KEY, build-path: $work/game.apk, test-id: $TEST, deployment-config-id: $CONFIG }
       - env: { STATUS: "\${{ steps.nunu.outputs.status }}", BUILD: "\${{ steps.nunu.outputs.build-id }}" }
         run: echo "later step sees \$STATUS \$BUILD"
   bad:
@@ -167,7 +165,7 @@ jobs:
     env: { NUNU_API_URL: "$bad", NUNU_POLL: 1s }
     steps:
       - id: nunu
-        uses: ./
+        uses: acme/nunu-ci@v1
         with: { api-token: $KEY, test-id: $TEST, deployment-config-id: $CONFIG }
       - if: failure()
         env: { REASON: "\${{ steps.nunu.outputs.exit-reason }}" }
@@ -176,11 +174,11 @@ jobs:
     runs-on: ubuntu-latest
     env: { NUNU_API_URL: "$good" }
     steps:
-      - uses: ./
-        with: { api-token: nunu_demo_90b1e7f24c6da835_upload, build-path: game.apk, test-id: $TEST, deployment-config-id: $CONFIG }
+      - uses: acme/nunu-ci@v1
+        with: { api-token: nunu_demo_90b1e7f24c6da835_upload, build-path: $work/game.apk, test-id: $TEST, deployment-config-id: $CONFIG }
 YML
   (cd "$repo" && git init -q && git add -A && git -c user.name=t -c user.email=t@example.invalid commit -qm t && git remote add origin https://github.com/acme/game)
-  (cd "$repo" && timeout 120 env -u NUNU_API_URL HOME="$work" "$venv/bin/act" push -P ubuntu-latest=-self-hosted --pull=false --no-cache-server) >"$work/out" 2>&1
+  (cd "$repo" && timeout 120 env -u NUNU_API_URL HOME="$work" "$venv/bin/act" push -P ubuntu-latest=-self-hosted --pull=false --no-cache-server --local-repository "acme/nunu-ci@v1=$action") >"$work/out" 2>&1
   local code=$?
   if [ $code -ne 0 ] && grep -q 'later step sees passed [0-9a-f]' "$work/out" && grep -q 'failure step sees tests-failed' "$work/out" &&
     grep -q 'add project:operate-runs' "$work/out"; then
