@@ -267,7 +267,7 @@ fn a_huge_report_keeps_every_name_within_the_budget() {
     assert!(super::outputs::dotenv(&report, &files()).len() <= 5 * 1024);
 }
 
-/// Counts of a JUnit document, read by a reader of its own.
+/// Counts of a `JUnit` document, read by a reader of its own.
 fn junit_counts(text: &str) -> (usize, usize, usize) {
     let read = quick_junit::Report::deserialize_from_str(text).unwrap();
     (read.tests, read.failures, read.errors)

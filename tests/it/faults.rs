@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use nunu_sim::{Call, DEFAULT_PLAN, Fault, Scenario, Sim};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, tell};
 
 /// Jobs at once; most of their time is waiting.
 const AT_ONCE: usize = 12;
 
-type Cell = (String, Box<dyn Fn() + Send + Sync>);
+type Test = Box<dyn Fn() + Send + Sync>;
+type Cell = (String, Test);
+type Named = (&'static str, fn() -> Fault);
 
 /// Runs all cells and names those that failed.
 fn run(kind: &str, cells: &[Cell]) {
@@ -28,12 +30,12 @@ fn run(kind: &str, cells: &[Cell]) {
             });
         }
     });
-    println!("cells {kind}: {}", cells.len());
+    tell(&format!("cells {kind}: {}", cells.len()));
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{} of {} cells failed:\n{}", failed.len(), cells.len(), failed.join("\n"));
 }
 
-fn faults() -> Vec<(&'static str, fn() -> Fault)> {
+fn faults() -> Vec<Named> {
     vec![
         ("refused", || Fault::refuse(Duration::from_millis(400))),
         ("reset before", Fault::drop_before),
@@ -72,7 +74,7 @@ fn nothing_is_left(stage: &Stage, uploads_too: bool) {
 
 #[test]
 fn one_fault_anywhere_is_survived() {
-    let calls = [
+    let wires = [
         Call::Initiate,
         Call::PutSingle,
         Call::Complete,
@@ -86,23 +88,23 @@ fn one_fault_anywhere_is_survived() {
         Call::RunBugs,
     ];
     let mut cells: Vec<Cell> = Vec::new();
-    for call in calls {
+    for broken in wires {
         for (name, fault) in faults() {
-            let cell = move || {
+            let test = move || {
                 let stage = Stage::new();
-                stage.sim.fault(call, fault().once());
+                stage.sim.fault(broken, fault().once());
                 let ended = stage.quick(&["--build-path", stage.apk(20_000)]);
-                if call == Call::PutSingle && name == "garbage" {
+                if broken == Call::PutSingle && name == "garbage" {
                     // Something between us and storage said 200 and stored nothing; the service notices.
                     ended.is(5, "upload-failed");
                     return nothing_is_left(&stage, true);
                 }
                 ended.is(0, "passed");
                 // A reservation whose id never arrived cannot be cancelled; the service ends it by itself.
-                nothing_is_left(&stage, call != Call::Initiate);
+                nothing_is_left(&stage, broken != Call::Initiate);
                 assert_eq!(stage.sim.effective_starts(), 1);
             };
-            cells.push((format!("{call:?} x {name}"), Box::new(cell)));
+            cells.push((format!("{broken:?} x {name}"), Box::new(test)));
         }
     }
     run("once", &cells);
@@ -113,7 +115,7 @@ fn one_fault_in_parts_and_plans_is_survived() {
     let mut cells: Vec<Cell> = Vec::new();
     for call in [Call::PartUrls, Call::PutPart(1), Call::PutPart(3), Call::Complete] {
         for (name, fault) in faults() {
-            let cell = move || {
+            let test = move || {
                 let stage = Stage::of(Sim::builder().part_size(50_000)).env("NUNU_MULTIPART", "always");
                 stage.sim.fault(call, fault().once());
                 let ended = stage.run(&["upload", "--build-path", stage.apk(140_000)]);
@@ -124,12 +126,12 @@ fn one_fault_in_parts_and_plans_is_survived() {
                 );
                 nothing_is_left(&stage, true);
             };
-            cells.push((format!("{call:?} x {name}"), Box::new(cell)));
+            cells.push((format!("{call:?} x {name}"), Box::new(test)));
         }
     }
     for call in [Call::StartPlan, Call::ListJobs, Call::GetRun] {
         for (name, fault) in faults() {
-            let cell = move || {
+            let test = move || {
                 let stage = Stage::new();
                 stage.sim.fault(call, fault().skip(u32::from(call == Call::ListJobs)).once());
                 let args = [
@@ -142,7 +144,7 @@ fn one_fault_in_parts_and_plans_is_survived() {
                 stage.run(&args).is(0, "passed");
                 nothing_is_left(&stage, true);
             };
-            cells.push((format!("plan: {call:?} x {name}"), Box::new(cell)));
+            cells.push((format!("plan: {call:?} x {name}"), Box::new(test)));
         }
     }
     run("parts and plans", &cells);
@@ -152,7 +154,7 @@ fn one_fault_in_parts_and_plans_is_survived() {
 fn a_fault_that_lasts_ends_in_our_deadline_with_nothing_running() {
     let mut cells: Vec<Cell> = Vec::new();
     for (name, fault) in faults().into_iter().chain([("stall", Fault::stall as fn() -> Fault)]) {
-        let cell = move || {
+        let test = move || {
             let stage = Stage::of(Sim::builder().scenario(Scenario::endless()));
             stage.sim.fault(Call::GetJob, fault().forever());
             stage.sim.fault(Call::GetRun, fault().forever());
@@ -161,7 +163,7 @@ fn a_fault_that_lasts_ends_in_our_deadline_with_nothing_running() {
         };
         // A refused host cannot be asked to stop anything either; see the test below.
         if name != "refused" {
-            cells.push((format!("polling x {name}"), Box::new(cell)));
+            cells.push((format!("polling x {name}"), Box::new(test)));
         }
     }
     run("until the deadline", &cells);
@@ -181,24 +183,25 @@ fn what_could_not_be_stopped_is_named() {
 
 #[test]
 fn hostile_replies_end_in_bounded_memory() {
-    let cells: [(&str, Call, fn() -> Fault); 5] = [
+    type Hostile = (&'static str, Call, fn() -> Fault);
+    let hostile: [Hostile; 5] = [
         ("2 GB reply", Call::GetRun, || Fault::huge_body(2_000_000_000)),
         ("endless reply", Call::RunBugs, Fault::endless_body),
         ("deep JSON", Call::GetRun, || Fault::deep_json(100_000)),
         ("a million steps", Call::GetRun, || Fault::many_steps(100_000)),
         ("10 MB title", Call::RunBugs, || Fault::long_title(10_000_000)),
     ];
-    let cells: Vec<Cell> = cells
+    let cells: Vec<Cell> = hostile
         .into_iter()
         .map(|(name, call, fault)| {
-            let cell = move || {
+            let test = move || {
                 let stage = Stage::new();
                 stage.sim.fault(call, fault().times(3));
                 let ended = stage.quick(&[]);
                 assert!([0, 1, 7].contains(&ended.code), "{}", ended.log());
                 assert!(stage.read("nunu-results/summary.md").len() < 950_000);
             };
-            (name.to_owned(), Box::new(cell) as Box<dyn Fn() + Send + Sync>)
+            (name.to_owned(), Box::new(test) as Test)
         })
         .collect();
     run("hostile", &cells);

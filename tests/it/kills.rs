@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nunu_sim::{DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Scenario, Sim};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, tell};
 
 /// Seeds in a normal run; `NUNU_KILL_SEEDS` at build time asks for more.
 const SEEDS: u64 = 48;
@@ -25,7 +25,7 @@ fn once(seed: u64) {
             .throttle(nunu_sim::Host::Storage, 2_000_000)
             .part_size(100_000),
     )
-    .env("NUNU_MULTIPART", if seed % 2 == 0 { "always" } else { "never" });
+    .env("NUNU_MULTIPART", if seed.is_multiple_of(2) { "always" } else { "never" });
     let build = stage.apk(700_000);
     let args = [
         "run",
@@ -74,7 +74,7 @@ fn signals_at_random_moments_leave_nothing_behind() {
             scope.spawn(move || (0..seeds).filter(|seed| seed % AT_ONCE == lane).for_each(once));
         }
     });
-    println!("seeds: {seeds}");
+    tell(&format!("seeds: {seeds}"));
 }
 
 #[test]
