@@ -37,6 +37,10 @@ flags="$flags$separator--remap-path-prefix=$(rustc --print sysroot)=rust"
 case $target in
     *-linux-gnu | *-windows-msvc) flags="$flags$separator-Ctarget-feature=+crt-static" ;;
 esac
+# Compact relocations and one copy of equal functions; Rust's own linker on Linux x64 knows both.
+case $target in
+    x86_64-*-linux-gnu) flags="$flags$separator-Clink-arg=-Wl,--pack-dyn-relocs=relr$separator-Clink-arg=-Wl,--icf=all" ;;
+esac
 CARGO_ENCODED_RUSTFLAGS=$flags cargo build --release --locked --bin nunu-ci --target "$target"
 
 built=${CARGO_TARGET_DIR:-target}/$target/release/nunu-ci

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
+import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Tools that come from registries, at versions that were seen to work.
@@ -174,10 +174,12 @@ def find_jobs(reply):
 
 
 def build(folder, size=300_000, name="game.apk"):
-    """A file that passes for a build."""
+    """A file that passes for an Android build."""
     path = folder / name
-    with path.open("wb") as file:
-        file.write(b"PK\x03\x04" + os.urandom(size))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("AndroidManifest.xml", b"\x03\x00\x08\x00")
+        archive.writestr("assets/data", os.urandom(size))
     return path
 
 
