@@ -7,7 +7,8 @@ import subprocess
 
 from stage import build, ensure, run
 
-READ_ONLY = "nunu_demo_read_only"
+# A key of the simulator that may look, but neither upload nor start.
+READ_ONLY_KEY = "nunu_demo_2a6e4d90c1f7b358_readonly"
 
 GREEN = r"""
 on: push
@@ -155,5 +156,10 @@ def check(stage):
         code, said = act(stage, repository(stage, RED, service), "nunu_wrong_key_123456")
         ensure(code != 0 and "Invalid API key" in said, f"no word of the wrong key:\n{said[-3000:]}")
         ensure("after the failure 3 api-key-invalid" in said, f"exit code 3:\n{said[-3000:]}")
-    return "3 workflows, 5 jobs: inputs, variables, outputs, two commands, a red matrix, a wrong key"
+        code, said = act(stage, repository(stage, RED, service), READ_ONLY_KEY)
+        for permission in ("project:manage-build-storage", "project:operate-runs"):
+            ensure(f"API key missing required permission: {permission}" in said, f"no word of {permission}:\n{said[-3000:]}")
+        ensure(code != 0 and "after the failure 3 permission-missing" in said, f"exit code 3:\n{said[-3000:]}")
+        ensure(not service.jobs(), "a key without permission started something")
+    return "4 workflows, 9 jobs: inputs, variables, outputs, two commands, a red matrix, a wrong key, missing permissions"
 

@@ -78,6 +78,17 @@ class Stage:
             return found
         raise Skipped(f"{name} is not installed and could not be")
 
+    def debian(self, programs):
+        """Makes sure that programs of Debian packages are there; root may install them."""
+        missing = {program: package for program, package in programs.items() if not shutil.which(program)}
+        if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+            env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            for words in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *set(missing.values())]):
+                subprocess.run(["apt-get", *words], env=env, capture_output=True, check=False)
+        missing = [program for program in missing if not shutil.which(program)]
+        if missing:
+            raise Skipped(f"{', '.join(missing)} not installed, and not to be had here")
+
     def _install(self):
         if (self.tools / "installed").exists():
             return
