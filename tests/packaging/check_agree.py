@@ -19,6 +19,8 @@ def block(text, name):
 def check(stage):
     action = (ROOT / "action.yml").read_text()
     readme = (ROOT / "README.md").read_text()
+    migration = ROOT / "docs" / "migration.md"
+    documents = readme + (migration.read_text() if migration.exists() else "")
     code, said = run([stage.binary, "--help"])
     ensure(code == 0, f"--help ended with {code}")
     flags = set(re.findall(r"^\s+(?:-\w, )?--([a-z0-9-]+)", said, re.MULTILINE)) - FLAGS_ONLY
@@ -29,7 +31,7 @@ def check(stage):
             variable = "NUNU_" + name.upper().replace("-", "_")
             ensure(re.search(rf"^\s+{variable}: \$\{{\{{ inputs\.{name} \|\| .*env\.{variable}\b.* \}}\}}$", step, re.MULTILINE),
                    f"the input {name} does not reach the program as {variable} in one of the two run steps")
-    ensure("default:" not in action, "action.yml sets a default that the run config could not change")
+    ensure(not re.search(r"^\s+default:", action, re.MULTILINE), "action.yml sets a default that the run config could not change")
     outputs = block(action, "outputs")
     for name in outputs:
         ensure(f"${{{{ steps.unix.outputs.{name} || steps.windows.outputs.{name} }}}}" in action, f"output {name} is not wired")
@@ -37,7 +39,7 @@ def check(stage):
     written = outputs_of_the_program(stage)
     ensure(written <= set(outputs), f"outputs that action.yml does not have: {written - set(outputs)}")
     for name in (*inputs, *outputs):
-        ensure(f"`{name}`" in readme, f"the README does not mention `{name}`")
+        ensure(f"`{name}`" in documents, f"neither the README nor docs/migration.md mentions `{name}`")
     version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
     code, said = run([stage.binary, "--version"])
     ensure(said.strip() == f"nunu-ci {version}", f"the program calls itself {said.strip()}, Cargo.toml says {version}")

@@ -39,16 +39,16 @@ def main():
         began = time.monotonic()
         try:
             said = importlib.import_module(f"check_{name}").check(stage)
-            print(f"packaging {name}: ok, {said} ({time.monotonic() - began:.1f} s)", flush=True)
+            print(f"ok   packaging, {name}: {said} ({time.monotonic() - began:.1f} s)", flush=True)
             passed += 1
         except Skipped as reason:
-            print(f"packaging {name}: SKIPPED, {reason}", flush=True)
+            print(f"skip packaging, {name}: {reason}", flush=True)
             skipped += 1
         except Failed as reason:
-            print(f"packaging {name}: FAILED, {reason}", flush=True)
+            print(f"FAIL packaging, {name}: {reason}", flush=True)
             failed += 1
         except Exception:  # noqa: BLE001 - a broken check is a failed check, and the others still run
-            print(f"packaging {name}: FAILED\n{traceback.format_exc()}", flush=True)
+            print(f"FAIL packaging, {name}\n{traceback.format_exc()}", flush=True)
             failed += 1
         finally:
             stage.close()
