@@ -1,11 +1,11 @@
-//! A range of the build as the body of a PUT: read in slices on the blocking pool, one slice ahead, into buffers that are used again.
-//! Memory is the number of workers times three slices, whatever the size of a part.
+//! A range of the build as the body of a PUT: read in slices on the blocking pool, a little ahead, into buffers that are used again.
+//! Memory is the number of workers times some slices, whatever the size of a part.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 
 use super::error::UploadError;
 use super::hash::Running;
@@ -13,6 +13,8 @@ use super::source::Content;
 
 /// Bytes read and sent at a time.
 const SLICE: usize = 256 * 1024;
+/// Slices that wait to be sent.
+const AHEAD: usize = 2;
 
 /// Buffers that nobody uses at the moment.
 #[derive(Debug, Clone, Default)]
@@ -60,37 +62,41 @@ pub(crate) struct Range {
 
 impl Range {
     /// The bytes in slices. An error of ours travels inside the `io::Error`; [`cause`] takes it out again.
+    ///
+    /// One thread of the blocking pool reads ahead as far as [`AHEAD`] allows, in order, so that neither the disk nor the digest waits for
+    /// the network to ask; it ends when nobody listens any more.
     pub(crate) fn stream(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
-        // The next slice is read while this one is sent, and never two at a time, so that the digest sees them in order.
-        let first = self.read(0);
-        stream::unfold((self, first, 0), |(range, pending, at)| async move {
-            let slice = match pending?.await {
-                Ok(slice) => slice,
-                Err(_) => Err(std::io::Error::other("the read was cancelled")),
-            };
-            let next = at + SLICE as u64;
-            let ahead = if slice.is_ok() { range.read(next) } else { None };
-            Some((slice, (range, ahead, next)))
-        })
+        let (slices, arrived) = mpsc::channel(AHEAD);
+        tokio::task::spawn_blocking(move || {
+            let mut at = 0;
+            while at < self.len {
+                let slice = self.read(at);
+                let failed = slice.is_err();
+                if slices.blocking_send(slice).is_err() || failed {
+                    return;
+                }
+                at += SLICE as u64;
+            }
+        });
+        stream::unfold(
+            arrived,
+            |mut arrived| async move { arrived.recv().await.map(|slice| (slice, arrived)) },
+        )
     }
 
-    /// Begins to read the slice at `at` of the range, if there is one.
-    fn read(&self, at: u64) -> Option<JoinHandle<std::io::Result<Bytes>>> {
-        let left = self.len.checked_sub(at).filter(|left| *left > 0)?;
-        let len = usize::try_from(left.min(SLICE as u64)).unwrap_or(SLICE);
-        let Self { content, pool, digest, .. } = self.clone();
+    /// Reads the slice at `at` of the range. Blocks.
+    fn read(&self, at: u64) -> std::io::Result<Bytes> {
+        let len = usize::try_from((self.len - at).min(SLICE as u64)).unwrap_or(SLICE);
         let offset = self.offset + at;
-        Some(tokio::task::spawn_blocking(move || {
-            let mut slice = Slice { buffer: pool.take(), len, pool };
-            let Some(buffer) = slice.buffer.get_mut(..len) else {
-                return Err(std::io::ErrorKind::OutOfMemory.into());
-            };
-            content.read_exact_at(buffer, offset).map_err(std::io::Error::other)?;
-            if let Some(digest) = digest {
-                digest.see(offset, buffer);
-            }
-            Ok(Bytes::from_owner(slice))
-        }))
+        let mut slice = Slice { buffer: self.pool.take(), len, pool: self.pool.clone() };
+        let Some(buffer) = slice.buffer.get_mut(..len) else {
+            return Err(std::io::ErrorKind::OutOfMemory.into());
+        };
+        self.content.read_exact_at(buffer, offset).map_err(std::io::Error::other)?;
+        if let Some(digest) = &self.digest {
+            digest.see(offset, buffer);
+        }
+        Ok(Bytes::from_owner(slice))
     }
 }
 

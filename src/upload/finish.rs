@@ -17,6 +17,9 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// A completed build that cannot be seen for that long is taken as ready: its completion had a good answer.
 const INVISIBLE: Duration = Duration::from_secs(1);
 
+/// How long looking at a stored build may fail before the job goes on without having seen it.
+const SILENT: Duration = Duration::from_secs(60);
+
 /// What a look at the build says about an unclear `complete`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Settled {
@@ -71,6 +74,8 @@ pub(crate) async fn complete(
             Ok(Settled::Unknown) if unclear => return Ok(()),
             Ok(Settled::Open) if !error.is_upload_gone() || unclear => {}
             Err(look) if look.is_transient() => {}
+            // The oldest service shows no builds; completing once more tells there.
+            Err(look) if look.is_not_found() && !error.is_upload_gone() => {}
             _ => return Err(refused(&error)),
         }
         if began.elapsed() + wait > patience.complete {
@@ -103,7 +108,7 @@ pub(crate) async fn ready(
     let mut wait = FIRST;
     let mut told = false;
     loop {
-        let status = match api.once().build(build_id).await {
+        let (status, limit) = match api.once().build(build_id).await {
             Ok(build) => match build.readiness() {
                 BuildReadiness::Ready => return Ok(()),
                 BuildReadiness::Unknown => {
@@ -111,7 +116,9 @@ pub(crate) async fn ready(
                     return Ok(());
                 }
                 BuildReadiness::Bad => return Err(bad(&build)),
-                BuildReadiness::Pending => "the service is still getting it ready".to_owned(),
+                BuildReadiness::Pending => {
+                    ("the service is still getting it ready".to_owned(), patience.ready)
+                }
             },
             Err(error) if error.is_auth() => return Err(error.failure(Phase::Upload).into()),
             // The build may not be visible at once; but old generations of the service never show single builds.
@@ -119,15 +126,16 @@ pub(crate) async fn ready(
                 log.debug(format!("the service does not show build {build_id}, going on"));
                 return Ok(());
             }
-            Err(error) if error.is_transient() || error.is_not_found() => error.to_string(),
+            Err(error) if error.is_not_found() => (error.to_string(), patience.ready),
+            Err(error) if error.is_transient() => (error.to_string(), SILENT.min(patience.ready)),
             Err(error) => {
                 log.warn(format!("cannot tell whether build {build_id} is ready, going on: {error}"));
                 return Ok(());
             }
         };
-        if began.elapsed() + wait > patience.ready {
+        if began.elapsed() + wait > limit {
             log.warn(format!(
-                "build {build_id} is not ready after {}, going on: {status}",
+                "cannot tell that build {build_id} is ready after {}, going on: {status}",
                 units::duration(began.elapsed())
             ));
             return Ok(());

@@ -105,6 +105,9 @@ impl Trouble {
                     failure.causes.insert(0, failure.message);
                     failure.message = format!("{what} failed after {tries}");
                 }
+                if error.is_upload_gone() {
+                    failure.hints = vec![GONE.to_owned()];
+                }
                 failure.into()
             }
             Self::NoUrl => failed(Reason::UploadFailed)
@@ -119,15 +122,15 @@ impl Trouble {
     }
 }
 
+/// What to do about an upload that the service does not know any more.
+const GONE: &str = "the service has dropped the upload: set upload-timeout to more minutes for a slow line";
+
 /// The next actions; where storage's own errors know none, the reason lies on the service's side.
 fn hints(error: &StorageError) -> Vec<String> {
     let mut hints = error.hints();
     match error {
         StorageError::Gone(_) => {
-            hints.push(
-                "the service has dropped the upload: set upload-timeout to more minutes for a slow line"
-                    .to_owned(),
-            );
+            hints.push(GONE.to_owned());
         }
         _ if hints.is_empty() => {
             hints.push(

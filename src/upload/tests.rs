@@ -287,6 +287,14 @@ async fn waits_until_the_build_is_ready_but_not_for_what_it_does_not_know() {
 }
 
 #[tokio::test]
+async fn a_service_that_shows_no_builds_does_not_block() {
+    let stage = Stage::set(2 * PART, Multipart::Always).await;
+    stage.service.fault("GET /builds/build-000", usize::MAX, Act::Answer(404, r#"{"error":"not found"}"#));
+    stage.service.fault("POST /builds/upload/complete", 1, Act::Cut(0));
+    assert_eq!(stage.send().await.unwrap().id.as_deref(), Some("build-000"));
+}
+
+#[tokio::test]
 async fn a_stored_build_is_not_sent_again() {
     let mut stage = Stage::set(PART, Multipart::Auto).await;
     stage.send().await.unwrap();
