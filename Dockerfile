@@ -1,26 +1,24 @@
 # Two images, both made of the build context alone: no base image is pulled.
 #
 #     sh dist/image-context.sh CONTEXT        # binary, CA roots and a small Debian userland
-#     docker build -f Dockerfile --target minimal -t nunu-ci:0.1.0-scratch CONTEXT
 #     docker build -f Dockerfile -t nunu-ci:0.1.0 CONTEXT
+#     docker build -f Dockerfile --target scratch -t nunu-ci:0.1.0-scratch CONTEXT
 
-# For `docker run` and container actions: the program is the image.
-FROM scratch AS minimal
+FROM scratch AS base
 LABEL org.opencontainers.image.title="nunu-ci" \
       org.opencontainers.image.description="Upload a build to nunu.ai, run AI play-tests on real devices, and fail the CI job honestly." \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY common/ /
+
+# For `docker run` and container actions: the program is the image.
+FROM base AS scratch
 COPY nunu-ci /nunu-ci
 ENTRYPOINT ["/nunu-ci"]
 
 # The default, for GitLab CI and Jenkins' `docker.image().inside`: they bring their own commands, so there is no entrypoint. Works as
 # any user, without HOME, with a read-only root.
-FROM scratch
-LABEL org.opencontainers.image.title="nunu-ci" \
-      org.opencontainers.image.description="Upload a build to nunu.ai, run AI play-tests on real devices, and fail the CI job honestly." \
-      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+FROM base AS default
 COPY rootfs/ /
-COPY common/ /
 COPY nunu-ci /usr/local/bin/nunu-ci
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 CMD ["/bin/sh"]

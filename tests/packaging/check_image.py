@@ -58,7 +58,7 @@ def check(stage):
     code, said = run(["sh", ROOT / "dist/image-context.sh", context, stage.static_binary()])
     ensure(code == 0, f"no context: {said}")
     engine.build(context, "nunu-ci:default")
-    engine.build(context, "nunu-ci:scratch", "--target", "minimal")
+    engine.build(context, "nunu-ci:scratch", "--target", "scratch")
     code, said = engine.run("nunu-ci:default", "true")
     if code != 0 and "permitted" in said:
         raise Skipped(f"containers cannot be started here: {said.strip()[-200:]}")
