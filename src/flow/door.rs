@@ -207,7 +207,13 @@ async fn run(mut session: Session) -> Reason {
         return failure.reason;
     }
     let recorder = session.plan.report.dir.join("diagnostics.jsonl");
-    if let Err(error) = session.net.recorder().open(&recorder) {
+    // A wait goes on with the story that a start began.
+    let opened = if session.plan.command == Command::Wait {
+        session.net.recorder().append(&recorder)
+    } else {
+        session.net.recorder().open(&recorder)
+    };
+    if let Err(error) = opened {
         session.log.warn(format!("cannot write {}: {error}", recorder.display()));
     }
     warn_of_limits(&session, &mut story);
@@ -247,6 +253,12 @@ fn warn_of_limits(session: &Session, story: &mut Story) {
 }
 
 async fn stop(session: &Session) -> Reason {
+    let recorder = session.plan.report.dir.join("diagnostics.jsonl");
+    if recorder.is_file()
+        && let Err(error) = session.net.recorder().append(&recorder)
+    {
+        session.log.debug(format!("cannot write {}: {error}", recorder.display()));
+    }
     match recorded::stop(session).await {
         Ok(()) => Reason::Passed,
         Err(failure) if session.plan.best_effort => {

@@ -2,18 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::Instant;
-
+use crate::api::{ApiError, Generation, Phase, StopReply, UploadHandle};
 use crate::model::{Failure, Reason};
 
 use super::session::Session;
 use super::start::{tracked, with_tag};
 use super::state::{Record, Standing, StartRecord, What};
-use super::stop::{job_ids_with, stop_jobs};
+use super::stop::job_ids_with;
 use super::story::Story;
-
-/// How long `stop` may take in all; the GitHub runner gives a cancelled job five minutes, other hosts less.
-const STOP_BUDGET: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Which records a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +83,7 @@ pub(super) async fn collect(session: &Session, story: &mut Story) -> Result<(), 
 /// A start whose answer never came: its tag tells what became of it.
 async fn find_by_tag(session: &Session, start: &mut StartRecord) {
     match with_tag(session, &start.tag).await {
-        Ok(found) if found.generation == crate::api::Generation::Runs => {
+        Ok(found) if found.generation == Generation::Runs => {
             start.run_ids = found.ids.into_iter().collect();
         }
         Ok(found) => start.job_ids = found.ids.into_iter().collect(),
@@ -116,9 +112,8 @@ impl Story {
 /// When something could not be stopped.
 pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
     let which = if session.plan.best_effort { Which::Unclosed } else { Which::Unfinished };
-    let deadline = Instant::now() + STOP_BUDGET;
     let mut ids: BTreeSet<String> = session.plan.job_ids.iter().cloned().collect();
-    let mut trouble: Vec<String> = Vec::new();
+    let mut trouble = Trouble::default();
     let mut done: BTreeSet<String> = BTreeSet::new();
     let named = !ids.is_empty();
     for record in if named { Vec::new() } else { records(session, which)? } {
@@ -127,14 +122,16 @@ pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
                 Ok(()) => {
                     done.insert(record.id.clone());
                 }
-                Err(why) => trouble.push(why),
+                Err(error) => {
+                    trouble.met(&error, &format!("could not cancel the upload of record {}", record.id))
+                }
             },
             What::Start(start) => {
                 if start.job_ids.is_empty() && start.run_ids.is_empty() {
                     match job_ids_with(session, &start.tag).await {
                         Ok(found) => ids.extend(found),
                         Err(error) => {
-                            trouble.push(format!("cannot look for runs with the tag {}: {error}", start.tag));
+                            trouble.met(&error, &format!("cannot look for runs with the tag {}", start.tag));
                             continue;
                         }
                     }
@@ -149,7 +146,8 @@ pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
         }
     }
     let ids: Vec<String> = ids.into_iter().collect();
-    match stop_jobs(session, &ids, deadline).await {
+    let reply = if ids.is_empty() { Ok(StopReply::default()) } else { session.api.urgent().stop(&ids).await };
+    match reply {
         Ok(reply) => {
             if !reply.stopped.is_empty() {
                 session.log.info(format!("stopped {}", reply.stopped.join(", ")));
@@ -157,34 +155,57 @@ pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
             if !reply.already_done.is_empty() {
                 session.log.info(format!("already finished: {}", reply.already_done.join(", ")));
             }
-            trouble.extend(reply.failed.into_iter().map(|(id, why)| format!("could not stop {id}: {why}")));
+            for (id, why) in reply.failed {
+                trouble.lines.push(format!("could not stop {id}: {why}"));
+            }
         }
-        Err(why) => trouble.push(format!("could not stop {}: {why}", ids.join(", "))),
+        Err(error) => trouble.met(&error, &format!("could not stop {}", ids.join(", "))),
     }
-    if trouble.is_empty() {
+    if trouble.lines.is_empty() {
         if ids.is_empty() && done.is_empty() {
             session.log.info("nothing to stop");
         }
         session.mark(&done, Standing::Done);
         return Ok(());
     }
-    let mut failure = Failure::new(Reason::ServiceError, "not everything could be stopped");
-    failure.causes = trouble;
-    Err(failure.hint("run nunu-ci stop again, or stop the jobs on the dashboard; the service ends a run by itself after 5.5 hours"))
+    Err(trouble.failure())
 }
 
-async fn cancel_upload(session: &Session, record: &Record) -> Result<(), String> {
+/// What could not be done, and the first error of the service on the way: it decides the reason.
+#[derive(Default)]
+struct Trouble {
+    lines: Vec<String>,
+    first: Option<Failure>,
+}
+
+impl Trouble {
+    fn met(&mut self, error: &ApiError, what: &str) {
+        self.lines.push(format!("{what}: {error}"));
+        self.first.get_or_insert_with(|| error.failure(Phase::Stop));
+    }
+
+    fn failure(self) -> Failure {
+        let (reason, hints) =
+            self.first.map_or((Reason::ServiceError, Vec::new()), |first| (first.reason, first.hints));
+        let failure =
+            Failure { causes: self.lines, hints, ..Failure::new(reason, "not everything could be stopped") };
+        failure.hint(
+            "run nunu-ci stop again, or stop the jobs on the dashboard; the service ends a run by itself after 5.5 hours",
+        )
+    }
+}
+
+async fn cancel_upload(session: &Session, record: &Record) -> Result<(), ApiError> {
     let What::Upload { build_id, object_key, upload_id } = &record.what else { return Ok(()) };
-    let handle = crate::api::UploadHandle {
+    if let Some(secret) = upload_id {
+        session.net.secret(secret);
+    }
+    let handle = UploadHandle {
         build_id: build_id.clone(),
         object_key: object_key.clone(),
         upload_id: upload_id.clone().map(Into::into),
     };
-    match session.api.urgent().cancel_upload(&handle).await {
-        Ok(()) => {
-            session.log.info(format!("cancelled the unfinished upload of build {build_id}"));
-            Ok(())
-        }
-        Err(error) => Err(format!("could not cancel the upload of build {build_id}: {error}")),
-    }
+    session.api.urgent().cancel_upload(&handle).await?;
+    session.log.info(format!("cancelled the unfinished upload of build {build_id}"));
+    Ok(())
 }

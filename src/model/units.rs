@@ -48,12 +48,13 @@ fn two(big: u64, big_unit: &str, small: u64, small_unit: &str) -> String {
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KB", "MB", "GB", "TB", "PB"];
     let mut unit = 0;
-    // Tenths keep the arithmetic exact for every u64.
-    let mut tenths = u128::from(count) * 10;
-    while tenths >= 9_995 && unit + 1 < UNITS.len() {
-        tenths = tenths.div_ceil(1000).max(tenths / 1000);
+    let mut scale: u128 = 1;
+    // One rounding, at the end: the number shown is the nearest tenth.
+    while (u128::from(count) * 10 + scale / 2) / scale >= 10_000 && unit + 1 < UNITS.len() {
+        scale *= 1000;
         unit += 1;
     }
+    let tenths = (u128::from(count) * 10 + scale / 2) / scale;
     if unit == 0 { format!("{count} B") } else { format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]) }
 }
 
@@ -92,9 +93,15 @@ mod tests {
 
     #[test]
     fn shows_bytes_in_decimal_units() {
-        for (count, want) in
-            [(0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (1_500_000_000, "1.5 GB"), (3_000_000, "3.0 MB")]
-        {
+        for (count, want) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 KB"),
+            (1_500_000_000, "1.5 GB"),
+            (3_000_000, "3.0 MB"),
+            (10_737_418_240, "10.7 GB"),
+            (999_960, "1.0 MB"),
+        ] {
             assert_eq!(bytes(count), want);
         }
         assert!(bytes(u64::MAX).ends_with("PB"));

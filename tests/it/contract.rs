@@ -1,0 +1,128 @@
+//! What users read agrees with what the program does: README, action.yml, docs and the code.
+
+use std::fs;
+use std::path::Path;
+
+use nunu_ci::config::SETTINGS;
+use nunu_ci::model::Reason;
+
+use crate::stage::Stage;
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// Values of the first column of the table between two marks, without code marks.
+fn column(text: &str, mark: &str) -> Vec<String> {
+    let begin = text.find(&format!("<!-- {mark} -->")).unwrap();
+    let end = text.find(&format!("<!-- /{mark} -->")).unwrap();
+    text[begin..end]
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('`').nth(1).unwrap().to_owned())
+        .collect()
+}
+
+/// Keys one level below a top-level key of a YAML file.
+fn keys_below(text: &str, top: &str) -> Vec<String> {
+    text.lines()
+        .skip_while(|line| *line != format!("{top}:"))
+        .skip(1)
+        .take_while(|line| line.starts_with(' ') || line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .map(|line| line.trim().trim_end_matches(':').to_owned())
+        .collect()
+}
+
+#[test]
+fn readme_and_action_know_every_setting() {
+    let (readme, action) = (read("README.md"), read("action.yml"));
+    let mut flags: Vec<String> =
+        SETTINGS.iter().filter(|setting| setting.has_flag()).map(|setting| setting.name.to_owned()).collect();
+    flags.insert(0, "api-token".to_owned());
+    assert_eq!(column(&readme, "settings"), flags);
+    let mut inputs = keys_below(&action, "inputs");
+    inputs.retain(|input| input != "file");
+    assert_eq!(inputs, flags);
+    for flag in &flags {
+        let variable = format!("NUNU_{}", flag.to_ascii_uppercase().replace('-', "_"));
+        let line = format!("{variable}: ${{{{ inputs.{flag} || env.{variable} }}}}");
+        assert!(action.matches(&line).count() >= 2, "{line} is not in both run steps");
+    }
+    for setting in SETTINGS.iter().filter(|setting| !setting.has_flag()) {
+        assert!(
+            readme.contains(&format!("| `{}` | `{}` |", setting.key.unwrap(), setting.variable())),
+            "{}",
+            setting.name
+        );
+    }
+}
+
+#[test]
+fn action_outputs_are_the_outputs() {
+    let stage = Stage::new();
+    let build = stage.apk(1000);
+    let plan = [
+        "run",
+        "--build-path",
+        build,
+        "--test-plan-id",
+        nunu_sim::DEFAULT_PLAN,
+        "--deployment-config-id",
+        nunu_sim::DEFAULT_DEPLOYMENT_CONFIG,
+    ];
+    let ended = stage.run(&plan);
+    ended.is(0, "passed");
+    let mut written: Vec<&str> = ended.outputs.keys().map(String::as_str).collect();
+    let (readme, action) =
+        (column(&read("README.md"), "outputs"), keys_below(&read("action.yml"), "outputs"));
+    assert_eq!(readme, action);
+    let mut known: Vec<&str> = action.iter().map(String::as_str).collect();
+    known.sort_unstable();
+    written.sort_unstable();
+    assert_eq!(written, known, "every output is written when everything is known");
+}
+
+#[test]
+fn every_reason_is_in_the_readme_and_has_a_page() {
+    let (readme, errors) = (read("README.md"), read("docs/errors.md"));
+    for reason in Reason::ALL {
+        assert!(readme.contains(&format!("`{reason}`")), "{reason} is not in the README");
+        let page =
+            errors.split("\n## ").find(|page| page.starts_with(&format!("`{reason}`"))).unwrap_or_default();
+        assert!(
+            page.contains("Exit code") && page.contains(&reason.exit_code().to_string()),
+            "{reason} has no page"
+        );
+    }
+}
+
+#[test]
+fn the_schema_names_every_key() {
+    let schema: serde_json::Value = serde_json::from_str(&read("docs/nunu-ci.schema.json")).unwrap();
+    for setting in SETTINGS {
+        let Some(key) = setting.key else { continue };
+        let pointer = match key.split_once("[].") {
+            Some((list, word)) => format!("/properties/{list}/items/properties/{word}"),
+            None => format!("/properties/{}", key.replace('.', "/properties/")),
+        };
+        assert!(schema.pointer(&pointer).is_some(), "{key} is not in the schema");
+    }
+}
+
+#[test]
+fn versions_agree() {
+    let version = env!("CARGO_PKG_VERSION");
+    for file in ["README.md", "templates/nunu-run.yml", "examples/Jenkinsfile", "examples/gitlab-ci.yml"] {
+        for (at, _) in read(file).match_indices("ghcr.io/OWNER/nunu-ci:") {
+            assert!(
+                read(file)[at..].starts_with(&format!("ghcr.io/OWNER/nunu-ci:{version}")),
+                "{file} names another version"
+            );
+        }
+    }
+    let help = Stage::new().run(&["--help"]).stdout;
+    for setting in SETTINGS.iter().filter(|setting| setting.has_flag()) {
+        assert!(help.contains(&format!("--{}", setting.name)), "--help does not show {}", setting.name);
+    }
+}
