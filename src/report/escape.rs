@@ -15,7 +15,8 @@ pub(super) fn inline(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             // What begins a mention, a reference, an autolink or markup.
-            '@' => out.push_str("&#64;"),
+            // Entities become characters before mentions and mail addresses are looked for, so a joint breaks these two.
+            '@' => out.push_str("@\u{200b}"),
             ':' if letters.peek() == Some(&'/') => out.push_str("&#58;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' | '^' | '=' | '{' | '}' => {
                 out.push('\\');
@@ -151,7 +152,7 @@ mod tests {
     fn markup_links_and_mentions_are_inert() {
         assert_eq!(
             inline("<img src=x> **b** [a](https://x) @team #1"),
-            "&lt;img src\\=x&gt; \\*\\*b\\*\\* \\[a\\](https&#58;//x) &#64;team \\#1"
+            "&lt;img src\\=x&gt; \\*\\*b\\*\\* \\[a\\](https&#58;//x) @\u{200b}team \\#1"
         );
         assert_eq!(inline("1. first"), "1\\. first");
         assert_eq!(inline("- item\nnext|cell"), "\\- item next\\|cell");

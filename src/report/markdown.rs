@@ -187,7 +187,7 @@ fn tests(out: &mut String, report: &RunReport, rung: Rung) {
         let run = job.deciding();
         let name = job.name();
         let because = judgement
-            .filter(|judgement| judgement.standing != Standing::Passed)
+            .filter(|judgement| judgement.standing != Standing::Passed && judgement.because != "FAILED")
             .map_or_else(String::new, |judgement| format!(" {}", inline(&line(&judgement.because, 200))));
         let took = run.and_then(|run| run.duration).map_or_else(String::new, duration);
         let bugs = run.map_or(0, |run| run.bugs.len());

@@ -7,6 +7,8 @@ mod json;
 mod junit;
 mod markdown;
 mod outputs;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use artifact_path::safe_artifact_path;
