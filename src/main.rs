@@ -3,6 +3,7 @@
 use std::panic;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use nunu_ci::flow::{Cancel, Visit, visit};
 use nunu_ci::model::{Env, Reason};
 
@@ -12,38 +13,38 @@ fn main() -> ExitCode {
         let place = about
             .location()
             .map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
-        complain(&format!("error: internal error{place}; this is a bug of nunu-ci"));
+        complain(&format!(
+            "error: internal error{place}; this is a bug of nunu-ci, please report it with diagnostics.jsonl"
+        ));
     }));
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("cannot start: {error}")),
-    };
+    match enter() {
+        Ok(reason) => ExitCode::from(reason.exit_code()),
+        Err(error) => {
+            complain(&format!("error: {error:#}"));
+            ExitCode::from(Reason::Internal.exit_code())
+        }
+    }
+}
+
+fn enter() -> anyhow::Result<Reason> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     let cancel = Cancel::default();
     let reason = runtime.block_on(async {
-        if let Err(error) = cancel.listen() {
-            complain(&format!("warning: cannot listen for signals: {error}"));
-        }
-        let cwd = match std::env::current_dir() {
-            Ok(cwd) => cwd,
-            Err(error) => {
-                complain(&format!("error: cannot tell the working directory: {error}"));
-                return Reason::InvalidInput;
-            }
-        };
+        cancel.listen().context("cannot listen for signals")?;
+        let cwd = std::env::current_dir().context("cannot tell the working directory")?;
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let env = Env::new(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))));
         let argv = std::env::args_os().map(lossy).collect();
         // A panic in the story ends in exit code 70, with whatever was reported until then.
-        tokio::spawn(visit(Visit { argv, env, cwd, cancel })).await.unwrap_or(Reason::Internal)
+        anyhow::Ok(tokio::spawn(visit(Visit { argv, env, cwd, cancel })).await.unwrap_or(Reason::Internal))
     });
-    // Reading threads of an interrupted upload must not hold the process.
+    // Reading threads of an interrupted upload, or a resolver that hangs, must not hold the process.
     runtime.shutdown_background();
-    ExitCode::from(reason.exit_code())
-}
-
-fn failed(message: &str) -> ExitCode {
-    complain(&format!("error: {message}"));
-    ExitCode::from(Reason::Internal.exit_code())
+    reason
 }
 
 fn complain(line: &str) {

@@ -123,7 +123,7 @@ pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
                     done.insert(record.id.clone());
                 }
                 Err(error) => {
-                    trouble.met(&error, &format!("could not cancel the upload of record {}", record.id))
+                    trouble.met(&error, &format!("could not cancel the upload of record {}", record.id));
                 }
             },
             What::Start(start) => {

@@ -4,7 +4,9 @@
 
 mod contract;
 mod exits;
+mod faults;
 mod house;
+mod kills;
 mod stage;
 mod story;
 mod upload;

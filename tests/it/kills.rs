@@ -1,0 +1,99 @@
+//! Signals at random moments: whatever the moment, nothing runs on and nothing is started twice.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nunu_sim::{DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Scenario, Sim};
+
+use crate::stage::Stage;
+
+/// Seeds in a normal run; `NUNU_KILL_SEEDS` at build time asks for more.
+const SEEDS: u64 = 48;
+const AT_ONCE: u64 = 8;
+
+fn seeds() -> u64 {
+    option_env!("NUNU_KILL_SEEDS").and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS)
+}
+
+fn once(seed: u64) {
+    let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let delay = Duration::from_millis(random % 900);
+    let signal = ["INT", "TERM", "KILL"][usize::try_from(seed % 3).unwrap()];
+    let stage = Stage::of(
+        Sim::builder()
+            .scenario(Scenario::endless())
+            .throttle(nunu_sim::Host::Storage, 2_000_000)
+            .part_size(100_000),
+    )
+    .env("NUNU_MULTIPART", if seed % 2 == 0 { "always" } else { "never" });
+    let build = stage.apk(700_000);
+    let args = [
+        "run",
+        "--build-path",
+        build,
+        "--test-id",
+        DEFAULT_TEST,
+        "--deployment-config-id",
+        DEFAULT_DEPLOYMENT_CONFIG,
+    ];
+    let mut child = stage.spawn(&args);
+    std::thread::sleep(delay);
+    let began = Instant::now();
+    let _ = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+    if signal == "KILL" {
+        child.wait().unwrap();
+    } else {
+        let ended = stage.end(child);
+        assert!(began.elapsed() < Duration::from_secs(6), "seed {seed}: {:?}", began.elapsed());
+        // Before the handlers are there the signal's own action ends the program, and nothing has begun.
+        if ended.code != -1 {
+            assert_eq!(ended.code, if signal == "INT" { 130 } else { 143 }, "seed {seed}: {}", ended.log());
+            assert!(stage.sim.ledger().abandoned_jobs().is_empty(), "seed {seed}: {}", ended.log());
+            assert!(stage.sim.open_uploads().is_empty(), "seed {seed}: {}", ended.log());
+        }
+    }
+    let net = stage.run(&["stop", "--best-effort"]);
+    assert_eq!(net.code, 0, "seed {seed}: {}", net.log());
+    assert!(
+        stage.sim.ledger().abandoned_jobs().is_empty(),
+        "seed {seed}, {signal} after {delay:?}: {}",
+        net.log()
+    );
+    let open = stage.sim.open_uploads();
+    // Killed between the service's answer and our record of it, an upload is known to nobody; the reservation ends by itself.
+    let known = stage.state()["records"].as_array().is_some_and(|records| !records.is_empty());
+    assert!(open.is_empty() || !known, "seed {seed}, {signal} after {delay:?}: {}", net.log());
+    assert!(stage.sim.effective_starts() <= 1, "seed {seed}");
+}
+
+#[test]
+fn signals_at_random_moments_leave_nothing_behind() {
+    let seeds = seeds();
+    std::thread::scope(|scope| {
+        for lane in 0..AT_ONCE {
+            scope.spawn(move || (0..seeds).filter(|seed| seed % AT_ONCE == lane).for_each(once));
+        }
+    });
+    println!("seeds: {seeds}");
+}
+
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    let stage = Stage::of(Sim::builder().scenario(Scenario::endless()));
+    stage.sim.fault(nunu_sim::Call::Stop, nunu_sim::Fault::stall().skip(1).forever());
+    let child =
+        stage.spawn(&["run", "--test-id", DEFAULT_TEST, "--deployment-config-id", DEFAULT_DEPLOYMENT_CONFIG]);
+    stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.unfinished_jobs().is_empty());
+    std::thread::sleep(Duration::from_millis(300));
+    let kill = || Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    kill();
+    std::thread::sleep(Duration::from_millis(100));
+    // Shells forward one signal twice: this one does not count.
+    kill();
+    std::thread::sleep(Duration::from_millis(2100));
+    let began = Instant::now();
+    kill();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130));
+    assert!(began.elapsed() < Duration::from_millis(800), "{:?}", began.elapsed());
+}
