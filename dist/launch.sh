@@ -1,46 +1,70 @@
 #!/bin/sh
-# Starts the program of this platform, after checking its digest. Makes no other decision.
+# Picks the binary for this machine, checks its SHA-256 and becomes it: signals of the runner reach nunu-ci itself.
+# POSIX sh, because job containers may have nothing else. No setting can switch the check off.
 set -eu
 
-fail() {
-  echo "nunu-ci: $1" >&2
-  exit 70
+case $0 in
+    */*) here=${0%/*} ;;
+    *) here=. ;;
+esac
+
+# One sentence, as an annotation where the job runs on GitHub. 70: not the fault of the job.
+refuse() {
+    if [ "${GITHUB_ACTIONS:-}" = true ]; then
+        printf '::error title=nunu-ci::%s\n' "$1"
+    else
+        printf 'error: %s\n' "$1" >&2
+    fi
+    exit 70
 }
 
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+# GitHub's runner tells the machine better than uname does (emulation, containers); elsewhere uname has to do.
+case ${RUNNER_OS:-$(uname -s)} in
+    Linux) os=linux ;;
+    macOS | Darwin) os=macos ;;
+    Windows | MINGW* | MSYS* | CYGWIN*) os=windows ;;
+    *) refuse "nunu-ci has no binary for ${RUNNER_OS:-$(uname -s)}: it runs on Linux, macOS and Windows" ;;
+esac
+case ${RUNNER_ARCH:-$(uname -m)} in
+    X64 | x86_64 | amd64) arch=x64 ;;
+    ARM64 | aarch64 | arm64) arch=arm64 ;;
+    *) refuse "nunu-ci has no binary for ${RUNNER_ARCH:-$(uname -m)} processors: it runs on x64 and arm64" ;;
+esac
 
-case "${RUNNER_OS:-$(uname -s)}" in
-  Linux) os=linux ;;
-  macOS | Darwin) os=macos ;;
-  Windows | MINGW* | MSYS*) os=windows ;;
-  *) fail "there is no program for the system ${RUNNER_OS:-$(uname -s)}; build it with cargo build --release and call it directly" ;;
-esac
-case "${RUNNER_ARCH:-$(uname -m)}" in
-  X64 | x86_64 | amd64) arch=x64 ;;
-  ARM64 | aarch64 | arm64) arch=arm64 ;;
-  *) fail "there is no program for the processor ${RUNNER_ARCH:-$(uname -m)}; build it with cargo build --release and call it directly" ;;
-esac
 name=nunu-ci-$os-$arch
-[ "$os" = windows ] && name=$name.exe
-program=$here/bin/$name
+if [ "$os" = windows ]; then
+    # Windows on Arm runs x64 programs.
+    name=nunu-ci-windows-x64.exe
+fi
+binary=$here/bin/$name
+if [ ! -f "$binary" ]; then
+    refuse "nunu-ci has no binary for $os $arch in this checkout (dist/bin/$name): use a released version such as OWNER/nunu-ci@v0, or make it with dist/build.sh on such a machine"
+fi
 
-[ -f "$program" ] || fail "dist/bin/$name is not part of this checkout; use a released version of the action, or build it with dist/build.sh"
-
-wanted=$(sed -n "s|^\([0-9a-f]\{64\}\)  bin/$name\$|\1|p" "$here/SHA256SUMS" 2>/dev/null || true)
-[ -n "$wanted" ] || fail "dist/SHA256SUMS has no digest for bin/$name; refusing to start it"
+wanted=
+if [ -r "$here/SHA256SUMS" ]; then
+    while read -r digest file; do
+        if [ "$file" = "bin/$name" ]; then
+            wanted=$digest
+        fi
+    done <"$here/SHA256SUMS"
+fi
 if command -v sha256sum >/dev/null 2>&1; then
-  actual=$(sha256sum <"$program")
+    found=$(sha256sum <"$binary")
 elif command -v shasum >/dev/null 2>&1; then
-  actual=$(shasum -a 256 <"$program")
+    found=$(shasum -a 256 <"$binary")
 elif command -v openssl >/dev/null 2>&1; then
-  actual=$(openssl dgst -sha256 -r <"$program")
+    found=$(openssl dgst -sha256 -r <"$binary")
+elif command -v busybox >/dev/null 2>&1; then
+    found=$(busybox sha256sum <"$binary")
 else
-  fail "neither sha256sum, shasum nor openssl is here, so the digest of bin/$name cannot be checked"
+    refuse "dist/bin/$name cannot be checked and is not started: install sha256sum, shasum, openssl or busybox"
 fi
-actual=${actual%% *}
-[ "$actual" = "$wanted" ] || fail "dist/bin/$name does not have the digest in dist/SHA256SUMS; refusing to start it (was it changed, or checked out with converted line ends?)"
+found=${found%% *}
+if [ -z "$wanted" ] || [ "$found" != "$wanted" ]; then
+    refuse "dist/bin/$name is not the released binary and is not started: its SHA-256 is ${found:-unknown}, dist/SHA256SUMS says ${wanted:-nothing}; check the action out again"
+fi
 
-if [ ! -x "$program" ]; then
-  chmod +x "$program" 2>/dev/null || fail "dist/bin/$name is not executable and cannot be made so"
-fi
-exec "$program" "$@"
+# A checkout through an archive may have lost the mode.
+[ -x "$binary" ] || chmod +x "$binary" || refuse "dist/bin/$name may not be started: its folder does not allow it"
+exec "$binary" "$@"

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::model::Secrets;
 use crate::model::log::{Level, Sink};
 
-use super::escape::{command_data, inert};
+use super::escape::{command_data, inert, own_line, remote_line};
 use super::host::Kind;
 
 /// How much is said.
@@ -82,15 +82,12 @@ impl Console {
             Level::Warning => "warning: ",
             Level::Error => "error: ",
         };
-        let line = inert(line);
-        let line = if line.trim_start().starts_with("::") { format!("| {line}") } else { line };
-        if self.colour && level == Level::Error {
-            self.print(&format!("\u{1b}[31m{word}\u{1b}[0m{line}"));
-        } else if self.colour && level == Level::Warning {
-            self.print(&format!("\u{1b}[33m{word}\u{1b}[0m{line}"));
-        } else {
-            self.print(&format!("{word}{line}"));
-        }
+        let colour = match level {
+            Level::Error if self.colour => "\u{1b}[31m",
+            Level::Warning if self.colour => "\u{1b}[33m",
+            _ => return self.print(&own_line(word, line)),
+        };
+        self.print(&format!("{colour}{word}\u{1b}[0m{}", inert(line)));
     }
 
     fn close(&self, open: &mut Option<Group>) {
@@ -126,7 +123,7 @@ impl Sink for Console {
             return;
         }
         for line in text.lines() {
-            self.print(&format!("| {}", inert(line)));
+            self.print(&remote_line(line));
         }
     }
 

@@ -49,8 +49,42 @@ pub(super) fn inert(line: &str) -> String {
         .map(|letter| if letter == '\t' { ' ' } else { letter })
         .filter(|&letter| !letter.is_control() && !is_direction(letter) && !is_separator(letter))
         .collect();
-    // The old GitHub form and Azure's are found anywhere in a line; TeamCity's too.
-    clean.replace("##[", "# #[").replace("##vso[", "# #vso[").replace("##teamcity[", "# #teamcity[")
+    break_commands(&clean)
+}
+
+/// Puts a space between the signs of `##[`, `##vso[`, `##teamcity[` and the like, in any case: the old GitHub form and Azure's are
+/// found anywhere in a line.
+fn break_commands(line: &str) -> String {
+    let mut out = String::with_capacity(line.len() + 4);
+    let mut rest = line;
+    while let Some(at) = rest.find("##") {
+        let after = rest[at + 2..].trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+        out.push_str(&rest[..=at]);
+        if after.starts_with('[') {
+            out.push(' ');
+        }
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A line of our own words: the level in front where it is not the story, and never a command of the host.
+#[must_use]
+pub(super) fn own_line(word: &str, line: &str) -> String {
+    let line = inert(line);
+    if word.is_empty() && line.trim_start().starts_with("::") {
+        // The runner trims blanks before it looks for a command.
+        format!("| {line}")
+    } else {
+        format!("{word}{line}")
+    }
+}
+
+/// A line of the service's words.
+#[must_use]
+pub(super) fn remote_line(line: &str) -> String {
+    format!("| {}", inert(line))
 }
 
 /// Characters that change the direction of text or hide it (Trojan Source, CVE-2021-42574).
@@ -67,7 +101,7 @@ fn is_separator(letter: char) -> bool {
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{azure, command_data, command_property, inert, team_city};
+    use super::{azure, command_data, command_property, inert, own_line, remote_line, team_city};
 
     #[test]
     fn commands_cannot_be_left() {
@@ -76,6 +110,23 @@ mod tests {
         assert_eq!(azure("a]b;c\n%"), "a%5Db%3Bc%0A%AZP25");
         assert_eq!(team_city("a'b|c]\n"), "a|'b||c|]|n");
         assert_eq!(inert("\u{1b}[31mred ##[error] ##vso[x]\u{202e}"), "[31mred # #[error] # #vso[x]");
+        assert_eq!(
+            inert("### a ## b ###[c #\u{200b}#VSO[d ##TeamCity[e"),
+            "### a ## b ## #[c # #VSO[d # #TeamCity[e"
+        );
+        assert_eq!(own_line("", " ::error::x"), "|  ::error::x");
+        assert_eq!(own_line("error: ", "::x"), "error: ::x");
+        assert_eq!(remote_line("::set-output name=a::b"), "| ::set-output name=a::b");
+    }
+
+    /// What GitHub's and Azure's agents take for a command (runner and agent, `ActionCommand.cs` and `Command.cs`).
+    fn acts(line: &str) -> bool {
+        let lower = line.to_lowercase();
+        line.contains(['\n', '\r', '\u{1b}', '\u{7}', '\u{9b}', '\u{2028}'])
+            || line.trim_start().starts_with("::")
+            || lower.contains("##[")
+            || lower.contains("##vso[")
+            || lower.contains("##teamcity[")
     }
 
     proptest! {
@@ -84,8 +135,21 @@ mod tests {
             for escaped in [command_data(&text), command_property(&text), azure(&text), team_city(&text), inert(&text)] {
                 assert!(!escaped.contains(['\n', '\r']), "{escaped:?}");
             }
-            assert!(!inert(&text).contains("##["), "{text:?}");
-            assert!(!inert(&text).contains("##vso["), "{text:?}");
+        }
+
+        #[test]
+        fn no_line_is_a_command(
+            text in "([ \t:#\\[|\u{1b}\u{200b}\u{feff}\u{2028}\u{a0}\r\n]|##|::|vso|VsO|teamcity|error|group|add-mask|[a-z]){0,24}",
+            other in any::<String>(),
+        ) {
+            for text in [text, other] {
+                for line in text.lines() {
+                    for word in ["", "error: ", "warning: "] {
+                        assert!(!acts(&own_line(word, line)), "{line:?}");
+                    }
+                    assert!(!acts(&remote_line(line)), "{line:?}");
+                }
+            }
         }
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Facts {
     pub(super) run_url: Option<String>,
     pub(super) triggered_by: Option<String>,
     pub(super) agent: Option<String>,
+    /// True when the change comes from another repository, where the host tells.
+    pub(super) from_fork: Option<bool>,
 }
 
 /// Reads what `kind` tells in `env`.
@@ -116,6 +118,9 @@ fn from_event(facts: &mut Facts, event: &Value) {
         facts.source_branch = text(pull, "/head/ref");
         facts.target_branch = text(pull, "/base/ref");
         facts.commit = text(pull, "/head/sha").or(facts.commit.take());
+        // The repository of a fork may be deleted by now: then `head.repo` is null.
+        facts.from_fork = text(pull, "/base/repo/full_name")
+            .map(|base| text(pull, "/head/repo/full_name").as_ref() != Some(&base));
         facts.branch = facts.source_branch.clone().or(facts.branch.take());
     } else if let Some(head) = event.get("head_commit").filter(|head| head.is_object()) {
         facts.message = text(head, "/message");
@@ -160,6 +165,10 @@ fn gitlab(env: &Env) -> Facts {
         run_url: own(env, "CI_JOB_URL").or_else(|| own(env, "CI_PIPELINE_URL")),
         triggered_by: own(env, "GITLAB_USER_LOGIN"),
         agent: own(env, "CI_RUNNER_DESCRIPTION"),
+        from_fork: env
+            .get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID")
+            .zip(env.get("CI_MERGE_REQUEST_PROJECT_ID"))
+            .map(|(source, target)| source != target),
     }
 }
 

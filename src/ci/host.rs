@@ -15,6 +15,7 @@ use super::escape::{azure, command_data, command_property, inert, team_city};
 use super::facts::{Facts, gather};
 use super::files::append;
 use super::git;
+use super::identity::Identity;
 
 /// A CI host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,21 +83,6 @@ impl Kind {
     }
 }
 
-/// What makes two invocations the same place in a pipeline. Empty where the host has no such thing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// CI run.
-    pub run: String,
-    /// Attempt of the run.
-    pub attempt: String,
-    /// Job.
-    pub job: String,
-    /// Leg of a matrix.
-    pub matrix: String,
-    /// Step.
-    pub step: String,
-}
-
 /// How loud an annotation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Annotation {
@@ -115,6 +101,9 @@ pub struct Host {
     env: Env,
     facts: Facts,
 }
+
+/// GitHub: a step's summary has at most 1 MiB, whoever of the step wrote it ("Workflow commands", job summaries).
+const LARGEST_SUMMARY: usize = 1024 * 1024;
 
 impl Host {
     /// Finds out where we run; looks into `git` for what the host does not tell. Never fails.
@@ -214,63 +203,7 @@ impl Host {
     /// What makes a repeated attempt recognise its own.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        let own =
-            |names: &[&str]| names.iter().find_map(|name| self.env.get(name)).unwrap_or_default().to_owned();
-        let matrix = own(&["NUNU_MATRIX_INDEX"]);
-        match self.kind {
-            Kind::GitHub => Identity {
-                run: [own(&["GITHUB_REPOSITORY"]), own(&["GITHUB_RUN_ID"])].join("/"),
-                attempt: own(&["GITHUB_RUN_ATTEMPT"]),
-                job: own(&["GITHUB_JOB"]),
-                matrix,
-                step: own(&["GITHUB_ACTION"]),
-            },
-            // A retried GitLab job has a new CI_JOB_ID in the same pipeline; ids only grow, so they serve as attempts.
-            Kind::GitLab => Identity {
-                run: [own(&["CI_PROJECT_ID", "CI_PROJECT_PATH"]), own(&["CI_PIPELINE_ID"])].join("/"),
-                attempt: own(&["CI_JOB_ID"]),
-                job: own(&["CI_JOB_NAME"]),
-                matrix: own(&["CI_NODE_INDEX"]),
-                step: String::new(),
-            },
-            Kind::Azure => Identity {
-                run: own(&["BUILD_BUILDID"]),
-                attempt: own(&["SYSTEM_JOBATTEMPT"]),
-                job: own(&["SYSTEM_JOBID", "AGENT_JOBNAME"]),
-                matrix: own(&["SYSTEM_JOBPOSITIONINPHASE"]),
-                step: own(&["SYSTEM_TASKINSTANCEID"]),
-            },
-            Kind::Buildkite => Identity {
-                run: own(&["BUILDKITE_BUILD_ID"]),
-                attempt: (self
-                    .env
-                    .get("BUILDKITE_RETRY_COUNT")
-                    .and_then(|count| count.parse::<u64>().ok())
-                    .unwrap_or(0)
-                    + 1)
-                .to_string(),
-                job: own(&["BUILDKITE_STEP_ID", "BUILDKITE_STEP_KEY", "BUILDKITE_LABEL"]),
-                matrix: own(&["BUILDKITE_PARALLEL_JOB"]),
-                step: String::new(),
-            },
-            Kind::None => Identity::default(),
-            _ => Identity {
-                run: self
-                    .facts
-                    .run_id
-                    .clone()
-                    .or_else(|| self.facts.build_number.clone())
-                    .unwrap_or_default(),
-                attempt: String::new(),
-                job: self.facts.job_name.clone().unwrap_or_default(),
-                matrix: if matrix.is_empty() {
-                    own(&["CIRCLE_NODE_INDEX", "BITBUCKET_PARALLEL_STEP"])
-                } else {
-                    matrix
-                },
-                step: own(&["STAGE_NAME"]),
-            },
-        }
+        Identity::of(self.kind, &self.env, &self.facts)
     }
 
     /// The folder of the state file: the host's folder for temporary files, else one in the working directory; never the results
@@ -302,21 +235,25 @@ impl Host {
     /// Why this job may have got no secret, in one sentence.
     #[must_use]
     pub fn secrets_unavailable(&self) -> Option<&'static str> {
-        if self.kind != Kind::GitHub {
-            return None;
-        }
-        let dependabot = self.env.get("GITHUB_ACTOR") == Some("dependabot[bot]");
-        let pull = self.env.get("GITHUB_EVENT_NAME") == Some("pull_request");
-        if dependabot {
-            Some(
+        let is = |name: &str, value: &str| self.env.get(name) == Some(value);
+        match self.kind {
+            Kind::GitHub if is("GITHUB_ACTOR", "dependabot[bot]") => Some(
                 "GitHub gives Dependabot no repository secrets: add the key to the Dependabot secrets, or set on-missing-token: skip",
-            )
-        } else if pull {
-            Some(
-                "GitHub gives pull requests from forks no secrets: that is expected for a fork; set on-missing-token: skip to let such jobs pass",
-            )
-        } else {
-            None
+            ),
+            Kind::GitHub
+                if is("GITHUB_EVENT_NAME", "pull_request") && self.facts.from_fork != Some(false) =>
+            {
+                Some(
+                    "GitHub gives pull requests from forks no secrets: that is expected for a fork; set on-missing-token: skip to let such jobs pass",
+                )
+            }
+            Kind::GitLab if self.facts.from_fork == Some(true) => Some(
+                "merge requests from forks run without the project's CI/CD variables: that is expected for a fork; set on-missing-token: skip to let such jobs pass",
+            ),
+            Kind::GitLab if is("CI_COMMIT_REF_PROTECTED", "false") => Some(
+                "this branch is not protected, so GitLab hides protected CI/CD variables from it: is NUNU_API_TOKEN one of them?",
+            ),
+            _ => None,
         }
     }
 
@@ -358,7 +295,15 @@ impl Host {
         match self.kind {
             Kind::GitHub => {
                 let Some(path) = self.env.get("GITHUB_STEP_SUMMARY") else { return Ok(()) };
-                append(Path::new(path), &format!("{markdown}\n"))
+                let path = Path::new(path);
+                let there = std::fs::metadata(path).map_or(0, |about| about.len());
+                let left = LARGEST_SUMMARY.saturating_sub(usize::try_from(there).unwrap_or(usize::MAX));
+                if markdown.len() < left {
+                    return append(path, &format!("{markdown}\n"));
+                }
+                // Over the limit GitHub shows nothing at all, not even what stood there before.
+                let short = "The summary of nunu-ci is too long for this page; see `summary.md` in the results folder.\n";
+                if short.len() <= left { append(path, short) } else { Ok(()) }
             }
             Kind::Azure => {
                 say(&format!("##vso[task.uploadsummary]{}", azure(&saved.display().to_string())));
@@ -435,7 +380,7 @@ fn say(line: &str) {
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{Env, Kind, detect, heredoc};
+    use super::{Env, Host, Kind, LARGEST_SUMMARY, detect, gather, heredoc};
 
     #[test]
     fn recognises_hosts() {
@@ -452,6 +397,65 @@ mod tests {
         ] {
             assert_eq!(detect(&Env::from([pair])), kind);
         }
+    }
+
+    fn host(pairs: &[(&str, &str)]) -> Host {
+        let env = Env::new(pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        let kind = detect(&env);
+        Host { kind, facts: gather(kind, &env), env }
+    }
+
+    #[test]
+    fn says_why_there_is_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let event = folder.path().join("event.json");
+        let path = event.to_str().unwrap();
+        let pull =
+            [("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_NAME", "pull_request"), ("GITHUB_EVENT_PATH", path)];
+        for (head, forks) in [("me/game", true), ("studio/game", false)] {
+            let text = serde_json::json!({"pull_request": {"head": {"repo": {"full_name": head}}, "base": {"repo": {"full_name": "studio/game"}}}});
+            std::fs::write(&event, text.to_string()).unwrap();
+            assert_eq!(
+                host(&pull).secrets_unavailable().is_some_and(|why| why.contains("forks")),
+                forks,
+                "{head}"
+            );
+        }
+        let bot = [("GITHUB_ACTIONS", "true"), ("GITHUB_ACTOR", "dependabot[bot]")];
+        assert!(host(&bot).secrets_unavailable().unwrap().contains("Dependabot"));
+        let fork = [
+            ("GITLAB_CI", "true"),
+            ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "2"),
+            ("CI_MERGE_REQUEST_PROJECT_ID", "1"),
+        ];
+        assert!(host(&fork).secrets_unavailable().unwrap().contains("forks"));
+        let branch = [("GITLAB_CI", "true"), ("CI_COMMIT_REF_PROTECTED", "false")];
+        assert!(host(&branch).secrets_unavailable().unwrap().contains("protected"));
+        assert_eq!(
+            host(&[("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_NAME", "push")]).secrets_unavailable(),
+            None
+        );
+    }
+
+    #[test]
+    fn the_summary_stays_below_the_limit_whoever_wrote_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("summary");
+        std::fs::write(&path, "x".repeat(LARGEST_SUMMARY - 500)).unwrap();
+        let github = host(&[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", path.to_str().unwrap())]);
+        for _ in 0..10 {
+            github.summary(&"Q".repeat(600), &path).unwrap();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            text.len() <= LARGEST_SUMMARY && text.contains("too long") && !text.contains('Q'),
+            "{}",
+            text.len()
+        );
+        github.summary("# small", &path).unwrap();
+        std::fs::write(&path, "").unwrap();
+        github.summary("# small", &path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "# small\n");
     }
 
     /// Reads the file as the runner does.

@@ -7,6 +7,8 @@ mod facts;
 mod files;
 mod git;
 mod host;
+mod identity;
 
 pub use console::Loudness;
-pub use host::{Annotation, Host, Identity, Kind};
+pub use host::{Annotation, Host, Kind};
+pub use identity::Identity;
