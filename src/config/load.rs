@@ -232,6 +232,7 @@ fn runs(resolver: &mut Resolver<'_>, command: Command, build: &BuildSpec) -> Vec
     let quick = |items: Vec<String>, target: fn(String) -> Target| -> Vec<RunSpec> {
         items.into_iter().map(|id| quick_start(target(id))).collect()
     };
+    let from_file = tests.is_none() && plans.is_none();
     let mut runs = match (tests, plans) {
         (Some((_, by)), Some((_, with))) if by.layer() == with.layer() => {
             resolver.problems.push(format!("test-plan-id (from {with}): excludes test-id (from {by}): keep one, or list both in a run config"));
@@ -244,7 +245,9 @@ fn runs(resolver: &mut Resolver<'_>, command: Command, build: &BuildSpec) -> Vec
     };
     let broken_file = resolver.document.as_ref().is_some_and(|document| !document.problems.is_empty());
     let may_have_none = command == Command::Check && build.source != BuildSource::None;
-    if runs.is_empty() && !broken_file && !may_have_none {
+    let broken_config =
+        broken_file || resolver.problems.iter().any(|problem| problem.starts_with("run-config"));
+    if runs.is_empty() && !broken_config && !may_have_none {
         resolver.problems.push("test-id (not set): there is nothing to start; set test-id or test-plan-id, or list runs in a run config (.nunu/run.yml)".to_owned());
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -256,11 +259,13 @@ fn runs(resolver: &mut Resolver<'_>, command: Command, build: &BuildSpec) -> Vec
             run.label = format!("{} ({})", run.label, index + 1);
         }
         if run.deployment_config.is_none() && run.players.is_empty() && run.slots.is_empty() {
-            let what = format!(
-                "{}: names no deployment configuration; set deployment-config-id (deployment_config in the run config)",
-                run.label
-            );
-            resolver.problems.push(what);
+            let what = "names no deployment configuration; set deployment-config-id, or deployment_config in the run config";
+            match &mut resolver.document {
+                // A misspelt key explains it already.
+                Some(_) if from_file && broken_file => {}
+                Some(document) if from_file => document.problem(&format!("runs[{index}]"), what),
+                _ => resolver.problems.push(format!("{}: {what}", run.label)),
+            }
         }
     }
     runs

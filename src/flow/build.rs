@@ -6,7 +6,7 @@ use crate::api::UploadHandle;
 use crate::config::Command;
 use crate::model::build::BuildSource;
 use crate::model::{Build, BuildOrigin, Failure};
-use crate::upload::{Journal, Patience, Places, Purpose, Upload, UploadError, inspect};
+use crate::upload::{Inspected, Journal, Patience, Places, Purpose, Upload, UploadError, inspect};
 
 use super::session::Session;
 use super::state::{Record, Standing, What};
@@ -16,22 +16,38 @@ use super::story::Story;
 ///
 /// # Errors
 /// Everything of the upload; a signal is no error here.
-pub(super) async fn store(session: &Session, story: &mut Story) -> Result<Build, Failure> {
-    let stored = match &session.plan.build.source {
-        BuildSource::None => Build::none(),
-        BuildSource::Id(id) => Build { id: Some(id.clone()), origin: BuildOrigin::Given, ..Build::none() },
-        BuildSource::Path(_) => upload(session).await?,
+pub(super) async fn store(
+    session: &Session,
+    story: &mut Story,
+    inspected: Option<Inspected>,
+) -> Result<Build, Failure> {
+    let stored = match (&session.plan.build.source, inspected) {
+        (BuildSource::Id(id), _) => {
+            Build { id: Some(id.clone()), origin: BuildOrigin::Given, ..Build::none() }
+        }
+        (_, Some(inspected)) => upload(session, inspected).await?,
+        (_, None) => Build::none(),
     };
     story.build = Some(stored.clone());
     session.known(story);
     Ok(stored)
 }
 
-async fn upload(session: &Session) -> Result<Build, Failure> {
+/// Looks at the build that will be uploaded, if one will: a bad one is found before any request.
+///
+/// # Errors
+/// Everything that a cheap look shows.
+pub(super) async fn look(session: &Session) -> Result<Option<Inspected>, Failure> {
+    match &session.plan.build.source {
+        BuildSource::Path(_) => inspect(&session.plan.build).await.map(Some).map_err(|error| error.failure()),
+        BuildSource::None | BuildSource::Id(_) => Ok(None),
+    }
+}
+
+async fn upload(session: &Session, inspected: Inspected) -> Result<Build, Failure> {
     session.log.group("Build");
     let cancel = session.cancel.token();
     let spec = &session.plan.build;
-    let inspected = inspect(spec).await.map_err(|error| error.failure())?;
     for note in &inspected.notes {
         session.log.warn(note);
     }

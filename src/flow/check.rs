@@ -8,7 +8,7 @@ use crate::api::{KeyKind, Proof};
 use crate::model::build::BuildSource;
 use crate::model::units::{bytes, duration};
 use crate::model::{Build, Failure, Permission, Reason, Target};
-use crate::upload::{Inspected, inspect};
+use crate::upload::Inspected;
 
 use super::preflight::{Proofs, prove};
 use super::resolve;
@@ -21,10 +21,7 @@ use super::story::Story;
 /// The first thing that would keep the job from running.
 pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
     let needed = session.plan.permissions();
-    let inspected = match &session.plan.build.source {
-        BuildSource::Path(_) => Some(inspect(&session.plan.build).await.map_err(|error| error.failure())?),
-        _ => None,
-    };
+    let inspected = super::build::look(session).await?;
     if let Some(build) = &inspected {
         story.build = Some(Build {
             name: Some(session.plan.build.name.clone()),

@@ -27,8 +27,9 @@ pub(super) async fn execute(session: &mut Session, story: &mut Story) -> Result<
 }
 
 async fn run(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+    let inspected = build::look(session).await?;
     ready(session).await?;
-    let stored = build::store(session, story).await?;
+    let stored = build::store(session, story, inspected).await?;
     if session.plan.dry_run {
         return Ok(dry_run(session));
     }
@@ -47,14 +48,16 @@ async fn run(session: &mut Session, story: &mut Story) -> Result<Reason, Failure
 }
 
 async fn upload(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+    let inspected = build::look(session).await?;
     ready(session).await?;
-    build::store(session, story).await?;
+    build::store(session, story, inspected).await?;
     Ok(if session.plan.dry_run { dry_run(session) } else { Reason::Uploaded })
 }
 
 async fn start(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+    let inspected = build::look(session).await?;
     ready(session).await?;
-    let stored = build::store(session, story).await?;
+    let stored = build::store(session, story, inspected).await?;
     if session.plan.dry_run {
         return Ok(dry_run(session));
     }

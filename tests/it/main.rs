@@ -7,6 +7,7 @@ mod exits;
 mod faults;
 mod house;
 mod kills;
+mod mistakes;
 mod stage;
 mod story;
 mod upload;

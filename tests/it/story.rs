@@ -226,3 +226,54 @@ fn data_goes_to_stdout_for_machines() {
     assert_eq!(version.stdout, format!("nunu-ci {}\n", env!("CARGO_PKG_VERSION")));
     assert!(stage.run(&["--help"]).stdout.contains("--build-path"));
 }
+
+/// The largest resident size a process has had, in KiB (Linux: `VmHWM` in `/proc/PID/status`).
+fn peak_kib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches(" kB").parse().ok()
+}
+
+#[test]
+fn a_large_build_arrives_bit_for_bit_in_little_memory() {
+    let stage = Stage::of(Sim::builder().part_size(20_000_000)).env("NUNU_MULTIPART", "always");
+    let build = stage.apk(200_000_000);
+    let mut child = stage.spawn(&["upload", "--build-path", build]);
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(peak_kib(child.id()).unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let ended = stage.end(child);
+    ended.is(0, "uploaded");
+    assert_eq!(
+        stage.sim.build_digest(&ended.outputs["build-id"]).as_ref(),
+        Some(&ended.outputs["build-sha256"])
+    );
+    assert!(!cfg!(target_os = "linux") || (1..48 * 1024).contains(&peak), "peak of {peak} KiB");
+}
+
+#[test]
+fn a_build_that_changes_while_it_is_sent_is_noticed() {
+    let stage = Stage::of(Sim::builder().throttle(nunu_sim::Host::Storage, 400_000));
+    let build = stage.apk(1_200_000);
+    let child = stage.spawn(&["upload", "--build-path", build]);
+    stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.requests_to(Call::Initiate).is_empty());
+    std::thread::sleep(Duration::from_millis(400));
+    let path = stage.work().join(build);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() - 100;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    stage.end(child).is(4, "build-changed");
+    assert!(stage.sim.open_uploads().is_empty());
+}
+
+#[test]
+fn a_service_out_of_reach_is_a_network_error() {
+    // Nobody listens on the discard port; the budget of a short call passes before anything is said.
+    let stage = Stage::new().env("NUNU_API_URL", "http://127.0.0.1:9");
+    stage
+        .run(&["check", "--test-id", DEFAULT_TEST, "--deployment-config-id", DEFAULT_DEPLOYMENT_CONFIG])
+        .is(7, "network-error")
+        .says("127.0.0.1:9");
+}
