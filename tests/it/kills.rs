@@ -8,7 +8,7 @@ use nunu_sim::{DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Scenario, Sim};
 use crate::stage::{Stage, tell};
 
 /// Seeds in a normal run; `NUNU_KILL_SEEDS` at build time asks for more.
-const SEEDS: u64 = 48;
+const SEEDS: u64 = 200;
 const AT_ONCE: u64 = 8;
 
 fn seeds() -> u64 {
