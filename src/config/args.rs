@@ -10,6 +10,7 @@ use crate::model::{Failure, Reason};
 
 use super::plan::Command;
 use super::settings::SETTINGS;
+use super::snippet::without_keys;
 
 /// What the command line said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,9 +103,6 @@ fn program() -> Clap {
             // A value may begin with a hyphen: `--name -5`.
             arg = arg.allow_hyphen_values(true);
         }
-        if definition.name == "build-path" {
-            arg = arg.alias("file");
-        }
         if definition.name == "command" {
             arg = arg.value_parser(PossibleValuesParser::new(Command::ALL.map(Command::as_str)));
         }
@@ -121,6 +119,14 @@ fn program() -> Clap {
                 .help("Read the API key from a file; - is stdin")
                 .help_heading("Account")
                 .global(true),
+        )
+        .arg(
+            Arg::new("file")
+                .long("file")
+                .hide(true)
+                .global(true)
+                .value_name("VALUE")
+                .allow_hyphen_values(true),
         )
         .arg(Arg::new("api-token").long("api-token").hide(true).global(true).num_args(0..=1))
         .arg(flag("quiet", "Print errors only").global(true))
@@ -144,7 +150,7 @@ fn program() -> Clap {
 /// # Errors
 /// Unknown or incomplete flags.
 pub fn parse(argv: &[String]) -> Result<Parsed, Failure> {
-    match program().try_get_matches_from(argv) {
+    match program().try_get_matches_from(joined(argv)) {
         Ok(matches) => from_matches(&matches).map(Parsed::Args),
         Err(error) => match error.kind() {
             clap::error::ErrorKind::DisplayHelp
@@ -155,11 +161,32 @@ pub fn parse(argv: &[String]) -> Result<Parsed, Failure> {
                 let text = error.render().to_string();
                 let text = text.trim().trim_start_matches("error: ");
                 let message = text.split("\n\nUsage:").next().unwrap_or(text).trim();
-                Err(Failure::new(Reason::InvalidInput, message)
+                // Somebody may have pasted the key where it does not belong.
+                Err(Failure::new(Reason::InvalidInput, without_keys(message))
                     .hint("nunu-ci --help lists commands and flags"))
             }
         },
     }
+}
+
+/// Takes `--wait false` for `--wait=false`: a switch may stand alone, so it takes no separate value by itself.
+fn joined(argv: &[String]) -> Vec<String> {
+    let is_switch = |word: &str| {
+        word.strip_prefix("--").is_some_and(|name| {
+            SETTINGS.iter().any(|setting| setting.switch && setting.has_flag() && setting.name == name)
+        })
+    };
+    let mut words: Vec<String> = Vec::new();
+    for word in argv {
+        match words.last_mut() {
+            Some(last) if is_switch(last) && super::values::boolean(word).is_ok() => {
+                last.push('=');
+                last.push_str(word);
+            }
+            _ => words.push(word.clone()),
+        }
+    }
+    words
 }
 
 fn from_matches(matches: &ArgMatches) -> Result<Args, Failure> {
@@ -180,6 +207,9 @@ fn from_matches(matches: &ArgMatches) -> Result<Args, Failure> {
         if let Some(value) = inner.get_one::<String>(definition.name) {
             args.flags.insert(definition.name, value.clone());
         }
+    }
+    if let Some(value) = inner.get_one::<String>("file") {
+        args.flags.insert("file", value.clone());
     }
     args.token_file = inner.get_one::<String>("token-file").map(PathBuf::from);
     args.quiet = inner.get_flag("quiet");
@@ -225,13 +255,17 @@ mod tests {
             assert_eq!(args.flags.get("name").map(String::as_str), Some("x"));
         }
         assert_eq!(args(&[]).command, None);
-        assert_eq!(args(&["--file", "a.apk"]).flags.get("build-path").map(String::as_str), Some("a.apk"));
+        assert_eq!(args(&["--file", "a.apk"]).flags.get("file").map(String::as_str), Some("a.apk"));
     }
 
     #[test]
     fn switches_need_no_value() {
         assert_eq!(args(&["--dry-run"]).flags.get("dry-run").map(String::as_str), Some("true"));
         assert_eq!(args(&["--wait=false"]).flags.get("wait").map(String::as_str), Some("false"));
+        let spaced = args(&["--wait", "False", "--dry-run", "upload", "--name", "--wait"]);
+        assert_eq!(spaced.flags.get("wait").map(String::as_str), Some("False"));
+        assert_eq!(spaced.flags.get("dry-run").map(String::as_str), Some("true"));
+        assert_eq!(spaced.command, Some(Command::Upload));
         assert!(args(&["stop", "--best-effort"]).best_effort);
         assert!(args(&["schema", "--results"]).results);
         assert!(args(&["--version"]).version);
@@ -245,5 +279,15 @@ mod tests {
         assert!(!message(&["--api-token=nunu_secret"]).contains("nunu_secret"));
         assert!(message(&["--buid-path", "x"]).contains("--build-path"));
         assert!(message(&["uplaod"]).contains("uplaod"));
+        for words in [
+            &["nunu_0123456789abcdef"][..],
+            &["run", "nunu_0123456789abcdef"],
+            &["--nunu_0123456789abcdef"],
+            &["--api-token", "x", "--api-token", "nunu_0123456789abcdef"],
+            &["--wait=nunu_0123456789abcdef", "--nothing"],
+            &["--command", "nunu_0123456789abcdef"],
+        ] {
+            assert!(!message(words).contains("0123456789"), "{}", message(words));
+        }
     }
 }

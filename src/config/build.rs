@@ -77,8 +77,10 @@ fn source(resolver: &mut Resolver<'_>, command: Command, cwd: &Path) -> BuildSou
             );
             BuildSource::None
         }
-        (Some((_, by)), Some((raw, with))) if with.layer() < by.layer() => given(resolver, raw, &with),
-        (None, Some((raw, with))) => given(resolver, raw, &with),
+        (Some((_, by)), Some((raw, with))) if with.layer() < by.layer() => {
+            given(resolver, command, raw, &with)
+        }
+        (None, Some((raw, with))) => given(resolver, command, raw, &with),
         (Some((Raw::Text(path), by)), _) => {
             resolver.record("build-path", path.clone(), &by);
             match command {
@@ -87,7 +89,7 @@ fn source(resolver: &mut Resolver<'_>, command: Command, cwd: &Path) -> BuildSou
                     resolver.complain(
                         "build-path",
                         &by,
-                        "start does not upload: run nunu-ci upload before, and give its build-id",
+                        "the command start does not upload: run nunu-ci upload before it and set build-id to the output of that name",
                     );
                     BuildSource::None
                 }
@@ -110,13 +112,20 @@ fn source(resolver: &mut Resolver<'_>, command: Command, cwd: &Path) -> BuildSou
     }
 }
 
-fn given(resolver: &mut Resolver<'_>, raw: Raw, source: &Source) -> BuildSource {
+fn given(resolver: &mut Resolver<'_>, command: Command, raw: Raw, source: &Source) -> BuildSource {
     let Raw::Text(id) = raw else {
         resolver.complain("build-id", source, "has to be a single id");
         return BuildSource::None;
     };
     let id = id.trim().to_owned();
     resolver.record("build-id", id.clone(), source);
+    if command == Command::Upload {
+        resolver.complain(
+            "build-id",
+            source,
+            "names a build that is stored already: there is nothing to upload; set build-path instead",
+        );
+    }
     if id.contains(|letter: char| {
         letter.is_whitespace() || letter.is_control() || letter == '/' || letter == ','
     }) {
@@ -171,19 +180,22 @@ fn platform(resolver: &mut Resolver<'_>, source: &BuildSource) -> Option<Platfor
 fn name(resolver: &mut Resolver<'_>, source: &BuildSource, context: &Context, date: &str) -> String {
     if let Some((Raw::Text(raw), from)) = resolver.found("name") {
         resolver.record("name", raw.clone(), &from);
-        match fill(raw.trim(), context, date) {
-            Ok(name) if name.chars().count() > LONGEST_NAME => {
-                resolver.complain(
-                    "name",
-                    &from,
-                    &format!("has {} characters, at most {LONGEST_NAME} are allowed", name.chars().count()),
-                );
+        return match filled(raw.trim(), LONGEST_NAME, context, date) {
+            Ok(Filled { text, clipped }) if !text.is_empty() => {
+                if clipped {
+                    resolver.notices.push(format!("the build's name was cut to {LONGEST_NAME} characters"));
+                }
+                text
             }
-            Ok(name) if name.is_empty() => resolver.complain("name", &from, "is empty"),
-            Ok(name) => return name,
-            Err(what) => resolver.complain("name", &from, &what),
-        }
-        return String::new();
+            Ok(_) => {
+                resolver.complain("name", &from, "is empty");
+                String::new()
+            }
+            Err(what) => {
+                resolver.complain("name", &from, &what);
+                String::new()
+            }
+        };
     }
     let file = match source {
         BuildSource::Path(path) => {
@@ -195,31 +207,58 @@ fn name(resolver: &mut Resolver<'_>, source: &BuildSource, context: &Context, da
         Some(number) => format!("{file} #{number}"),
         None => file,
     };
+    let titles = [&context.pull_request_title, &context.commit_subject];
     let derived =
-        context.pull_request_title.clone().or_else(|| context.commit_subject.clone()).unwrap_or(numbered);
-    let clean: String =
-        derived.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect();
-    if clean.is_empty() { "build".to_owned() } else { clean }
+        titles.into_iter().flatten().find_map(|title| Some(tidy(title)).filter(|title| !title.is_empty()));
+    let name: String = derived.unwrap_or_else(|| tidy(&numbered)).chars().take(LONGEST_NAME).collect();
+    if name.is_empty() { "build".to_owned() } else { name }
+}
+
+/// Text without control characters and surrounding white space.
+fn tidy(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect::<String>().trim().to_owned()
+}
+
+/// A text with its templates filled in.
+struct Filled {
+    text: String,
+    /// True when what was filled in made it too long.
+    clipped: bool,
+}
+
+/// Fills in templates. What a person wrote too long is an error; a long branch must not fail every pipeline of that branch.
+fn filled(raw: &str, most: usize, context: &Context, date: &str) -> Result<Filled, String> {
+    let text = fill(raw, context, date)?;
+    if raw.contains(char::is_control) {
+        return Err("has a line break or another control character".to_owned());
+    }
+    let text = tidy(&text);
+    let count = text.chars().count();
+    if count <= most {
+        return Ok(Filled { text, clipped: false });
+    }
+    if text == raw {
+        return Err(format!("has {count} characters, at most {most} are allowed"));
+    }
+    Ok(Filled { text: text.chars().take(most).collect(), clipped: true })
 }
 
 fn tags(resolver: &mut Resolver<'_>, context: &Context, date: &str) -> Vec<String> {
     let Some((items, source)) = resolver.items("tags") else { return Vec::new() };
     let mut tags: Vec<String> = Vec::new();
     for item in items {
-        match fill(&item, context, date) {
-            Ok(tag) if tag.chars().count() > LONGEST_TAG => {
-                resolver.complain(
-                    "tags",
-                    &source,
-                    &format!(
-                        "\"{tag}\" has {} characters, at most {LONGEST_TAG} are allowed",
-                        tag.chars().count()
-                    ),
-                );
+        match filled(&item, LONGEST_TAG, context, date) {
+            Ok(Filled { text, clipped }) => {
+                if clipped {
+                    resolver
+                        .notices
+                        .push(format!("the tag {item} was cut to {LONGEST_TAG} characters: {text}"));
+                }
+                if !text.is_empty() && !tags.contains(&text) {
+                    tags.push(text);
+                }
             }
-            Ok(tag) if tags.contains(&tag) => {}
-            Ok(tag) => tags.push(tag),
-            Err(what) => resolver.complain("tags", &source, &what),
+            Err(what) => resolver.complain("tags", &source, &format!("\"{item}\" {what}")),
         }
     }
     tags

@@ -1,34 +1,20 @@
-//! The run config: its keys, what each may hold, and what they mean together.
+//! The run config's settings and quarantine: its keys, and what each may hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_yaml::{Mapping, Value};
 
-use crate::model::run::{Deployment, GpsLocation, RunOptions};
 use crate::model::verdict::{Quarantine, Quarantined};
-use crate::model::{RunSpec, Target};
 
-use super::settings::SETTINGS;
-use super::yaml::{Document, join};
+use super::entry::{Entry, scalar};
+use super::runs::{FileRun, runs};
+use super::settings::{Definition, SETTINGS};
+use super::yaml::Document;
 
-const RUN_KEYS: [&str; 16] = [
-    "name",
-    "test",
-    "test_plan",
-    "instructions",
-    "deployment_config",
-    "agent_config",
-    "tags",
-    "retries",
-    "instances",
-    "template_data",
-    "options",
-    "extra_builds",
-    "all_configured_devices",
-    "players",
-    "slots",
-    "required",
-];
+/// Keys of the whole.
+pub(super) const ROOT_KEYS: [&str; 7] = ["version", "project_id", "build", "runs", "wait", "gate", "report"];
+/// Keys of an entry of `gate.quarantine`.
+pub(super) const QUARANTINE_KEYS: [&str; 4] = ["bug", "test", "until", "reason"];
 
 /// A value of a setting as the file gives it; lists are already lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +31,37 @@ pub(super) struct FileConfig {
     /// Settings by name, with the key they stand under.
     pub(super) settings: BTreeMap<&'static str, (Raw, &'static str)>,
     /// Entries of `runs`.
-    pub(super) runs: Vec<RunSpec>,
+    pub(super) runs: Vec<FileRun>,
     /// Entries of `gate.quarantine`.
     pub(super) quarantine: Vec<Quarantine>,
+}
+
+/// What YAML a setting may be written as. Text always may: variables are filled into text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Text,
+    Number,
+    Switch,
+    List,
+}
+
+fn shape(definition: &Definition) -> Shape {
+    match definition.name {
+        _ if definition.switch => Shape::Switch,
+        "tags" | "fail-on" | "artifacts" => Shape::List,
+        "timeout" | "poll" | "stall" | "upload-timeout" | "parallel" | "annotations" => Shape::Number,
+        _ => Shape::Text,
+    }
+}
+
+/// The keys of a section, such as `wait`.
+pub(super) fn section_keys(section: &str) -> Vec<&'static str> {
+    let further = (section == "gate").then_some("quarantine");
+    SETTINGS
+        .iter()
+        .filter_map(|definition| definition.key?.strip_prefix(section)?.strip_prefix('.'))
+        .chain(further)
+        .collect()
 }
 
 /// Reads the whole document; what is wrong is noted in it.
@@ -64,21 +78,18 @@ pub(super) fn read(document: &mut Document<'_>) -> FileConfig {
             return config;
         }
     };
-    document.unknown_keys(&root, "", &["version", "project_id", "build", "runs", "wait", "gate", "report"]);
+    document.unknown_keys(&root, "", &ROOT_KEYS);
     match root.get("version") {
         Some(Value::Number(number)) if number.as_u64() == Some(1) => {}
+        Some(Value::String(word)) if word == "1" => {
+            document.problem("version", "has to be a number, without quotes: version: 1");
+        }
         Some(_) => document.problem("version", "this program knows version 1 only"),
-        None => document.problem("", "the key version is missing; write version: 1"),
+        None => document.problem("", "the key version is missing; write version: 1 in the first line"),
     }
-    for (section, further) in [("build", &[][..]), ("wait", &[]), ("gate", &["quarantine"]), ("report", &[])]
-    {
-        let known: Vec<&str> = SETTINGS
-            .iter()
-            .filter_map(|definition| definition.key?.strip_prefix(section)?.strip_prefix('.'))
-            .chain(further.iter().copied())
-            .collect();
+    for section in ["build", "wait", "gate", "report"] {
         if let Some(map) = section_of(document, &root, section) {
-            document.unknown_keys(&map, section, &known);
+            document.unknown_keys(&map, section, &section_keys(section));
         }
     }
     for definition in SETTINGS {
@@ -87,7 +98,7 @@ pub(super) fn read(document: &mut Document<'_>) -> FileConfig {
             Some((section, word)) => root.get(section).and_then(|section| section.get(word)),
             None => root.get(key),
         };
-        if let Some(raw) = value.and_then(|value| raw(document, key, value)) {
+        if let Some(raw) = value.and_then(|value| raw(document, key, value, shape(definition))) {
             config.settings.insert(definition.name, (raw, key));
         }
     }
@@ -107,322 +118,45 @@ fn section_of(document: &mut Document<'_>, root: &Mapping, name: &str) -> Option
     }
 }
 
-/// A setting's value; numbers and booleans as they would be written in a variable. `None` when empty.
-fn raw(document: &mut Document<'_>, path: &str, value: &Value) -> Option<Raw> {
-    match value {
-        Value::Null => None,
-        Value::Sequence(items) => {
-            let mut list = Vec::new();
-            for (index, item) in items.iter().enumerate() {
-                match scalar(item) {
-                    Some(text) if !text.is_empty() => list.push(text),
-                    Some(_) => {}
-                    None => document.problem(&format!("{path}[{index}]"), "has to be a text"),
-                }
-            }
-            Some(Raw::List(list))
+/// A setting's value; numbers and booleans as they would be written in a variable. `None` when not set.
+fn raw(document: &mut Document<'_>, path: &str, value: &Value, shape: Shape) -> Option<Raw> {
+    let what = match (value, shape) {
+        (Value::Null, _) => return None,
+        (Value::String(text), _) => return (!text.is_empty()).then(|| Raw::Text(text.clone())),
+        (Value::Number(number), Shape::Number) => return Some(Raw::Text(number.to_string())),
+        (Value::Bool(word), Shape::Switch) => return Some(Raw::Text(word.to_string())),
+        // `stall: false` is how people switch it off.
+        (Value::Bool(false), Shape::Number) if path == "wait.stall" => {
+            return Some(Raw::Text("off".to_owned()));
         }
-        other => match scalar(other) {
-            Some(text) if text.is_empty() => None,
-            Some(text) => Some(Raw::Text(text)),
-            None => {
-                document.problem(path, "has to be a single value");
-                None
-            }
-        },
-    }
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(word) => Some(word.to_string()),
-        _ => None,
-    }
-}
-
-fn runs(document: &mut Document<'_>, value: Option<&Value>) -> Vec<RunSpec> {
-    let items = match value {
-        None | Some(Value::Null) => return Vec::new(),
-        Some(Value::Sequence(items)) => items,
-        Some(_) => {
-            document.problem("runs", "has to be a list: each entry begins with a hyphen");
-            return Vec::new();
+        (Value::Sequence(items), Shape::List) => return Some(Raw::List(texts(document, path, items))),
+        (Value::Number(_) | Value::Bool(_), Shape::Text | Shape::List) => {
+            "has to be a text; put it in quotes when it is one"
         }
+        (_, Shape::Switch) => "has to be true or false",
+        (_, Shape::Number) => "has to be a single value, not a list or mapping, true or false",
+        (_, Shape::Text) => "has to be a single text",
+        (_, Shape::List) => "has to be a list of texts",
     };
-    let mut specs = Vec::new();
-    let mut labels = BTreeSet::new();
+    document.problem(path, what);
+    None
+}
+
+/// The items of a list of texts, without empty ones.
+pub(super) fn texts(document: &mut Document<'_>, path: &str, items: &[Value]) -> Vec<String> {
+    let mut list = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let path = format!("runs[{index}]");
-        let Value::Mapping(map) = item else {
-            document.problem(&path, "has to be a mapping with test, test_plan or instructions");
-            continue;
-        };
-        let mut entry = Entry { document, map, path };
-        let Some(spec) = entry.spec(index) else { continue };
-        if !labels.insert(spec.label.clone()) {
-            document.problem(
-                &format!("runs[{index}].name"),
-                &format!("\"{}\" is the name of another run already", spec.label),
-            );
-        }
-        specs.push(spec);
-    }
-    specs
-}
-
-/// One entry of `runs`, while it is read.
-struct Entry<'d, 'a> {
-    document: &'d mut Document<'a>,
-    map: &'d Mapping,
-    path: String,
-}
-
-impl Entry<'_, '_> {
-    fn problem(&mut self, key: &str, what: &str) {
-        let path = if key.is_empty() { self.path.clone() } else { join(&self.path, key) };
-        self.document.problem(&path, what);
-    }
-
-    fn text(&mut self, key: &str) -> Option<String> {
-        let value = self.map.get(key).filter(|value| !value.is_null())?;
-        let text = scalar(value);
-        if text.is_none() {
-            self.problem(key, "has to be a text");
-        }
-        text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
-    }
-
-    fn number(&mut self, key: &str, least: u8, most: u8) -> Option<u8> {
-        let value = self.map.get(key).filter(|value| !value.is_null())?;
-        let number = scalar(value)
-            .and_then(|text| text.parse::<u8>().ok())
-            .filter(|number| (least..=most).contains(number));
-        if number.is_none() {
-            self.problem(key, &format!("has to be a whole number from {least} to {most}"));
-        }
-        number
-    }
-
-    fn boolean(&mut self, key: &str) -> Option<bool> {
-        let value = self.map.get(key).filter(|value| !value.is_null())?;
-        if let Some(Ok(word)) = scalar(value).as_deref().map(super::values::boolean) {
-            Some(word)
-        } else {
-            self.problem(key, "has to be true or false");
-            None
-        }
-    }
-
-    fn mapping(&mut self, key: &str) -> Option<Mapping> {
-        match self.map.get(key)? {
-            Value::Null => None,
-            Value::Mapping(map) => Some(map.clone()),
-            _ => {
-                self.problem(key, "has to be a mapping");
-                None
+        match item {
+            Value::Null => {}
+            Value::String(text) if text.trim().is_empty() => {}
+            Value::String(text) => list.push(text.trim().to_owned()),
+            other => {
+                let quotes = if scalar(other).is_some() { "; put it in quotes" } else { "" };
+                document.problem(&format!("{path}[{index}]"), &format!("has to be a text{quotes}"));
             }
         }
     }
-
-    fn spec(&mut self, index: usize) -> Option<RunSpec> {
-        let map = self.map;
-        let path = self.path.clone();
-        self.document.unknown_keys(map, &path, &RUN_KEYS);
-        let target = self.target();
-        let label = self.text("name");
-        let spec = RunSpec {
-            label: label.unwrap_or_else(|| derived_label(target.as_ref(), index)),
-            target: target.clone().unwrap_or_else(|| Target::Test(String::new())),
-            deployment_config: self.text("deployment_config"),
-            agent_config: self.text("agent_config"),
-            tags: self.tags(),
-            retries: self.number("retries", 0, 10),
-            instances: self.number("instances", 1, 10),
-            template_data: self.template_data(),
-            options: self.options(),
-            extra_builds: self.extra_builds(),
-            all_configured_devices: self.boolean("all_configured_devices").unwrap_or(false),
-            players: self.deployments("players", 1),
-            slots: self.deployments("slots", 2),
-            required: self.boolean("required").unwrap_or(true),
-        };
-        self.together(&spec, target.as_ref());
-        target.map(|_| spec)
-    }
-
-    fn target(&mut self) -> Option<Target> {
-        let named: Vec<&str> = ["test", "test_plan", "instructions"]
-            .into_iter()
-            .filter(|key| self.map.get(*key).is_some_and(|value| !value.is_null()))
-            .collect();
-        match named.as_slice() {
-            ["test"] => self.text("test").map(Target::Test),
-            ["test_plan"] => self.text("test_plan").map(Target::Plan),
-            ["instructions"] => self.text("instructions").map(Target::Instructions),
-            [] => {
-                self.problem("", "needs one of test, test_plan or instructions");
-                None
-            }
-            several => {
-                let what = format!("{} exclude each other; keep one", several.join(" and "));
-                self.problem(several[1], &what);
-                None
-            }
-        }
-    }
-
-    /// What the service takes only with something else, or not with something else (API reference, `POST runs`).
-    fn together(&mut self, spec: &RunSpec, target: Option<&Target>) {
-        let is_test = matches!(target, Some(Target::Test(_)));
-        let is_plan = matches!(target, Some(Target::Plan(_)));
-        if target.is_some() {
-            for (key, set) in [
-                ("retries", spec.retries.is_some()),
-                ("instances", spec.instances.is_some()),
-                ("players", !spec.players.is_empty()),
-            ] {
-                if set && !is_test {
-                    self.problem(key, "is for test only");
-                }
-            }
-            if !spec.slots.is_empty() && !is_plan {
-                self.problem("slots", "is for test_plan only");
-            }
-        }
-        if matches!(target, Some(Target::Instructions(_))) && spec.agent_config.is_none() {
-            self.problem("", "instructions need an agent_config");
-        }
-        if spec.all_configured_devices && !(spec.players.is_empty() && spec.slots.is_empty()) {
-            self.problem("all_configured_devices", "cannot be used with players or slots");
-        }
-        if spec.options.mobile_gpslocation == Some(GpsLocation::Word("auto".to_owned()))
-            && spec.options.mobile_geolocation.is_none()
-        {
-            self.problem("options.mobile_gpslocation", "auto needs mobile_geolocation");
-        }
-    }
-
-    fn tags(&mut self) -> Vec<String> {
-        let Some(value) = self.map.get("tags").cloned() else { return Vec::new() };
-        let path = join(&self.path, "tags");
-        let tags = match raw(self.document, &path, &value) {
-            Some(Raw::List(list)) => list,
-            Some(Raw::Text(text)) => super::values::list(&text),
-            None => Vec::new(),
-        };
-        if tags.iter().any(|tag| tag.chars().count() > 50) {
-            self.problem("tags", "each has to have 1-50 characters");
-        }
-        tags
-    }
-
-    fn template_data(&mut self) -> Option<serde_json::Map<String, serde_json::Value>> {
-        let map = self.mapping("template_data")?;
-        if let Ok(serde_json::Value::Object(object)) = serde_json::to_value(map) {
-            Some(object)
-        } else {
-            self.problem("template_data", "every key has to be a word");
-            None
-        }
-    }
-
-    fn options(&mut self) -> RunOptions {
-        let Some(map) = self.mapping("options") else { return RunOptions::default() };
-        let path = join(&self.path, "options");
-        self.document.unknown_keys(
-            &map,
-            &path,
-            &[
-                "performance_monitoring",
-                "mobile_geolocation",
-                "mobile_gpslocation",
-                "mobile_auto_grant_permissions",
-            ],
-        );
-        let mut inner = Entry { document: self.document, map: &map, path };
-        RunOptions {
-            performance_monitoring: inner.boolean("performance_monitoring"),
-            mobile_geolocation: inner.text("mobile_geolocation"),
-            mobile_gpslocation: inner.gps(),
-            mobile_auto_grant_permissions: inner.boolean("mobile_auto_grant_permissions"),
-        }
-    }
-
-    fn gps(&mut self) -> Option<GpsLocation> {
-        const WANTED: &str = "has to be auto, or { lat: ..., long: ... }";
-        match self.map.get("mobile_gpslocation")? {
-            Value::Null => None,
-            Value::String(word) if word == "auto" => Some(GpsLocation::Word(word.clone())),
-            Value::Mapping(point) => {
-                let axis = |key: &str, most: f64| {
-                    scalar(point.get(key)?)
-                        .filter(|text| text.trim().parse::<f64>().is_ok_and(|degrees| degrees.abs() <= most))
-                };
-                let place =
-                    (point.len() == 2).then(|| Some((axis("lat", 90.0)?, axis("long", 180.0)?))).flatten();
-                if place.is_none() {
-                    self.problem("mobile_gpslocation", WANTED);
-                }
-                place.map(|(lat, long)| GpsLocation::Point { lat, long })
-            }
-            _ => {
-                self.problem("mobile_gpslocation", WANTED);
-                None
-            }
-        }
-    }
-
-    fn extra_builds(&mut self) -> BTreeMap<u8, String> {
-        let mut builds = BTreeMap::new();
-        let Some(map) = self.mapping("extra_builds") else { return builds };
-        for (key, value) in map {
-            let number =
-                scalar(&key).and_then(|key| key.parse::<u8>().ok()).filter(|number| (1..=3).contains(number));
-            match (number, scalar(&value).filter(|id| !id.is_empty())) {
-                (Some(number), Some(id)) => {
-                    builds.insert(number, id);
-                }
-                _ => self.problem("extra_builds", "has to map 1, 2 or 3 to a build id"),
-            }
-        }
-        builds
-    }
-
-    fn deployments(&mut self, key: &str, least: u8) -> BTreeMap<u8, Deployment> {
-        let mut deployments = BTreeMap::new();
-        let Some(map) = self.mapping(key) else { return deployments };
-        for (number, value) in map {
-            let parsed = scalar(&number)
-                .and_then(|number| number.parse::<u8>().ok())
-                .filter(|number| *number >= least);
-            let (Some(number), Value::Mapping(inside)) = (parsed, value) else {
-                self.problem(
-                    key,
-                    &format!("has to map numbers from {least} to {{ deployment_config: ..., build: ... }}"),
-                );
-                continue;
-            };
-            let path = format!("{}.{key}.{number}", self.path);
-            self.document.unknown_keys(&inside, &path, &["deployment_config", "build", "extra_builds"]);
-            let mut inner = Entry { document: self.document, map: &inside, path };
-            let Some(deployment_config) = inner.text("deployment_config") else {
-                inner.problem("", "needs a deployment_config");
-                continue;
-            };
-            let (build, extra_builds) = (inner.text("build"), inner.extra_builds());
-            deployments.insert(number, Deployment { deployment_config, build, extra_builds });
-        }
-        deployments
-    }
-}
-
-fn derived_label(target: Option<&Target>, index: usize) -> String {
-    match target {
-        Some(Target::Test(id) | Target::Plan(id)) if !id.is_empty() => id.clone(),
-        _ => format!("run {}", index + 1),
-    }
+    list
 }
 
 fn quarantine(document: &mut Document<'_>, value: Option<&Value>) -> Vec<Quarantine> {
@@ -441,8 +175,8 @@ fn quarantine(document: &mut Document<'_>, value: Option<&Value>) -> Vec<Quarant
             document.problem(&path, "has to be a mapping with bug or test, until and reason");
             continue;
         };
-        document.unknown_keys(map, &path, &["bug", "test", "until", "reason"]);
-        let mut entry = Entry { document, map, path };
+        document.unknown_keys(map, &path, &QUARANTINE_KEYS);
+        let mut entry = Entry::new(document, map, path);
         let what = match (entry.text("bug"), entry.text("test")) {
             (Some(bug), None) => Some(Quarantined::Bug(bug)),
             (None, Some(test)) => Some(Quarantined::Test(test)),

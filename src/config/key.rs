@@ -12,6 +12,9 @@ use super::args::Args;
 /// A file or stream with more than this is not a key.
 const LARGEST: u64 = 48 * 1024;
 
+/// Longer than any key.
+const LONGEST: usize = 4096;
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct KeyFound {
@@ -29,6 +32,14 @@ pub(super) fn find(args: &Args, env: &Env, cwd: &Path) -> KeyFound {
         match read(path, cwd) {
             Ok(raw) => Some(raw),
             Err(why) => {
+                let shown = path.display().to_string();
+                // The key itself where the file's name belongs is not shown.
+                if shown.trim_start().starts_with("nunu_") {
+                    found.problem = Some(
+                        "token-file (from --token-file): takes the path of a file, and this looks like the key itself; command lines are visible to every process, so replace the key if it is real".to_owned(),
+                    );
+                    return found;
+                }
                 found.problem =
                     Some(format!("token-file (from --token-file): cannot read {}: {why}", path.display()));
                 return found;
@@ -55,6 +66,8 @@ pub(super) fn find(args: &Args, env: &Env, cwd: &Path) -> KeyFound {
         })
     };
     let Some(raw) = raw else { return found };
+    // Windows programs begin a file with a byte order mark.
+    let raw = raw.strip_prefix('\u{feff}').unwrap_or(&raw);
     let key = raw.trim();
     if key.len() != raw.len() && !key.is_empty() {
         found.notices.push(format!("white space around the API key (from {}) was removed", found.source));
@@ -62,23 +75,34 @@ pub(super) fn find(args: &Args, env: &Env, cwd: &Path) -> KeyFound {
     if key.is_empty() {
         return found;
     }
-    let source = &found.source;
-    if key.starts_with(['{', '[']) {
-        found.problem = Some(format!(
-            "api-token (from {source}): this looks like JSON; the secret has to be the bare key, as nunu.ai showed it"
-        ));
-    } else if key.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-        found.problem = Some(format!(
-            "api-token (from {source}): there is white space inside the key; was it cut or pasted twice?"
-        ));
-    } else if !key.is_ascii() || key.contains('"') {
-        found.problem = Some(format!(
-            "api-token (from {source}): there are characters that no key has; was it pasted with quotes?"
-        ));
-    } else {
-        found.key = Some(SecretString::from(key.to_owned()));
+    match what_is_wrong(key) {
+        Some(what) => found.problem = Some(format!("api-token (from {}): {what}", found.source)),
+        None => found.key = Some(SecretString::from(key.to_owned())),
     }
     found
+}
+
+/// Why this cannot be a key, in words that do not show it.
+fn what_is_wrong(key: &str) -> Option<String> {
+    let unfilled = key.starts_with('$') || (key.starts_with('%') && key.ends_with('%'));
+    Some(if unfilled || key.starts_with("{{") {
+        "this is the name of a variable or secret that nobody filled in; check how the CI hands it over"
+            .to_owned()
+    } else if key.starts_with(['{', '[']) {
+        "this looks like JSON; the secret has to be the bare key, as nunu.ai showed it".to_owned()
+    } else if key.chars().all(|letter| letter == '*') {
+        "these are asterisks: the key was copied from a place that hides it".to_owned()
+    } else if key.to_ascii_lowercase().starts_with("bearer ") {
+        "the word Bearer does not belong to the key; store the bare key".to_owned()
+    } else if key.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        "there is white space or a control character inside the key; was it cut or pasted twice?".to_owned()
+    } else if !key.is_ascii() || key.contains(['"', '\'', '`']) {
+        "there are characters that no key has; was it pasted with quotes?".to_owned()
+    } else if key.len() > LONGEST {
+        format!("{} characters are no key; is this a file of something else?", key.len())
+    } else {
+        return None;
+    })
 }
 
 fn read(path: &Path, cwd: &Path) -> std::io::Result<String> {
@@ -98,6 +122,23 @@ mod tests {
     use super::{Args, Env, Path, find};
 
     #[test]
+    fn a_file_may_hold_the_key_but_not_be_it() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("key"), "\u{feff}nunu_abc\r\n").unwrap();
+        let of = |path: &str| {
+            let args = Args { token_file: Some(path.into()), ..Args::default() };
+            find(&args, &Env::from([("NUNU_API_TOKEN", "nunu_other")]), home.path())
+        };
+        assert_eq!(of("key").key.unwrap().expose_secret(), "nunu_abc");
+        assert!(of("kye").problem.unwrap().contains("cannot read kye"));
+        let problem = of("nunu_0123456789").problem.unwrap();
+        assert!(
+            problem.contains("looks like the key itself") && !problem.contains("0123456789"),
+            "{problem}"
+        );
+    }
+
+    #[test]
     fn trims_with_a_notice_and_rejects_what_is_no_key() {
         let of = |pairs: &[(&str, &str)]| {
             let env = Env::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -115,6 +156,13 @@ mod tests {
             &[("NUNU_API_TOKEN", "{\"key\":\"nunu_secret\"}")],
             &[("NUNU_API_TOKEN", "nunu_secret x")],
             &[("NUNU_API_TOKEN", "nunu_secret\u{e9}")],
+            &[("NUNU_API_TOKEN", "'nunu_secret'")],
+            &[("NUNU_API_TOKEN", "Bearer nunu_secret")],
+            &[("NUNU_API_TOKEN", "nunu_secret\u{7}")],
+            &[("NUNU_API_TOKEN", "${{ secrets.nunu_secret }}")],
+            &[("NUNU_API_TOKEN", "$NUNU_KEY")],
+            &[("NUNU_API_TOKEN", "***")],
+            &[("NUNU_API_TOKEN", &"nunu_secret".repeat(500))],
         ] {
             let problem = of(pairs).problem.unwrap();
             assert!(!problem.contains("secret1") && !problem.contains("nunu_secret"), "{problem}");

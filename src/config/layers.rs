@@ -11,6 +11,8 @@ use super::values::nearest;
 /// The layer a value came from, highest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
+    /// The command named on the command line.
+    CommandLine,
     /// A flag of that name.
     Flag(String),
     /// An action input, as the variable the runner passes.
@@ -27,7 +29,7 @@ impl Source {
     /// Higher layers have lower numbers.
     pub(super) const fn layer(&self) -> u8 {
         match self {
-            Self::Flag(_) => 0,
+            Self::CommandLine | Self::Flag(_) => 0,
             Self::Input(_) => 1,
             Self::Variable(_) => 2,
             Self::File(_) => 3,
@@ -39,6 +41,7 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CommandLine => f.write_str("command line"),
             Self::Flag(name) => write!(f, "--{name}"),
             Self::Input(name) | Self::Variable(name) => f.write_str(name),
             Self::File(key) => write!(f, "{key} in the run config"),
@@ -84,6 +87,9 @@ impl Layers<'_> {
 
     /// A deprecated name of `build-path`.
     pub(super) fn file_alias(&self) -> Option<Found> {
+        if let Some(value) = self.args.flags.get("file").filter(|value| !value.is_empty()) {
+            return Some(Found { value: value.clone(), source: Source::Flag("file".to_owned()) });
+        }
         let input = self.env.get("INPUT_FILE").map(|value| (value, Source::Input("INPUT_FILE".to_owned())));
         let variable =
             self.env.get("NUNU_FILE").map(|value| (value, Source::Variable("NUNU_FILE".to_owned())));
@@ -91,18 +97,24 @@ impl Layers<'_> {
         Some(Found { value: value.to_owned(), source })
     }
 
-    /// Variables that look like a misspelt setting.
+    /// Variables that look like a misspelt setting. Other tools use the prefix too, so these are no errors.
     pub(super) fn misspelt(&self) -> Vec<String> {
-        let known: Vec<String> = SETTINGS.iter().map(Definition::variable).collect();
-        let others = OTHER_VARIABLES;
+        let mut known: Vec<String> = SETTINGS.iter().map(Definition::variable).collect();
+        known.extend(["NUNU_API_TOKEN", "NUNU_API_KEY"].map(str::to_owned));
         let mut notices = Vec::new();
-        for (name, _) in
-            self.env.iter().filter(|(name, value)| name.starts_with("NUNU_") && !value.is_empty())
-        {
-            if known.iter().any(|variable| variable == name) || others.contains(&name) {
+        for (name, _) in self.env.iter().filter(|(_, value)| !value.is_empty()) {
+            let Some(word) = name.strip_prefix("NUNU_") else { continue };
+            if known.iter().any(|variable| variable == name) || OTHER_VARIABLES.contains(&name) {
                 continue;
             }
-            if let Some(meant) = nearest(name, known.iter().map(String::as_str)) {
+            let by_key = SETTINGS.iter().find(|definition| {
+                definition.key.is_some_and(|key| key.to_ascii_uppercase().replace('.', "_") == word)
+            });
+            let meant = by_key.map(Definition::variable).or_else(|| {
+                nearest(word, known.iter().filter_map(|known| known.strip_prefix("NUNU_")))
+                    .map(|word| format!("NUNU_{word}"))
+            });
+            if let Some(meant) = meant {
                 notices.push(format!("the variable {name} is not a setting; did you mean {meant}?"));
             }
         }
@@ -111,9 +123,7 @@ impl Layers<'_> {
 }
 
 /// Variables with our prefix that are no settings of the table.
-const OTHER_VARIABLES: [&str; 11] = [
-    "NUNU_API_TOKEN",
-    "NUNU_API_KEY",
+const OTHER_VARIABLES: [&str; 7] = [
     "NUNU_BASE_URL",
     "NUNU_FILE",
     "NUNU_GITLAB_TOKEN",
@@ -121,8 +131,6 @@ const OTHER_VARIABLES: [&str; 11] = [
     "NUNU_ACTION_REF",
     "NUNU_ACTION_REPOSITORY",
     "NUNU_WORKSPACE_ROOT",
-    "NUNU_TEST_ID",
-    "NUNU_DEPLOYMENT_ID",
 ];
 
 /// What the GitHub runner passes for an input of a container action: hyphens are kept; people also write underscores.
@@ -145,6 +153,10 @@ mod tests {
             ("NUNU_BUILD_PATH", "a.apk"),
             ("NUNU_BASE_URL", "https://other.example"),
             ("NUNU_TIMOUT", "5m"),
+            ("NUNU_WAIT_POLL", "5s"),
+            ("NUNU_API_TOKN", "x"),
+            ("NUNU_PORT", "80"),
+            ("NUNU_HOME", "/"),
         ]);
         let layers = Layers { args: &args, env: &env };
         let name = layers.get("name").unwrap();
@@ -157,7 +169,11 @@ mod tests {
         assert_eq!(layers.get("timeout"), None);
         assert_eq!(
             layers.misspelt(),
-            ["the variable NUNU_TIMOUT is not a setting; did you mean NUNU_TIMEOUT?"]
+            [
+                "the variable NUNU_API_TOKN is not a setting; did you mean NUNU_API_TOKEN?",
+                "the variable NUNU_TIMOUT is not a setting; did you mean NUNU_TIMEOUT?",
+                "the variable NUNU_WAIT_POLL is not a setting; did you mean NUNU_POLL?",
+            ]
         );
     }
 }

@@ -1,36 +1,58 @@
 //! All the user said becomes one [`Plan`].
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::model::build::BuildSource;
-use crate::model::run::RunOptions;
-use crate::model::run_report::{Confidence, Context, Severity};
-use crate::model::verdict::{BugGate, FailOn, Gate};
-use crate::model::{BuildSpec, Env, Failure, Reason, RunSpec, Target};
+use crate::model::run_report::Context;
+use crate::model::verdict::Gate;
+use crate::model::{Env, Failure};
 
 use super::args::Args;
 use super::build;
-use super::file::{self, FileConfig};
+use super::file::{self, FileConfig, Raw};
+use super::gate::fail_on;
 use super::key;
-use super::layers::Layers;
+use super::layers::{Layers, Source};
 use super::plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Wait};
 use super::resolve::Resolver;
+use super::source::{RunConfig, run_config};
+use super::targets::{check_ids, runs};
 use super::values;
-use super::yaml::{Document, LARGEST};
+use super::yaml::Document;
 
 /// Folder for results when nothing else is said.
 const RESULTS: &str = "nunu-results";
+
+/// What `stop` cannot do without; whatever else is wrong must not keep it from stopping what costs money.
+const NEEDED_TO_STOP: [&str; 7] =
+    ["api-token", "token-file", "api-url", "project-id", "job-ids", "command", "on-missing-token"];
 
 /// The results folder as far as it can be told without a plan: reports of wrong input go there too.
 #[must_use]
 pub fn results_dir(args: &Args, env: &Env, cwd: &Path) -> PathBuf {
     let layers = Layers { args, env };
-    cwd.join(layers.get("results-dir").map_or_else(|| RESULTS.to_owned(), |found| found.value))
+    if let Some(found) = layers.get("results-dir") {
+        return cwd.join(found.value.trim());
+    }
+    let in_file = match run_config(&layers, cwd) {
+        RunConfig::Text { name, text, .. } => Document::parse(&name, &text, env)
+            .ok()
+            .and_then(|document| Some(document.root.get("report")?.get("dir")?.as_str()?.trim().to_owned())),
+        _ => None,
+    };
+    // A variable that is missing must not become the name of a folder.
+    let in_file = in_file.filter(|dir| !dir.is_empty() && !dir.contains("${"));
+    cwd.join(in_file.as_deref().unwrap_or(RESULTS))
+}
+
+/// The command as far as it can be told without a plan; `None` when nothing names one, or not a known one.
+#[must_use]
+pub fn command_of(args: &Args, env: &Env) -> Option<Command> {
+    let layers = Layers { args, env };
+    args.command.or_else(|| Command::parse(layers.get("command")?.value.trim()))
 }
 
 /// The origin of the service, for commands that work without a plan.
@@ -56,35 +78,26 @@ pub fn plan(
     today: NaiveDate,
 ) -> Result<Plan, Failure> {
     let layers = Layers { args, env };
-    let mut problems = Vec::new();
-    let source = run_config(&layers, cwd, &mut problems);
-    let (mut document, mut config) = (None, FileConfig::default());
-    if let Some((name, text)) = &source {
-        match Document::parse(name, text, env) {
-            Ok(mut parsed) => {
-                config = file::read(&mut parsed);
-                document = Some(parsed);
-            }
-            Err(problem) => {
-                return Err(Failure::new(Reason::InvalidConfig, problem)
-                    .hint("nunu-ci init writes a run config to start from"));
-            }
-        }
-    }
+    let source = run_config(&layers, cwd);
     let notices = layers.misspelt();
     let mut resolver = Resolver {
         layers,
-        file: config,
-        document,
-        problems,
+        file: FileConfig::default(),
+        document: None,
+        problems: Vec::new(),
+        file_problems: Vec::new(),
         special: Vec::new(),
         settings: Vec::new(),
         notices,
     };
+    take_in(&mut resolver, &source, env);
     let found = key::find(args, env, cwd);
     resolver.problems.extend(found.problem);
     resolver.notices.extend(found.notices);
     let plan = assemble(&mut resolver, args, env, cwd, context, today, found.key);
+    if plan.command == Command::Stop {
+        resolver.forgive(&NEEDED_TO_STOP);
+    }
     resolver.verdict()?;
     resolver.record_defaults();
     let token = if plan.key.is_some() { "***" } else { "-" };
@@ -100,57 +113,22 @@ pub fn plan(
     Ok(Plan { settings, notices: resolver.notices, ..plan })
 }
 
-/// Name and text of the run config, when there is one.
-fn run_config(layers: &Layers<'_>, cwd: &Path, problems: &mut Vec<String>) -> Option<(String, String)> {
-    let Some(found) = layers.get("run-config") else {
-        let name = [".nunu/run.yml", ".nunu/run.yaml"].into_iter().find(|name| cwd.join(name).is_file())?;
-        return read_file(name, name, ".nunu", cwd, problems);
-    };
-    if found.value.contains('\n') || found.value.trim_start().starts_with('{') {
-        return Some(("run-config".to_owned(), found.value));
-    }
-    let name = found.value.trim();
-    read_file(name, name, &found.source.to_string(), cwd, problems)
-}
-
-fn read_file(
-    name: &str,
-    path: &str,
-    source: &str,
-    cwd: &Path,
-    problems: &mut Vec<String>,
-) -> Option<(String, String)> {
-    let path = cwd.join(path);
-    let mut complain = |what: String| problems.push(format!("run-config (from {source}): {what}"));
-    match fs::metadata(&path) {
-        Ok(about) if about.len() > LARGEST as u64 => {
-            complain(format!("{name} is larger than {LARGEST} bytes, which no run config is"));
-            return None;
+/// Reads the run config, when there is one.
+fn take_in<'a>(resolver: &mut Resolver<'a>, source: &'a RunConfig, env: &Env) {
+    match source {
+        RunConfig::None => resolver.record("run-config", "-".to_owned(), &Source::Default),
+        RunConfig::Text { name, text, source } => {
+            resolver.record("run-config", name.clone(), source);
+            match Document::parse(name, text, env) {
+                Ok(mut document) => {
+                    resolver.file = file::read(&mut document);
+                    resolver.document = Some(document);
+                }
+                Err(problem) => resolver.file_problems.push(problem),
+            }
         }
-        Ok(about) if about.is_dir() => {
-            complain(format!("{name} is a folder; name the file in it"));
-            return None;
-        }
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            complain(format!("there is no {name} in {}; nunu-ci init writes one", cwd.display()));
-            return None;
-        }
-        Err(error) => {
-            complain(format!("cannot read {name}: {error}"));
-            return None;
-        }
-    }
-    match fs::read(&path).map(String::from_utf8) {
-        Ok(Ok(text)) => Some((name.to_owned(), text)),
-        Ok(Err(_)) => {
-            complain(format!("{name} is not UTF-8 text"));
-            None
-        }
-        Err(error) => {
-            complain(format!("cannot read {name}: {error}"));
-            None
-        }
+        RunConfig::Missing(why) => resolver.problems.push(why.clone()),
+        RunConfig::Unreadable(why) => resolver.file_problems.push(why.clone()),
     }
 }
 
@@ -198,113 +176,47 @@ fn assemble(
 }
 
 fn command(resolver: &mut Resolver<'_>, args: &Args) -> Command {
+    if let Some(command) = args.command {
+        resolver.record("command", command.as_str().to_owned(), &Source::CommandLine);
+        return command;
+    }
     let words = Command::ALL.map(|command| (command.as_str(), command));
-    let set = resolver.word("command", &words);
-    args.command.or(set).unwrap_or_default()
+    resolver.word("command", &words).unwrap_or_default()
 }
 
 fn project(resolver: &mut Resolver<'_>, key: Option<&SecretString>) -> Option<String> {
+    let set = resolver.found("project-id").is_some();
     let project = resolver.parsed("project-id", |text| {
-        let good = text.trim().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        if good {
-            Ok(text.trim().to_owned())
+        let text = text.trim();
+        if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+            Ok(text.to_owned())
         } else {
-            Err(format!("\"{}\" is not a project id: copy it from the dashboard's address", text.trim()))
+            Err(format!("\"{text}\" is not a project id: copy it from the dashboard's address"))
         }
     });
     let organisation = key.is_some_and(|key| key.expose_secret().starts_with("nunu_org_"));
-    if organisation
-        && project.is_none()
-        && !resolver.problems.iter().any(|problem| problem.starts_with("project-id"))
-    {
+    if organisation && !set {
         resolver.problems.push("project-id (not set): an organisation key (nunu_org_...) works only with the project's id; copy it from the dashboard's address".to_owned());
     }
-    project
+    project.filter(|project| !project.is_empty())
 }
 
-fn runs(resolver: &mut Resolver<'_>, command: Command, build: &BuildSpec) -> Vec<RunSpec> {
-    let tests = resolver.items("test-id");
-    let plans = resolver.items("test-plan-id");
-    let deployment = resolver.text("deployment-config-id");
-    if !matches!(command, Command::Run | Command::Start | Command::Check) {
-        return Vec::new();
-    }
-    let quick = |items: Vec<String>, target: fn(String) -> Target| -> Vec<RunSpec> {
-        items.into_iter().map(|id| quick_start(target(id))).collect()
-    };
-    let from_file = tests.is_none() && plans.is_none();
-    let mut runs = match (tests, plans) {
-        (Some((_, by)), Some((_, with))) if by.layer() == with.layer() => {
-            resolver.problems.push(format!("test-plan-id (from {with}): excludes test-id (from {by}): keep one, or list both in a run config"));
-            return Vec::new();
-        }
-        (Some((items, by)), Some((_, with))) if by.layer() < with.layer() => quick(items, Target::Test),
-        (Some((items, _)), None) => quick(items, Target::Test),
-        (_, Some((items, _))) => quick(items, Target::Plan),
-        (None, None) => std::mem::take(&mut resolver.file.runs),
-    };
-    let broken_file = resolver.document.as_ref().is_some_and(|document| !document.problems.is_empty());
-    let may_have_none = command == Command::Check && build.source != BuildSource::None;
-    let broken_config =
-        broken_file || resolver.problems.iter().any(|problem| problem.starts_with("run-config"));
-    if runs.is_empty() && !broken_config && !may_have_none {
-        resolver.problems.push("test-id (not set): there is nothing to start; set test-id or test-plan-id, or list runs in a run config (.nunu/run.yml)".to_owned());
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    for (index, run) in runs.iter_mut().enumerate() {
-        if run.deployment_config.is_none() {
-            run.deployment_config.clone_from(&deployment);
-        }
-        if !seen.insert(run.label.clone()) {
-            run.label = format!("{} ({})", run.label, index + 1);
-        }
-        if run.deployment_config.is_none() && run.players.is_empty() && run.slots.is_empty() {
-            let what = "names no deployment configuration; set deployment-config-id, or deployment_config in the run config";
-            match &mut resolver.document {
-                // A misspelt key explains it already.
-                Some(_) if from_file && broken_file => {}
-                Some(document) if from_file => document.problem(&format!("runs[{index}]"), what),
-                _ => resolver.problems.push(format!("{}: {what}", run.label)),
-            }
-        }
-    }
-    runs
-}
-
-/// A run that is only named, with everything else as the service has it.
-fn quick_start(target: Target) -> RunSpec {
-    RunSpec {
-        label: target.value().to_owned(),
-        target,
-        deployment_config: None,
-        agent_config: None,
-        tags: Vec::new(),
-        retries: None,
-        instances: None,
-        template_data: None,
-        options: RunOptions::default(),
-        extra_builds: std::collections::BTreeMap::new(),
-        all_configured_devices: false,
-        players: std::collections::BTreeMap::new(),
-        slots: std::collections::BTreeMap::new(),
-        required: true,
-    }
-}
-
-fn check_ids(resolver: &mut Resolver<'_>, name: &str, ids: &[String]) {
-    for id in ids {
-        if id.len() > 100
-            || id.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '/')
+/// A bare number means minutes; where that is hardly what was meant, it is said.
+fn bare_numbers(resolver: &mut Resolver<'_>) {
+    for (name, suspicious) in [("poll", 2), ("stall", 240), ("timeout", 600)] {
+        let Some((Raw::Text(text), source)) = resolver.found(name) else { continue };
+        let text = text.trim();
+        if text.bytes().all(|byte| byte.is_ascii_digit())
+            && text.parse().is_ok_and(|number: u64| number >= suspicious)
         {
-            resolver
-                .problems
-                .push(format!("{name}: \"{}\" is not a job id", id.chars().take(60).collect::<String>()));
+            resolver.notices.push(format!("{name} (from {source}): {text} without a unit means {text} minutes; write {text}s if seconds are meant"));
         }
     }
 }
 
 fn wait(resolver: &mut Resolver<'_>) -> Wait {
     let on_end = [("stop", OnEnd::Stop), ("leave", OnEnd::Leave)];
+    bare_numbers(resolver);
     let at_least_a_second = |text: &str| {
         values::duration(text).and_then(|span| {
             if span < Duration::from_secs(1) { Err("has to be at least 1s".to_owned()) } else { Ok(span) }
@@ -332,63 +244,6 @@ fn wait(resolver: &mut Resolver<'_>) -> Wait {
             })
             .flatten(),
     }
-}
-
-fn fail_on(resolver: &mut Resolver<'_>) -> FailOn {
-    let Some((items, source)) = resolver.items("fail-on") else { return FailOn::default() };
-    let mut fail_on = FailOn {
-        failed: false,
-        error: false,
-        timeout: false,
-        blocked: false,
-        stopped: false,
-        skipped: false,
-        bugs: Vec::new(),
-    };
-    for item in items {
-        match item.to_ascii_lowercase().as_str() {
-            "failed" => fail_on.failed = true,
-            "error" => fail_on.error = true,
-            "timeout" => fail_on.timeout = true,
-            "blocked" => fail_on.blocked = true,
-            "stopped" => fail_on.stopped = true,
-            "skipped" => fail_on.skipped = true,
-            word => match word.strip_prefix("bugs:").map(bug_gate) {
-                Some(Some(gate)) => fail_on.bugs.push(gate),
-                Some(None) => resolver.complain(
-                    "fail-on",
-                    &source,
-                    &format!("\"{item}\": write bugs:<severity>[:<confidence>] with low, medium, high or critical, and low, medium or high"),
-                ),
-                None => {
-                    let known = ["failed", "error", "timeout", "blocked", "stopped", "skipped", "bugs:high"];
-                    let near = values::nearest(word, known);
-                    let near = near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean {near}?"));
-                    resolver.complain("fail-on", &source, &format!("\"{item}\" is nothing that can fail the job; {near}"));
-                }
-            },
-        }
-    }
-    fail_on
-}
-
-fn bug_gate(words: &str) -> Option<BugGate> {
-    let (severity, confidence) = words.split_once(':').unwrap_or((words, "low"));
-    Some(BugGate {
-        severity: match severity.trim() {
-            "low" => Severity::Low,
-            "medium" => Severity::Medium,
-            "high" => Severity::High,
-            "critical" => Severity::Critical,
-            _ => return None,
-        },
-        confidence: match confidence.trim() {
-            "low" => Confidence::Low,
-            "medium" => Confidence::Medium,
-            "high" => Confidence::High,
-            _ => return None,
-        },
-    })
 }
 
 fn report(resolver: &mut Resolver<'_>, env: &Env, cwd: &Path) -> ReportPlan {

@@ -4,20 +4,30 @@
 mod args;
 mod build;
 mod build_path;
+mod entry;
 mod file;
+mod gate;
 mod key;
 mod layers;
 mod load;
+mod places;
 mod plan;
 mod resolve;
+mod runs;
 mod settings;
+mod snippet;
+mod source;
 pub mod starter;
+mod targets;
 mod templates;
+#[cfg(test)]
+mod tests;
 mod values;
+mod variables;
 mod yaml;
 
 pub use args::{Args, Parsed, parse};
-pub use load::{origin_of, plan, results_dir};
+pub use load::{command_of, origin_of, plan, results_dir};
 pub use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Setting, Wait};
 pub use settings::{Definition, SETTINGS};
 pub use values::{is_id, resolve_name};

@@ -6,6 +6,7 @@ use super::file::{FileConfig, Raw};
 use super::layers::{Found, Layers, Source};
 use super::plan::Setting;
 use super::settings::{SETTINGS, definition};
+use super::snippet::without_keys;
 use super::values::list;
 use super::yaml::Document;
 
@@ -16,6 +17,8 @@ pub(super) struct Resolver<'a> {
     pub(super) document: Option<Document<'a>>,
     /// Problems outside of the run config.
     pub(super) problems: Vec<String>,
+    /// Problems of a run config that could not be read at all.
+    pub(super) file_problems: Vec<String>,
     /// Problems with a reason of their own, such as a build that is not there.
     pub(super) special: Vec<Failure>,
     pub(super) settings: Vec<Setting>,
@@ -38,6 +41,34 @@ impl Resolver<'_> {
             (Source::File(key), Some(document)) => document.problem(key, what),
             _ => self.problems.push(format!("{name} (from {source}): {what}")),
         }
+    }
+
+    /// Notes what is wrong at a place of the run config.
+    pub(super) fn complain_in_file(&mut self, path: &str, what: &str) {
+        if let Some(document) = &mut self.document {
+            document.problem(path, what);
+        }
+    }
+
+    /// True when there is a run config, but not all of it could be understood; what it lacks may stand there all the same.
+    pub(super) fn config_is_broken(&self) -> bool {
+        !self.file_problems.is_empty()
+            || self.problems.iter().any(|problem| problem.starts_with("run-config"))
+            || self.document.as_ref().is_some_and(|document| !document.is_good())
+    }
+
+    /// Turns every problem into a notice, but those with the settings that are `needed`.
+    pub(super) fn forgive(&mut self, needed: &[&str]) {
+        let (kept, forgiven) =
+            std::mem::take(&mut self.problems).into_iter().partition(|problem: &String| {
+                needed.iter().any(|name| problem.starts_with(&format!("{name} (")))
+            });
+        self.problems = kept;
+        let in_file = self.document.as_mut().map(Document::take_problems).unwrap_or_default();
+        let special = std::mem::take(&mut self.special).into_iter().map(|failure| failure.message);
+        self.notices.extend(forgiven);
+        self.notices
+            .extend(std::mem::take(&mut self.file_problems).into_iter().chain(in_file).chain(special));
     }
 
     /// Remembers how a setting was resolved.
@@ -128,8 +159,8 @@ impl Resolver<'_> {
     /// # Errors
     /// When anything is wrong.
     pub(super) fn verdict(&mut self) -> Result<(), Failure> {
-        let in_file =
-            self.document.as_mut().map(|document| std::mem::take(&mut document.problems)).unwrap_or_default();
+        let mut in_file = std::mem::take(&mut self.file_problems);
+        in_file.extend(self.document.iter_mut().flat_map(Document::take_problems));
         let reason = if self.problems.is_empty() && !in_file.is_empty() {
             Reason::InvalidConfig
         } else {
@@ -144,9 +175,13 @@ impl Resolver<'_> {
             for other in special {
                 first = first.cause(other.message);
             }
+            // A key pasted into the wrong setting is not repeated.
+            first.message = without_keys(&first.message);
+            first.causes.iter_mut().for_each(|cause| *cause = without_keys(cause));
             return Err(first);
         }
         all.extend(std::mem::take(&mut self.special).into_iter().map(|failure| failure.message));
+        all.iter_mut().for_each(|problem| *problem = without_keys(problem));
         let message = if all.len() == 1 {
             all.remove(0)
         } else {

@@ -251,7 +251,7 @@ mod tests {
             if path.ends_with("run.yml") {
                 let mut document = parsed.unwrap();
                 let config = crate::config::file::read(&mut document);
-                assert!(document.problems.is_empty(), "{:?}", document.problems);
+                assert!(document.is_good(), "{:?}", document.take_problems());
                 assert_eq!(config.runs.len(), 1);
             }
         }

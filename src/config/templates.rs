@@ -26,17 +26,27 @@ pub(super) fn fill(text: &str, context: &Context, date: &str) -> Result<String, 
         rest = &rest[at + word.len() + 2..];
         if !KNOWN.contains(&word) {
             problems.push(format!(
-                "{{{word}}} is not a template; there are {}",
+                "holds {{{word}}}, which is no template; there are {}",
                 KNOWN.map(|name| format!("{{{name}}}")).join(" ")
             ));
         } else if let Some(value) = value(word, context, date) {
             out.push_str(&value);
         } else {
-            problems.push(format!("{{{word}}} is not known here"));
+            problems.push(format!("needs {{{word}}}, which is not known here{}", why(word)));
         }
     }
     out.push_str(rest);
     if problems.is_empty() { Ok(out) } else { Err(problems.join("; ")) }
+}
+
+/// Why a value may be missing.
+fn why(word: &str) -> &'static str {
+    match word {
+        "pr" => ": this is no pull or merge request",
+        "branch" => ": this is no branch, or not a CI job",
+        "run_number" => ": this is not a CI job",
+        _ => ": there is no git repository here, or git is missing",
+    }
 }
 
 fn value(word: &str, context: &Context, date: &str) -> Option<String> {
@@ -66,7 +76,7 @@ mod tests {
             Ok("main@0123456 2026-01-02 {} {Not} {")
         );
         let problem = fill("{pr} {brunch}", &context, "x").unwrap_err();
-        assert!(problem.contains("{pr} is not known here"), "{problem}");
-        assert!(problem.contains("{brunch} is not a template"), "{problem}");
+        assert!(problem.contains("needs {pr}, which is not known here: this is no pull"), "{problem}");
+        assert!(problem.contains("holds {brunch}, which is no template"), "{problem}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Reads `90s`, `45m`, `2h`, `3h30m`, `1d`, `500ms`; a bare integer means minutes.
+/// Reads `90s`, `45m`, `2h`, `3h30m`, `1d`; a bare integer means minutes.
 ///
 /// # Errors
 /// What is wrong and what to write, to go behind "`timeout`: ".
@@ -85,27 +85,26 @@ pub(super) fn list(raw: &str) -> Vec<String> {
 /// What is wrong and what to write.
 pub(super) fn origin(raw: &str) -> Result<String, String> {
     let text = raw.trim();
+    // What may hold a password or a token is not repeated in a message.
+    if text.contains('@') {
+        return Err("the address must not hold a user name or password".to_owned());
+    }
+    if text.contains(['?', '#']) {
+        return Err("the address must not hold a query or a fragment".to_owned());
+    }
     let (scheme, rest) = text
         .split_once("://")
         .ok_or_else(|| format!("\"{text}\" is not an address: write https://nunu.ai"))?;
     let scheme = scheme.to_ascii_lowercase();
-    if rest.contains('@') {
-        return Err("the address must not hold a user name or password".to_owned());
-    }
-    if rest.contains(['?', '#']) {
-        return Err("the address must not hold a query or a fragment".to_owned());
-    }
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if host.is_empty()
-        || host.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '\\')
-    {
-        return Err(format!("\"{text}\" has no host: write https://nunu.ai"));
+    let host = host.to_ascii_lowercase();
+    if !is_host(&host) {
+        return Err(format!("\"{text}\" has no host, or not a valid one: write https://nunu.ai"));
     }
     let path = path.trim_matches('/');
     if !["", "api", "api/v1"].contains(&path) {
         return Err(format!("\"{text}\" has a path: write https://{host}"));
     }
-    let host = host.to_ascii_lowercase();
     match scheme.as_str() {
         "https" => {}
         "http" if is_loopback(&host) => {}
@@ -113,6 +112,25 @@ pub(super) fn origin(raw: &str) -> Result<String, String> {
         _ => return Err(format!("\"{scheme}\" is not a scheme this program speaks: write https://{host}")),
     }
     Ok(format!("{scheme}://{host}"))
+}
+
+/// A name, an IPv4 or a bracketed IPv6 address, with or without a port.
+fn is_host(host: &str) -> bool {
+    let (name_is_good, port) = if let Some(inside) = host.strip_prefix('[') {
+        let Some((address, port)) = inside.split_once(']') else { return false };
+        (address.parse::<std::net::Ipv6Addr>().is_ok(), port)
+    } else {
+        let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+        let good = |letter: char| letter.is_alphanumeric() || ['-', '.', '_'].contains(&letter);
+        (name.starts_with(char::is_alphanumeric) && name.chars().all(good), port)
+    };
+    let port_is_good = match port.strip_prefix(':') {
+        Some(number) => {
+            number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse().is_ok_and(|port: u16| port > 0)
+        }
+        None => port.is_empty(),
+    };
+    name_is_good && port_is_good
 }
 
 /// True for `localhost`, `127.0.0.0/8` and `[::1]`, with or without a port.
@@ -214,6 +232,8 @@ pub fn resolve_name(kind: &str, wanted: &str, candidates: &[(String, String)]) -
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
+
     use super::{Duration, boolean, duration, is_id, list, nearest, origin, resolve_name};
 
     #[test]
@@ -265,8 +285,54 @@ mod tests {
             "ftp://nunu.ai",
             "https://",
             "http://127.evil.example",
+            "http://localhost.evil.example",
+            "http://[::1].evil.example",
+            "http://[::1",
+            "http://[::2]",
+            "https://nunu.ai:0",
+            "https://nunu.ai:99999",
+            "https://nunu.ai:",
+            "https://nunu.ai:+1",
+            "https://nunu.ai\\evil.example",
+            "https://nunu .ai",
+            "https://nunu%2eai",
+            "https:///api",
         ] {
             assert!(origin(raw).is_err(), "{raw}");
+        }
+        for raw in ["me:hunter2@nunu.ai", "https://nunu.ai?t=hunter2", "https://me:hunter2@nunu.ai/api"] {
+            assert!(!origin(raw).unwrap_err().contains("hunter2"));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn durations_mean_what_their_parts_mean(days in 0_u64..300, hours in 0_u64..99, minutes in 0_u64..999, seconds in 1_u64..9999) {
+            let want = Duration::from_secs(days * 86_400 + hours * 3600 + minutes * 60 + seconds);
+            prop_assert_eq!(duration(&format!("{days}d{hours}h{minutes}m{seconds}s")), Ok(want));
+            prop_assert_eq!(duration(&format!(" {days} d {hours} h {minutes} min {seconds} sec ")), Ok(want));
+            prop_assert_eq!(duration(&minutes.to_string()), Ok(Duration::from_secs(minutes * 60)));
+        }
+
+        #[test]
+        fn lists_come_back_from_commas_and_lines(items in proptest::collection::vec("[^,#\\s\u{0}-\u{1f}\u{85}\u{2028}\u{2029}]{1,20}", 0..8)) {
+            prop_assert_eq!(&list(&items.join(",")), &items);
+            prop_assert_eq!(&list(&format!("\n# all\r\n{} # last\n,\n", items.join(" ,\n "))), &items);
+        }
+
+        #[test]
+        fn nothing_panics(raw in any::<String>(), near in "[a-z:/@\\[\\]0-9.hms# ,-]{0,40}") {
+            for text in [&raw, &near] {
+                let _ = (duration(text), boolean(text), list(text), origin(text), is_id(text));
+                let _ = (nearest(text, ["test", ""]), resolve_name("test", text, &[(raw.clone(), near.clone())]));
+            }
+            // Whatever is taken for an address is one that a client can use.
+            if let Ok(origin) = origin(&near) {
+                prop_assert!(origin.starts_with("https://") || origin.starts_with("http://"), "{}", origin);
+                prop_assert!(!origin.ends_with('/') && !origin.contains(['@', '?', '#', ' ']), "{}", origin);
+            }
         }
     }
 

@@ -1,28 +1,25 @@
 //! The run config as a tree of values, each with its place in the text, and every problem with it at once.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use saphyr_parser::{Event, Parser};
 use serde_yaml::{Mapping, Value};
 
 use crate::model::Env;
 
+use super::places::{Places, Spot, join, locate};
+use super::snippet::{Show, snippet};
 use super::values::nearest;
+use super::variables::expand;
 
 /// A run config larger than this is not one.
 pub(super) const LARGEST: usize = 1024 * 1024;
-/// Deeper than any sensible config.
-const DEEPEST: usize = 40;
 /// Values in all, aliases expanded.
 const MOST_VALUES: usize = 50_000;
 /// Problems reported at once.
 const MOST_PROBLEMS: usize = 50;
-/// Variables that must not be written into a config: they hold secrets.
-const SECRET_VARIABLES: [&str; 4] =
-    ["NUNU_API_TOKEN", "NUNU_API_KEY", "NUNU_GITHUB_TOKEN", "NUNU_GITLAB_TOKEN"];
-
-/// Line and column, from 1.
-type Spot = (usize, usize);
+/// Keys under which people put secrets.
+const SECRET_KEYS: [&str; 7] =
+    ["api_token", "api_key", "apikey", "token", "nunu_api_token", "nunu_api_key", "github_token"];
 
 /// A parsed config and what is wrong with it so far.
 pub(super) struct Document<'a> {
@@ -30,10 +27,11 @@ pub(super) struct Document<'a> {
     pub(super) name: &'a str,
     /// The tree, variables substituted.
     pub(super) root: Value,
-    /// Problems, in the order they were found.
-    pub(super) problems: Vec<String>,
+    problems: Vec<(Spot, String)>,
     text: &'a str,
-    spots: HashMap<String, Spot>,
+    places: Places,
+    /// Paths whose variables are missing: what else is wrong there only follows from that.
+    unfilled: HashSet<String>,
 }
 
 impl<'a> Document<'a> {
@@ -46,15 +44,17 @@ impl<'a> Document<'a> {
         if text.len() > LARGEST {
             return Err(format!("{name}: larger than {LARGEST} bytes, which no run config is"));
         }
-        let spots =
-            locate(text).map_err(|(spot, why)| at(name, text, Some(spot), &hinted(text, spot, &why)))?;
-        let root: Value = serde_yaml::from_str(text).map_err(|error| {
-            let spot = error.location().map(|place| (place.line(), place.column()));
+        let complain = |spot, what: &str| snippet(name, text, spot, what, Show::Line);
+        let places = locate(text).map_err(|(spot, why)| complain(Some(spot), &why))?;
+        let mut root: Value = serde_yaml::from_str(text).map_err(|error| {
             let why = error.to_string();
-            let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
-            at(name, text, spot, &why)
+            let why = why.split(" at line ").next().unwrap_or(&why);
+            complain(error.location().map(|place| (place.line(), place.column())), why)
         })?;
-        let mut document = Self { name, root: Value::Null, problems: Vec::new(), text, spots };
+        // `<<: *name` takes over what another mapping holds.
+        root.apply_merge().map_err(|error| complain(None, &error.to_string()))?;
+        let mut document =
+            Self { name, root: Value::Null, problems: Vec::new(), text, places, unfilled: HashSet::new() };
         let mut budget = MOST_VALUES;
         document.root = document.substitute(root, "", env, &mut budget)?;
         Ok(document)
@@ -62,10 +62,32 @@ impl<'a> Document<'a> {
 
     /// Notes a problem with the value at `path`.
     pub(super) fn problem(&mut self, path: &str, what: &str) {
-        if self.problems.len() < MOST_PROBLEMS {
-            let what = if path.is_empty() { what.to_owned() } else { format!("{path}: {what}") };
-            self.problems.push(at(self.name, self.text, self.spot(path), &what));
+        if self.unfilled.contains(path) {
+            return;
         }
+        self.note(path, self.places.value(path), what, Show::Line);
+    }
+
+    fn note(&mut self, path: &str, spot: Option<Spot>, what: &str, show: Show) {
+        let what = if path.is_empty() { what.to_owned() } else { format!("{path}: {what}") };
+        let at = spot.unwrap_or((usize::MAX, 0));
+        match self.problems.len() {
+            0..MOST_PROBLEMS => self.problems.push((at, snippet(self.name, self.text, spot, &what, show))),
+            MOST_PROBLEMS => self.problems.push(((usize::MAX, 1), format!("{}: and more", self.name))),
+            _ => {}
+        }
+    }
+
+    /// True when nothing is wrong so far.
+    pub(super) const fn is_good(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Every problem so far, in the order of the text.
+    pub(super) fn take_problems(&mut self) -> Vec<String> {
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.sort_by_key(|(spot, _)| *spot);
+        problems.into_iter().map(|(_, problem)| problem).collect()
     }
 
     /// Notes every key of `map` that is not among `known`.
@@ -79,27 +101,20 @@ impl<'a> Document<'a> {
                 continue;
             }
             let place = join(path, key);
+            let spot = self.places.key(&place);
             let lower = key.to_ascii_lowercase().replace('-', "_");
-            if ["api_token", "api_key", "token", "nunu_api_token"].contains(&lower.as_str()) {
-                self.problem(
-                    &place,
-                    "API keys have no place in a file; set NUNU_API_TOKEN from the CI's secret store",
-                );
+            let (what, show) = if SECRET_KEYS.contains(&lower.as_str()) {
+                (
+                    "secrets have no place in a file; set NUNU_API_TOKEN from the CI's secret store"
+                        .to_owned(),
+                    Show::KeyOnly,
+                )
             } else if let Some(meant) = nearest(key, known.iter().copied()) {
-                self.problem(&place, &format!("unknown key; did you mean \"{meant}\"?"));
+                (format!("unknown key; did you mean \"{meant}\"?"), Show::Line)
             } else {
-                self.problem(&place, &format!("unknown key; known here: {}", known.join(", ")));
-            }
-        }
-    }
-
-    fn spot(&self, path: &str) -> Option<Spot> {
-        let mut path = path;
-        loop {
-            if let Some(&spot) = self.spots.get(path) {
-                return Some(spot);
-            }
-            path = &path[..path.rfind(['.', '['])?];
+                (format!("unknown key; known here: {}", known.join(", ")), Show::Line)
+            };
+            self.note(&place, spot, &what, show);
         }
     }
 
@@ -120,6 +135,7 @@ impl<'a> Document<'a> {
                     for problem in problems {
                         self.problem(path, &problem);
                     }
+                    self.unfilled.insert(path.to_owned());
                     Value::String(text)
                 }
             },
@@ -148,50 +164,6 @@ impl<'a> Document<'a> {
     }
 }
 
-/// `${NAME}` and `${NAME:-default}`; `$${` is a literal `${`.
-fn expand(text: &str, env: &Env) -> Result<String, Vec<String>> {
-    let mut out = String::new();
-    let mut problems = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        if let Some(before) = rest[..at].strip_suffix('$') {
-            out.push_str(before);
-            out.push_str("${");
-            rest = &rest[at + 2..];
-            continue;
-        }
-        out.push_str(&rest[..at]);
-        let Some(end) = rest[at..].find('}') else {
-            problems.push("\"${\" without its \"}\"; write $${ for a literal ${".to_owned());
-            return Err(problems);
-        };
-        let inside = &rest[at + 2..at + end];
-        let (name, default) = match inside.split_once(":-") {
-            Some((name, default)) => (name, Some(default)),
-            None => (inside, None),
-        };
-        let is_name =
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !is_name {
-            problems.push(format!("\"{name}\" is not the name of a variable"));
-        } else if SECRET_VARIABLES.contains(&name) {
-            problems.push(format!("{name} is a secret and cannot be used in a run config"));
-        } else if let Some(value) = env.get(name).or(default) {
-            out.push_str(value);
-        } else {
-            problems.push(format!("the variable {name} is not set; set it, or write ${{{name}:-default}}"));
-        }
-        rest = &rest[at + end + 1..];
-    }
-    out.push_str(rest);
-    if problems.is_empty() { Ok(out) } else { Err(problems) }
-}
-
-/// `a.b`, `a`.
-pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
 fn key_text(key: &Value) -> String {
     match key {
         Value::String(text) => text.clone(),
@@ -201,130 +173,17 @@ fn key_text(key: &Value) -> String {
     }
 }
 
-/// `file:line:column: what`, with the line itself and a caret under the place.
-fn at(name: &str, text: &str, spot: Option<Spot>, what: &str) -> String {
-    let Some((line, column)) = spot else { return format!("{name}: {what}") };
-    let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    let shown: String =
-        source.chars().take(120).map(|letter| if letter == '\t' { ' ' } else { letter }).collect();
-    let indent = " ".repeat(column.saturating_sub(1).min(120));
-    format!("{name}:{line}:{column}: {what}\n{line:>5} | {shown}\n      | {indent}^")
-}
-
-/// The parser's words, made kinder where the cause is well known.
-fn hinted(text: &str, spot: Spot, why: &str) -> String {
-    let line = text.lines().nth(spot.0.saturating_sub(1)).unwrap_or_default();
-    let before = text.lines().nth(spot.0.saturating_sub(2)).unwrap_or_default();
-    if [line, before].iter().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
-        return "YAML is indented with spaces, not with tabs".to_owned();
-    }
-    why.to_owned()
-}
-
-struct Open {
-    path: String,
-    mapping: bool,
-    key: Option<String>,
-    index: usize,
-    keys: Vec<String>,
-}
-
-/// Where each path of the config stands in the text. Also finds what the value parser would let pass: duplicate keys, depth.
-fn locate(text: &str) -> Result<HashMap<String, Spot>, (Spot, String)> {
-    let mut spots = HashMap::new();
-    let mut open: Vec<Open> = Vec::new();
-    let mut documents = 0;
-    for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| {
-            let marker = error.marker();
-            ((marker.line(), marker.col() + 1), error.info().to_owned())
-        })?;
-        let spot = (span.start.line(), span.start.col() + 1);
-        match event {
-            Event::DocumentStart(_) => {
-                documents += 1;
-                if documents > 1 {
-                    return Err((spot, "more than one document in the file".to_owned()));
-                }
-            }
-            Event::Scalar(word, ..) => enter(&mut open, &mut spots, spot, Some(&word))?,
-            Event::Alias(_) => enter(&mut open, &mut spots, spot, None)?,
-            Event::MappingStart(..) | Event::SequenceStart(..) => {
-                if open.len() >= DEEPEST {
-                    return Err((spot, format!("nested deeper than {DEEPEST} levels")));
-                }
-                let path = place(&open);
-                enter(&mut open, &mut spots, spot, None)?;
-                let mapping = matches!(event, Event::MappingStart(..));
-                open.push(Open { path, mapping, key: None, index: 0, keys: Vec::new() });
-            }
-            Event::MappingEnd | Event::SequenceEnd => {
-                open.pop();
-            }
-            _ => {}
-        }
-    }
-    Ok(spots)
-}
-
-/// The path of the value that comes next.
-fn place(open: &[Open]) -> String {
-    match open.last() {
-        None => String::new(),
-        Some(parent) if parent.mapping => join(&parent.path, parent.key.as_deref().unwrap_or("?")),
-        Some(parent) => format!("{}[{}]", parent.path, parent.index),
-    }
-}
-
-/// Takes one node: a key of a mapping, a value of one, or an item.
-fn enter(
-    open: &mut [Open],
-    spots: &mut HashMap<String, Spot>,
-    spot: Spot,
-    word: Option<&str>,
-) -> Result<(), (Spot, String)> {
-    let path = place(open);
-    let Some(parent) = open.last_mut() else { return Ok(()) };
-    if !parent.mapping {
-        spots.insert(path, spot);
-        parent.index += 1;
-        return Ok(());
-    }
-    if parent.key.is_some() {
-        parent.key = None;
-        return Ok(());
-    }
-    let key = word.unwrap_or("?").to_owned();
-    if parent.keys.contains(&key) {
-        return Err((spot, format!("the key \"{key}\" is there twice")));
-    }
-    spots.insert(join(&parent.path, &key), spot);
-    parent.keys.push(key.clone());
-    parent.key = Some(key);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{any, proptest};
+    use proptest::prelude::{ProptestConfig, any, proptest};
 
-    use super::{Document, Env, expand};
+    use super::{Document, Env};
 
     fn problems(text: &str) -> Vec<String> {
         match Document::parse("run.yml", text, &Env::default()) {
-            Ok(document) => document.problems,
+            Ok(mut document) => document.take_problems(),
             Err(problem) => vec![problem],
         }
-    }
-
-    #[test]
-    fn substitutes_variables_without_becoming_yaml() {
-        let env = Env::from([("A", "x: [1]"), ("NUNU_API_TOKEN", "secret")]);
-        assert_eq!(expand("a-${A}-${B:-c}-$${A}", &env).as_deref(), Ok("a-x: [1]-c-${A}"));
-        assert!(expand("${B}", &env).unwrap_err()[0].contains("B is not set"));
-        assert!(expand("${NUNU_API_TOKEN}", &env).unwrap_err()[0].contains("secret"));
-        assert!(expand("${A", &env).is_err());
-        assert!(expand("${a b}", &env).is_err());
     }
 
     #[test]
@@ -336,7 +195,7 @@ mod tests {
         );
         assert!(problems("runs:\n\t- name: a\n")[0].contains("tabs"));
         assert!(problems("a: 1\n---\nb: 2\n")[0].contains("more than one document"));
-        assert!(problems("x: ${MISSING}\n")[0].starts_with("run.yml:1:1: x: the variable MISSING"));
+        assert!(problems("x: ${MISSING}\n")[0].starts_with("run.yml:1:4: x: the variable MISSING"));
     }
 
     #[test]
@@ -354,6 +213,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn never_panics(text in any::<String>()) {
             let _ = problems(&text);

@@ -73,7 +73,9 @@ pub async fn visit(visit: Visit) -> Reason {
         print(&version(args.verbose()));
         return Reason::Passed;
     }
-    if args.command == Some(Command::Schema) {
+    // The command is a setting too: an action has no command line of its own.
+    let command = config::command_of(&args, &visit.env);
+    if command == Some(Command::Schema) {
         print(if args.results { crate::report::results_schema() } else { config::schema() });
         return Reason::Passed;
     }
@@ -108,7 +110,7 @@ pub async fn visit(visit: Visit) -> Reason {
         return wrong::tell(&around, &failure);
     }
     around.log.debug(format!("nunu-ci {} on {}", env!("CARGO_PKG_VERSION"), around.context.ci));
-    match around.args.command {
+    match command {
         Some(Command::Init) => init::init(&around).await,
         _ => planned(around).await,
     }

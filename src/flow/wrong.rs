@@ -16,7 +16,7 @@ pub(super) type Told = Arc<Mutex<BTreeMap<&'static str, String>>>;
 /// Reports `failure` everywhere and gives the reason to exit with.
 pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
     let reason = failure.reason;
-    let command = around.args.command.unwrap_or_default();
+    let command = config::command_of(&around.args, &around.env).unwrap_or_default();
     let report = RunReport {
         command: command.as_str(),
         reason,

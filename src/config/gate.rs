@@ -1,0 +1,73 @@
+//! What fails the job: the setting `fail-on`.
+
+use crate::model::run_report::{Confidence, Severity};
+use crate::model::verdict::{BugGate, FailOn};
+
+use super::file::Raw;
+use super::resolve::Resolver;
+use super::values;
+
+/// What fails the job; an empty list in the run config means that no result does.
+pub(super) fn fail_on(resolver: &mut Resolver<'_>) -> FailOn {
+    let items = match resolver.found("fail-on") {
+        Some((Raw::List(items), source)) if items.is_empty() => {
+            resolver.record("fail-on", "nothing".to_owned(), &source);
+            Some((items, source))
+        }
+        _ => resolver.items("fail-on"),
+    };
+    let Some((items, source)) = items else { return FailOn::default() };
+    let mut fail_on = FailOn {
+        failed: false,
+        error: false,
+        timeout: false,
+        blocked: false,
+        stopped: false,
+        skipped: false,
+        bugs: Vec::new(),
+    };
+    for item in items {
+        match item.to_ascii_lowercase().as_str() {
+            "failed" => fail_on.failed = true,
+            "error" => fail_on.error = true,
+            "timeout" => fail_on.timeout = true,
+            "blocked" => fail_on.blocked = true,
+            "stopped" => fail_on.stopped = true,
+            "skipped" => fail_on.skipped = true,
+            word => match word.strip_prefix("bugs:").map(bug_gate) {
+                Some(Some(gate)) => fail_on.bugs.push(gate),
+                Some(None) => resolver.complain(
+                    "fail-on",
+                    &source,
+                    &format!("\"{item}\": write bugs:<severity>[:<confidence>] with low, medium, high or critical, and low, medium or high"),
+                ),
+                None => {
+                    let known = ["failed", "error", "timeout", "blocked", "stopped", "skipped", "bugs:high"];
+                    let near = values::nearest(word, known);
+                    let near = near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean {near}?"));
+                    resolver.complain("fail-on", &source, &format!("\"{item}\" is nothing that can fail the job; {near}"));
+                }
+            },
+        }
+    }
+    fail_on
+}
+
+fn bug_gate(words: &str) -> Option<BugGate> {
+    let (severity, confidence) = words.split_once(':').unwrap_or((words, "low"));
+    Some(BugGate {
+        severity: match severity.trim() {
+            "low" => Severity::Low,
+            "medium" => Severity::Medium,
+            "high" => Severity::High,
+            "critical" => Severity::Critical,
+            _ => return None,
+        },
+        confidence: match confidence.trim() {
+            "low" => Confidence::Low,
+            "medium" => Confidence::Medium,
+            "high" => Confidence::High,
+            _ => return None,
+        },
+    })
+}

@@ -1,0 +1,168 @@
+//! Where the run config's text comes from: a setting that names a file or is the text, or the usual places.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
+use super::layers::{Layers, Source};
+use super::values::nearest;
+use super::yaml::LARGEST;
+
+/// Where a run config is looked for when nothing names one.
+const USUAL: [&str; 2] = [".nunu/run.yml", ".nunu/run.yaml"];
+
+/// What is left of looking for the run config.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum RunConfig {
+    /// Nothing names one, and there is none in the usual places.
+    None,
+    /// What people call it, its text, and what named it.
+    Text { name: String, text: String, source: Source },
+    /// There should be one, but it cannot be had; why.
+    Missing(String),
+    /// It is there, but no text.
+    Unreadable(String),
+}
+
+/// Finds and reads the run config.
+pub(super) fn run_config(layers: &Layers<'_>, cwd: &Path) -> RunConfig {
+    let Some(found) = layers.get("run-config") else {
+        let usual = USUAL.into_iter().find(|name| cwd.join(name).is_file());
+        return usual.map_or(RunConfig::None, |name| read(name, Source::Default, cwd));
+    };
+    if found.value.contains('\n') || found.value.trim_start().starts_with('{') {
+        return RunConfig::Text { name: "run-config".to_owned(), text: found.value, source: found.source };
+    }
+    read(found.value.trim(), found.source, cwd)
+}
+
+fn read(name: &str, source: Source, cwd: &Path) -> RunConfig {
+    let path = cwd.join(name);
+    let problem = |what: String| match &source {
+        Source::Default => format!("run-config: {what}"),
+        source => format!("run-config (from {source}): {what}"),
+    };
+    let cannot = |error: &std::io::Error| RunConfig::Missing(problem(format!("cannot read {name}: {error}")));
+    match fs::metadata(&path) {
+        Ok(about) if about.is_dir() => {
+            return RunConfig::Missing(problem(format!("{name} is a folder; name the file in it")));
+        }
+        Ok(_) => {}
+        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
+            return RunConfig::Missing(problem(format!(
+                "there is no {name} in {}{}",
+                cwd.display(),
+                advice(name, &path)
+            )));
+        }
+        Err(error) => return cannot(&error),
+    }
+    let mut bytes = Vec::new();
+    // One byte more than allowed is enough to know, whatever the file is.
+    match File::open(&path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes)) {
+        Ok(count) if count > LARGEST => RunConfig::Unreadable(problem(format!(
+            "{name} is larger than {LARGEST} bytes, which no run config is"
+        ))),
+        Ok(_) => match String::from_utf8(bytes) {
+            Ok(text) => RunConfig::Text { name: name.to_owned(), text, source },
+            Err(error) => RunConfig::Unreadable(problem(not_text(name, error.as_bytes(), &error))),
+        },
+        Err(error) => cannot(&error),
+    }
+}
+
+fn not_text(name: &str, bytes: &[u8], error: &std::string::FromUtf8Error) -> String {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return format!("{name} is UTF-16, as PowerShell writes it; save it as UTF-8");
+    }
+    let good = bytes.get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+    let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    format!("{name} is not UTF-8 text: see line {line}")
+}
+
+/// A file of nearly that name, else how to get one.
+fn advice(name: &str, path: &Path) -> String {
+    let names: Vec<String> = path
+        .parent()
+        .and_then(|folder| fs::read_dir(folder).ok())
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .take(200)
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    let wanted = path.file_name().map(|wanted| wanted.to_string_lossy().into_owned()).unwrap_or_default();
+    if let Some(near) = nearest(&wanted, names.iter().map(String::as_str)) {
+        return format!("; did you mean {}?", Path::new(name).with_file_name(near).display());
+    }
+    if name.contains('\\') && !cfg!(windows) {
+        return "; write / between folders, on every system".to_owned();
+    }
+    "; nunu-ci init writes one".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Layers, Path, RunConfig, fs, run_config};
+    use crate::config::Args;
+    use crate::model::Env;
+
+    fn of(value: &str, cwd: &Path) -> RunConfig {
+        let env = Env::from([("NUNU_RUN_CONFIG", value)]);
+        run_config(&Layers { args: &Args::default(), env: &env }, cwd)
+    }
+
+    fn why(value: &str, cwd: &Path) -> String {
+        match of(value, cwd) {
+            RunConfig::Missing(why) | RunConfig::Unreadable(why) => why,
+            other => panic!("{value}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_path_or_the_text_itself() {
+        let home = tempfile::tempdir().unwrap();
+        let cwd = home.path();
+        assert_eq!(of("", cwd), RunConfig::None);
+        fs::create_dir(cwd.join(".nunu")).unwrap();
+        fs::write(cwd.join(".nunu/run.yaml"), "second").unwrap();
+        let named = |config: RunConfig| match config {
+            RunConfig::Text { name, text, .. } => (name, text),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(named(of("", cwd)), (".nunu/run.yaml".to_owned(), "second".to_owned()));
+        fs::write(cwd.join(".nunu/run.yml"), "first").unwrap();
+        assert_eq!(named(of("", cwd)).1, "first");
+        assert_eq!(named(of(" .nunu/run.yaml ", cwd)).1, "second");
+        for inline in ["version: 1\n", " {version: 1}"] {
+            assert_eq!(named(of(inline, cwd)), ("run-config".to_owned(), inline.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_explained() {
+        let home = tempfile::tempdir().unwrap();
+        let cwd = home.path();
+        fs::write(cwd.join("config.yml"), "x").unwrap();
+        fs::write(cwd.join("wide.yml"), b"\xff\xfev\0").unwrap();
+        fs::write(cwd.join("latin.yml"), b"a: 1\nb: \xe9\n").unwrap();
+        fs::write(cwd.join("large.yml"), vec![b'#'; super::LARGEST + 1]).unwrap();
+        fs::create_dir(cwd.join("folder")).unwrap();
+        for (value, want) in [
+            ("confg.yml", "config.yml?"),
+            ("config.yml/x.yml", "there is no config.yml/x.yml"),
+            ("nothing-like-it", "nunu-ci init writes one"),
+            ("wide.yml", "UTF-16"),
+            ("latin.yml", "see line 2"),
+            ("large.yml", "larger than 1048576 bytes"),
+            ("folder", "is a folder"),
+        ] {
+            let why = why(value, cwd);
+            assert!(why.starts_with("run-config (from NUNU_RUN_CONFIG): ") && why.contains(want), "{why}");
+        }
+        #[cfg(unix)]
+        assert!(why("/dev/zero", cwd).contains("larger than"));
+        #[cfg(unix)]
+        assert!(why("a\\b.yml", cwd).contains("write / between"));
+    }
+}

@@ -1,0 +1,6 @@
+//! The room as a whole: from what a person says to a plan, or to words that help.
+
+mod mistakes;
+mod plans;
+
+mod world;
