@@ -94,12 +94,10 @@ impl<'d, 'a> Entry<'d, 'a> {
 
     /// A mapping below.
     pub(super) fn mapping(&mut self, key: &str) -> Option<&'d Mapping> {
-        match self.value(key)? {
-            Value::Mapping(map) => Some(map),
-            _ => {
-                self.problem(key, "has to be a mapping, such as { key: value }");
-                None
-            }
-        }
+        let Value::Mapping(map) = self.value(key)? else {
+            self.problem(key, "has to be a mapping, such as { key: value }");
+            return None;
+        };
+        Some(map)
     }
 }

@@ -177,11 +177,15 @@ impl Resolver<'_> {
             }
             // A key pasted into the wrong setting is not repeated.
             first.message = without_keys(&first.message);
-            first.causes.iter_mut().for_each(|cause| *cause = without_keys(cause));
+            for cause in &mut first.causes {
+                *cause = without_keys(cause);
+            }
             return Err(first);
         }
         all.extend(std::mem::take(&mut self.special).into_iter().map(|failure| failure.message));
-        all.iter_mut().for_each(|problem| *problem = without_keys(problem));
+        for problem in &mut all {
+            *problem = without_keys(problem);
+        }
         let message = if all.len() == 1 {
             all.remove(0)
         } else {

@@ -76,7 +76,7 @@ fn not_text(name: &str, bytes: &[u8], error: &std::string::FromUtf8Error) -> Str
         return format!("{name} is UTF-16, as PowerShell writes it; save it as UTF-8");
     }
     let good = bytes.get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-    let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line = good.split(|&byte| byte == b'\n').count();
     format!("{name} is not UTF-8 text: see line {line}")
 }
 
