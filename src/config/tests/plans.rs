@@ -113,10 +113,8 @@ fn defaults_are_those_of_the_contract() {
 
 #[test]
 fn a_higher_layer_replaces_a_lower_one() {
-    let config = format!(
-        "version: 1\nbuild: {{ id: from-file, name: n }}\nruns: [{{ test: a, deployment_config: b }}, {{ test: a, deployment_config: c }}]\nwait: {{ timeout: 5m, poll: 2s, stall: false }}\nreport: {{ annotations: 3 }}\ngate: {{ fail_on: [] }}\n"
-    );
-    let world = World::new().config(&config).env("NUNU_TIMEOUT", "6m");
+    let config = "version: 1\nbuild: { id: from-file, name: n }\nruns: [{ test: a, deployment_config: b }, { test: a, deployment_config: c }]\nwait: { timeout: 5m, poll: 2s, stall: false }\nreport: { annotations: 3 }\ngate: { fail_on: [] }\n";
+    let world = World::new().config(config).env("NUNU_TIMEOUT", "6m");
     let plan = world.good(&["run", "--name", "flag"]);
     assert_eq!(plan.build.source, BuildSource::Id("from-file".to_owned()));
     assert_eq!((plan.build.name.as_str(), plan.wait.timeout.as_secs()), ("flag", 360));

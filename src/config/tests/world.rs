@@ -67,9 +67,9 @@ impl World {
     pub(super) fn plan(&self, line: &[&str]) -> Result<Plan, Failure> {
         let argv: Vec<String> =
             std::iter::once("nunu-ci").chain(line.iter().copied()).map(str::to_owned).collect();
-        let Parsed::Args(args) = parse(&argv)? else { panic!("help") };
+        let Parsed::Args(said) = parse(&argv)? else { panic!("help") };
         let today = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
-        plan(&args, &Env::new(self.env.iter().cloned()), self.cwd(), &self.context, today)
+        plan(&said, &Env::new(self.env.iter().cloned()), self.cwd(), &self.context, today)
     }
 
     /// The plan of a command line that has nothing wrong with it.
