@@ -72,7 +72,8 @@ pub fn likely_build(root: &Path) -> Option<String> {
                 if depth < DEEPEST && !name.starts_with('.') && name != "node_modules" && name != "target" {
                     folders.push((path, depth + 1));
                 }
-            } else if path.extension().is_some_and(|end| platform_of(&end.to_string_lossy()).is_some())
+            } else if about.len() > 0
+                && path.extension().is_some_and(|end| platform_of(&end.to_string_lossy()).is_some())
                 && let Ok(relative) = path.strip_prefix(root)
             {
                 found.push((

@@ -200,16 +200,48 @@ mod tests {
 
     #[test]
     fn bombs_end_in_an_error() {
-        let deep = "[".repeat(5000);
-        assert!(!problems(&deep).is_empty());
-        let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
-        for level in 1..9 {
+        let repeated = |text: &str| text.repeat(super::LARGEST / text.len() - 1);
+        let mut aliases = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        let mut merges = String::from("a0: &a0 {x: 1, y: 2}\n");
+        for level in 1..12 {
             use std::fmt::Write as _;
-            let _ =
-                writeln!(bomb, "a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 10].join(", "));
+            let below = level - 1;
+            let ten = vec![format!("*a{below}"); 10].join(", ");
+            let _ = writeln!(aliases, "a{level}: &a{level} [{ten}]");
+            let _ = writeln!(
+                merges,
+                "a{level}: &a{level} {{<<: [{ten}], b: {{<<: *a{below}}}, c: {{<<: *a{below}}}}}"
+            );
         }
-        assert!(!problems(&bomb).is_empty());
-        assert!(!problems(&"x".repeat(2_000_000)).is_empty());
+        for text in [
+            "[".repeat(5000),
+            repeated("["),
+            repeated("{a: "),
+            repeated("- "),
+            repeated("? "),
+            repeated("- - - -\n"),
+            repeated("&a "),
+            repeated("*a "),
+            repeated("!x "),
+            repeated("a: b: "),
+            repeated("\"a"),
+            repeated("k: [a, b]\n"),
+            repeated("x,"),
+            format!("{}: {{{}}}", "k".repeat(200), "a: 1, ".repeat(1000)),
+            format!("[{}]", repeated("a,")),
+            (0..90_000).map(|number| format!("k{number}: 1\n")).collect(),
+            aliases,
+            merges,
+            "x".repeat(2_000_000),
+            "a: &a [*a]\n".to_owned(),
+        ] {
+            let began = std::time::Instant::now();
+            // One long text is no bomb; that it is no mapping is found later.
+            let harmless = text.starts_with("x,");
+            assert_eq!(problems(&text).is_empty(), harmless, "{}", &text[..12]);
+            let spent = began.elapsed().as_secs();
+            assert!(spent < 20, "{spent} s for {}", &text[..12]);
+        }
     }
 
     proptest! {

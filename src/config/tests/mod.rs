@@ -2,5 +2,6 @@
 
 mod mistakes;
 mod plans;
-
+mod schema;
+mod schema_types;
 mod world;
