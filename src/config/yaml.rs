@@ -229,7 +229,7 @@ mod tests {
             repeated("x,"),
             format!("{}: {{{}}}", "k".repeat(200), "a: 1, ".repeat(1000)),
             format!("[{}]", repeated("a,")),
-            (0..90_000).map(|number| format!("k{number}: 1\n")).collect(),
+            (0..90_000).fold(String::new(), |text, number| text + &format!("k{number}: 1\n")),
             aliases,
             merges,
             "x".repeat(2_000_000),

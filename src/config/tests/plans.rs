@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
+
 use super::world::{DEPLOYMENT, TEST, World};
 use crate::config::{Artifacts, OnEnd, Plan, Poll, results_dir};
 use crate::config::{Parsed, command_of, parse};
@@ -259,4 +261,30 @@ fn a_report_without_a_plan_goes_where_the_config_says() {
     let env = Env::from([("NUNU_COMMAND", "upload")]);
     assert_eq!(command_of(&args, &env).map(crate::config::Command::as_str), Some("upload"));
     assert_eq!(command_of(&args, &Env::from([("NUNU_COMMAND", "fly")])), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever is said: a plan, or a failure of the codes 2 and 4 that shows no key.
+    #[test]
+    fn nothing_that_is_said_breaks_it(
+        text in any::<String>(),
+        keys in proptest::collection::vec("(version|build|runs|wait|gate|report|  path|  - test|  tags|  timeout|    options|  fail_on|    players): (1|\\[a, 2\\]|\\{1: \\{deployment_config: c\\}\\}|90m|\\$\\{[A-Z]{0,2}(:-x)?\\}|&a x|\\*a|<<|\"\\\\q\"|)", 0..12),
+        words in proptest::collection::vec("[ -~]{0,12}", 6),
+    ) {
+        let names = ["NUNU_TAGS", "INPUT_FAIL-ON", "NUNU_API_URL", "NUNU_TIMEOUT", "NUNU_ARTIFACTS", "NUNU_NAME"];
+        for config in [text + "\n", format!("version: 1\n{}\n", keys.join("\n"))] {
+            let mut world = World::new().env("NUNU_RUN_CONFIG", &config);
+            for (name, word) in names.iter().zip(&words) {
+                world = world.env(name, word);
+            }
+            for command in ["run", "upload", "start", "wait", "stop", "check"] {
+                if let Err(failure) = world.plan(&[command, "--build-path", &words[0]]) {
+                    prop_assert!([2, 4].contains(&failure.reason.exit_code()));
+                    prop_assert!(!failure.to_string().contains("nunu_key_of_tests"));
+                }
+            }
+        }
+    }
 }

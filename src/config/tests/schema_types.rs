@@ -219,9 +219,9 @@ struct Run {
     #[schemars(schema_with = "switch", extend("default" = false))]
     all_configured_devices: Option<bool>,
     /// Deployments by player number; test only.
-    players: Option<BTreeMap<String, Deployment>>,
+    players: Option<BTreeMap<String, Device>>,
     /// Deployments by slot number from 2 (slot 1 is deployment_config); test_plan only.
-    slots: Option<BTreeMap<String, Deployment>>,
+    slots: Option<BTreeMap<String, Device>>,
     /// false: reported, but cannot fail the job.
     #[schemars(schema_with = "switch", extend("default" = true))]
     required: Option<bool>,
@@ -248,7 +248,7 @@ struct Options {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "only the schema of these types is used")]
-struct Deployment {
+struct Device {
     /// Where to run: a UUID is an id, anything else a name.
     #[schemars(length(min = 1))]
     deployment_config: String,
