@@ -8,7 +8,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::model::{Failure, Platform, Reason};
 
-use super::starter::likely_build;
+use super::starter::builds_below;
 use super::values::nearest;
 
 /// Matches looked at.
@@ -132,7 +132,7 @@ fn missing(raw: &str, source: &str, cwd: &Path) -> Failure {
             .map(|part| part.as_os_str().to_string_lossy().into_owned());
         let near = wanted.and_then(|wanted| nearest(&wanted, names.iter().map(String::as_str)));
         let near = near.map(|near| shown(&folder.join(near), cwd));
-        if let Some(near) = near.or_else(|| likely_build(cwd)) {
+        if let Some(near) = near.or_else(|| elsewhere(raw, cwd)) {
             failure = failure.cause(format!("there is {near}"));
         }
     }
@@ -152,6 +152,13 @@ fn missing(raw: &str, source: &str, cwd: &Path) -> Failure {
     }
     failure
         .hint("check the path, and that the step which makes the build ran before this one, in the same job")
+}
+
+/// A build somewhere else below the working directory, of the same kind when there is one.
+fn elsewhere(raw: &str, cwd: &Path) -> Option<String> {
+    let wanted = Path::new(raw).extension();
+    let found = builds_below(cwd).into_iter().map(|(_, path)| path);
+    found.min_by_key(|path| (Path::new(path).extension() != wanted, path.clone()))
 }
 
 /// The platform that an extension tells, when it tells one.

@@ -52,9 +52,14 @@ pub struct Facts {
     pub deployment_configs: Vec<(String, String)>,
 }
 
-/// A build below `root` that looks like one, as a relative path with `/`.
+/// The newest build below `root`, as a relative path with `/`.
 #[must_use]
 pub fn likely_build(root: &Path) -> Option<String> {
+    builds_below(root).into_iter().max().map(|(_, path)| path)
+}
+
+/// Files below `root` that look like builds: when they were made, and relative paths with `/`.
+pub(super) fn builds_below(root: &Path) -> Vec<(std::time::SystemTime, String)> {
     const DEEPEST: usize = 6;
     const MOST: usize = 5000;
     let mut folders = vec![(root.to_path_buf(), 0)];
@@ -83,8 +88,7 @@ pub fn likely_build(root: &Path) -> Option<String> {
             }
         }
     }
-    found.sort();
-    found.pop().map(|(_, path)| path)
+    found
 }
 
 /// Paths and texts of the files.
