@@ -220,7 +220,7 @@ impl Comments {
                 Some("the token is not valid: pass github-token: ${{ github.token }}")
             }
             (Forge::GitHub { .. }, Some(403 | 404)) => Some(
-                "the token may not write comments: give the job `permissions: pull-requests: write`; pull requests of forks get a read-only token",
+                "the token may not write comments (pull requests of forks get a read-only one); add to the job:\n  permissions:\n    pull-requests: write",
             ),
             (Forge::GitLab { .. }, Some(401)) => Some(
                 "the token is not valid: use a project access token with the scope api (CI_JOB_TOKEN cannot write notes)",

@@ -20,9 +20,11 @@ pub(super) async fn comment(session: &Session, report: &RunReport) {
         });
         return;
     };
-    let body = session.secrets.redact(&report::comment(report)).into_owned();
+    let here = session.host.identity();
+    let place = [here.job, here.matrix, here.step].join("/");
+    let body = session.secrets.redact(&report::comment(report, &place)).into_owned();
     let comments = Comments::new(session.net.clone(), forge, token);
-    match put(&comments, &body).await {
+    match put(&comments, &report::comment_mark(&place), &body).await {
         Ok(()) => session.log.info("the comment is up to date"),
         Err(error) => {
             session.log.warn(format!("cannot write the comment: {error}"));
@@ -33,9 +35,8 @@ pub(super) async fn comment(session: &Session, report: &RunReport) {
     }
 }
 
-async fn put(comments: &Comments, body: &str) -> Result<(), ForgeError> {
-    let ours =
-        comments.list().await?.into_iter().find(|comment| comment.body.starts_with(report::COMMENT_MARK));
+async fn put(comments: &Comments, mark: &str, body: &str) -> Result<(), ForgeError> {
+    let ours = comments.list().await?.into_iter().find(|comment| comment.body.starts_with(mark));
     match ours {
         Some(comment) if comment.body == body => Ok(()),
         Some(comment) => comments.update(comment.id, body).await,

@@ -113,22 +113,22 @@ impl JobReport {
         self.status.as_deref() == Some("COMPLETED")
     }
 
-    /// What to call the job: the run's label and the test, or the test alone where the label says no more.
+    /// What to call the job: its label and, where one test runs on several devices, the device.
     #[must_use]
     pub fn name(&self) -> String {
-        let title = self.title();
-        let mut name =
-            if self.run == title || self.test_id.as_deref() == Some(self.run.as_str()) || self.run.is_empty()
-            {
-                title.to_owned()
-            } else {
-                format!("{} / {title}", self.run)
-            };
-        if let Some(device) = &self.device {
-            name.push_str(" on ");
-            name.push_str(device);
+        match &self.device {
+            Some(device) => format!("{} on {device}", self.label()),
+            None => self.label(),
         }
-        name
+    }
+
+    /// The run's label and the test, or the test alone where the label says no more.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let title = self.title();
+        let says_no_more =
+            self.run.is_empty() || self.run == title || self.test_id.as_deref() == Some(self.run.as_str());
+        if says_no_more { title.to_owned() } else { format!("{} / {title}", self.run) }
     }
 
     /// What to call the test: its name, else its id, else the run's label.

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::model::annotation::{Annotation, Level};
 use crate::model::run_report::{JobReport, Player, Step};
 use crate::model::units::duration;
-use crate::model::verdict::Standing;
+use crate::model::verdict::{Judgement, Standing};
 use crate::model::{RunReport, TestResult};
 
 use super::escape::{address, line, shortened};
@@ -38,28 +38,34 @@ pub fn annotations(report: &RunReport, most: usize) -> Vec<Annotation> {
     if let Some(failure) = report.failure.as_ref().filter(|_| report.reason.exit_code() != 0) {
         errors.push(make(Level::Error, &format!("nunu-ci: {}", report.reason), &failure.to_string()));
     }
+    let mut warnings: Vec<_> =
+        report.warnings.iter().map(|warning| make(Level::Warning, "nunu-ci", warning)).collect();
     if let Some(verdict) = &report.verdict {
+        // A verdict on the product comes before what says nothing about it.
+        let (mut others, mut tolerated) = (Vec::new(), Vec::new());
         for (job, judgement) in report.jobs.iter().zip(&verdict.judgements) {
-            if judgement.standing != Standing::Failed {
-                continue;
+            let message = why(job, judgement);
+            let failed = job.deciding().is_some_and(|run| run.result == Some(TestResult::Failed));
+            match judgement.standing {
+                Standing::Failed if failed => errors.push(make(Level::Error, &job.name(), &message)),
+                Standing::Failed => others.push(make(Level::Error, &job.name(), &message)),
+                Standing::Tolerated => tolerated.push(make(Level::Warning, &job.name(), &message)),
+                Standing::Passed | Standing::Inconclusive => {}
             }
-            let mut message = line(&judgement.because, 500);
-            if let Some((_, step)) = bad_steps(job).first() {
-                message = format!("{message}: {}", line(&step.goal, 300));
-                if let Some(words) = &step.report {
-                    message = format!("{message}\n{}", shortened(words, 2000));
-                }
+        }
+        for judged in &verdict.bugs {
+            let severity = judged.bug.severity.as_deref().unwrap_or("unknown severity");
+            let note = judged.quarantined.as_deref().map_or_else(String::new, |why| format!(" ({why})"));
+            let title = format!("bug ({severity}): {}{note}", judged.bug.title);
+            let words = judged.bug.description.as_deref().unwrap_or_default();
+            if judged.counts {
+                errors.push(make(Level::Error, &title, words));
+            } else {
+                tolerated.push(make(Level::Warning, &title, words));
             }
-            errors.push(make(Level::Error, job.title(), &message));
         }
-        for bug in verdict.bugs.iter().filter(|bug| bug.counts) {
-            let severity = bug.bug.severity.as_deref().unwrap_or("unknown severity");
-            errors.push(make(
-                Level::Error,
-                &format!("bug ({severity}): {}", bug.bug.title),
-                bug.bug.description.as_deref().unwrap_or_default(),
-            ));
-        }
+        errors.extend(others);
+        warnings.extend(tolerated);
         if report.failure.is_none() && errors.is_empty() && report.reason.exit_code() != 0 {
             errors.push(make(Level::Error, &format!("nunu-ci: {}", report.reason), &headline(report)));
         }
@@ -70,23 +76,24 @@ pub fn annotations(report: &RunReport, most: usize) -> Vec<Annotation> {
         all.truncate(most - 1);
         all.push(make(Level::Error, "nunu-ci", &format!("and {more} more in the summary")));
     }
-    let low = report.verdict.iter().flat_map(|verdict| &verdict.bugs).filter(|bug| !bug.counts);
-    let warnings = report.warnings.iter().map(|warning| make(Level::Warning, "nunu-ci", warning)).chain(
-        low.map(|bug| {
-            let why = bug.quarantined.as_deref().map_or_else(String::new, |why| format!(" ({why})"));
-            make(
-                Level::Warning,
-                &format!("bug: {}{why}", bug.bug.title),
-                bug.bug.description.as_deref().unwrap_or_default(),
-            )
-        }),
-    );
-    all.extend(warnings.take(most));
+    all.extend(warnings);
     if report.reason.exit_code() == 0 && report.failure.is_none() {
         all.push(make(Level::Notice, "nunu-ci", &headline(report)));
     }
     all.truncate(most);
     all
+}
+
+/// Why a job stands as it does, with the first step that went wrong and the agent's words on it.
+fn why(job: &JobReport, judgement: &Judgement) -> String {
+    let mut message = line(&judgement.because, 500);
+    if let Some((_, step)) = bad_steps(job).first() {
+        message = format!("{message}: {}", line(&step.goal, 300));
+        if let Some(words) = &step.report {
+            message = format!("{message}\n{}", shortened(words, 2000));
+        }
+    }
+    message
 }
 
 /// What a person reads at the end of the log.
@@ -165,17 +172,14 @@ pub(crate) fn gitlab(report: &RunReport) -> String {
         let Some(run) = job.deciding() else { continue };
         if let Some(url) = run.url.as_deref().and_then(address) {
             let word = run.result.as_ref().map_or("no result", TestResult::as_str);
-            links.push(json!({"external_link": {"label": line(&format!("{}: {word}", job.title()), 200), "url": url}}));
+            links.push(json!({"external_link": {"label": line(&format!("{}: {word}", job.name()), 200), "url": url}}));
         }
         for player in run.players.iter().filter(|_| run.players.len() > 1) {
             if let Some(url) = player.url.as_deref().and_then(address) {
-                links.push(json!({"external_link": {"label": line(&format!("{}: player {}", job.title(), player.number), 200), "url": url}}));
+                links.push(json!({"external_link": {"label": line(&format!("{}: player {}", job.name(), player.number), 200), "url": url}}));
             }
         }
     }
     links.truncate(MOST_LINKS);
     format!("{}\n", json!({ "nunu.ai": links }))
 }
-
-/// Marks our comment, so that the next one finds it.
-pub const COMMENT_MARK: &str = "<!-- nunu-ci -->";

@@ -54,9 +54,11 @@ fn suite(
         suite.set_time(took);
     }
     let mut cases = BTreeMap::new();
+    let mut places = Vec::new();
     for player in &attempt.players {
         for step in &player.steps {
             suite.add_test_case(step_case(&class, attempt, player, step, folder, &mut cases));
+            places.push((player.number, step.number));
         }
     }
     let red = judgement.is_some_and(|judgement| judgement.standing == Standing::Failed);
@@ -66,7 +68,46 @@ fn suite(
     if suite.test_cases.is_empty() || (red && !shows_red) || !job.is_completed() {
         suite.add_test_case(whole_job(job, judgement, &class));
     }
+    earlier_attempts(&mut suite.test_cases, &places, job);
     suite
+}
+
+/// Records the attempts before the deciding one as reruns: at the step that went wrong where it is known, otherwise at the test case
+/// that speaks for the job. `places` has player and step of the first test cases.
+fn earlier_attempts(cases: &mut [TestCase], places: &[(u64, u64)], job: &JobReport) {
+    let takes = |case: &TestCase| !matches!(case.status, TestCaseStatus::Skipped { .. });
+    let red = |case: &TestCase| matches!(case.status, TestCaseStatus::NonSuccess { .. });
+    let Some(spokesman) = cases.iter().position(red).or_else(|| cases.iter().rposition(takes)) else {
+        return;
+    };
+    let earlier = job.attempts.len().saturating_sub(1);
+    for attempt in &job.attempts[..earlier] {
+        let mut told = false;
+        for player in &attempt.players {
+            for step in player.steps.iter().filter(|step| is_bad(step.result.as_ref())) {
+                let place = places.iter().position(|place| *place == (player.number, step.number));
+                if let Some(case) = place.and_then(|at| cases.get_mut(at)).filter(|case| takes(case)) {
+                    case.status.add_rerun(rerun(attempt, step.result.as_ref(), step.report.as_deref()));
+                    told = true;
+                }
+            }
+        }
+        if !told && attempt.result != Some(TestResult::Success) {
+            cases[spokesman].status.add_rerun(rerun(attempt, attempt.result.as_ref(), None));
+        }
+    }
+}
+
+fn rerun(attempt: &Attempt, result: Option<&TestResult>, words: Option<&str>) -> TestRerun {
+    let failed = result == Some(&TestResult::Failed);
+    let word = result.map_or("no result", TestResult::as_str);
+    let mut rerun = TestRerun::new(if failed { NonSuccessKind::Failure } else { NonSuccessKind::Error });
+    rerun.set_message(xml(&line(&format!("attempt {} ended with {word}", attempt.run_id), 1000)));
+    rerun.set_type(xml(word));
+    if let Some(words) = words.filter(|words| !words.is_empty()) {
+        rerun.set_description(xml(words));
+    }
+    rerun
 }
 
 fn classname(job: &JobReport) -> String {
@@ -164,18 +205,6 @@ fn whole_job(job: &JobReport, judgement: Option<&Judgement>, class: &str) -> Tes
         &judgement.map_or_else(|| "not finished".to_owned(), |judgement| line(&judgement.because, 1000))
     ));
     status.set_type(result.map_or("no result", TestResult::as_str));
-    for attempt in job.attempts.iter().rev().skip(1) {
-        let word = attempt.result.as_ref().map_or("no result", TestResult::as_str);
-        let kind = if attempt.result == Some(TestResult::Failed) {
-            NonSuccessKind::Failure
-        } else {
-            NonSuccessKind::Error
-        };
-        let mut rerun = TestRerun::new(kind);
-        rerun.set_message(format!("attempt {} ended with {}", attempt.run_id, xml(word)));
-        rerun.set_type(xml(word));
-        status.add_rerun(rerun);
-    }
     let mut case = TestCase::new("result", status);
     case.set_classname(class);
     if let Some(took) = job.deciding().and_then(|run| run.duration) {

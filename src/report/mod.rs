@@ -2,20 +2,24 @@
 
 mod artifact_path;
 mod brief;
+mod comment;
 mod escape;
+mod findings;
 mod json;
 mod junit;
 mod markdown;
 mod outputs;
+mod page;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use artifact_path::safe_artifact_path;
-pub use brief::{COMMENT_MARK, annotations, closing};
+pub use brief::{annotations, closing};
+pub use comment::{comment, comment_mark};
 pub use json::{SCHEMA_VERSION, json};
 pub use junit::junit;
-pub use markdown::{LARGEST, comment, markdown};
+pub use markdown::{LARGEST, markdown};
 pub use outputs::{Files, outputs};
 pub use write::write_all;
 

@@ -1,0 +1,202 @@
+//! Every renderer over the same reports.
+
+mod reports;
+
+use std::path::PathBuf;
+
+use proptest::prelude::{any, prop, proptest};
+
+use super::{Files, LARGEST, annotations, closing, comment, gitlab, json, junit, markdown, outputs};
+use crate::model::run_report::JobReport;
+use crate::model::verdict::{BugGate, FailOn, Gate, Quarantine, Quarantined};
+use crate::model::{Failure, Reason, RunReport};
+use reports::{all, bug, huge, job, player, report, step};
+
+fn files() -> Files {
+    Files {
+        results: PathBuf::from("r/results.json"),
+        junit: PathBuf::from("r/junit.xml"),
+        summary: PathBuf::from("r/summary.md"),
+    }
+}
+
+/// The JSON without the version of the program, which changes with every release.
+fn stable_json(report: &RunReport) -> String {
+    json(report).replace(env!("CARGO_PKG_VERSION"), "VERSION")
+}
+
+/// A text as a snapshot shows it: long lines and long texts with their sizes in place of their middle.
+fn shown(text: &str) -> String {
+    let cut = |line: &str| match line.char_indices().nth(600) {
+        Some((at, _)) => format!("{} [... {} bytes]", &line[..at], line.len()),
+        None => line.to_owned(),
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() <= 400 {
+        return lines.into_iter().map(cut).collect::<Vec<_>>().join("\n");
+    }
+    let (head, tail) = (lines[..60].iter(), lines[lines.len() - 20..].iter());
+    let middle = format!("[... {} lines, {} bytes in all]", lines.len(), text.len());
+    let head: Vec<String> = head.map(|line| cut(line)).collect();
+    let tail: Vec<String> = tail.map(|line| cut(line)).collect();
+    format!("{}\n{middle}\n{}", head.join("\n"), tail.join("\n"))
+}
+
+#[test]
+fn renderers_look_as_they_did() {
+    for (name, report) in all() {
+        let texts = [
+            ("md", markdown(&report)),
+            ("xml", junit(&report, "nunu-results/")),
+            ("json", stable_json(&report)),
+            ("comment", comment(&report, "play-test//nunu")),
+            ("log", closing(&report).join("\n")),
+            ("gitlab", gitlab(&report)),
+            ("annotations", format!("{:#?}", annotations(&report, 10))),
+            ("env", super::outputs::dotenv(&report, &files())),
+        ];
+        for (kind, text) in texts {
+            insta::assert_snapshot!(format!("{name}.{kind}"), shown(&text));
+        }
+    }
+}
+
+#[test]
+fn a_huge_report_keeps_every_name_within_the_budget() {
+    let report = huge();
+    let summary = markdown(&report);
+    assert!(summary.len() <= LARGEST, "{} bytes", summary.len());
+    for number in 0..40 {
+        assert!(summary.contains(&format!("goal {number}-9")), "step of test {number} lost its name");
+    }
+    assert_eq!(summary.matches("— high").count(), 160, "every bug keeps its name");
+    let shown = annotations(&report, 10);
+    assert_eq!(shown.len(), 10);
+    assert!(shown[9].message.contains("and 31 more"), "{}", shown[9].message);
+    assert!(super::outputs::dotenv(&report, &files()).len() <= 5 * 1024);
+}
+
+#[test]
+fn what_no_page_holds_is_counted() {
+    let jobs = (0..20_000)
+        .map(|number| {
+            let steps = vec![step(1, "play", "FAILED", "")];
+            job(&format!("Test {number} {}", "x".repeat(150)), "FAILED", vec![player(1, steps)])
+        })
+        .collect();
+    let mut report = report(jobs, &Gate::default(), None);
+    report.warnings = vec!["the last section is there".to_owned()];
+    let summary = markdown(&report);
+    assert!(summary.len() <= LARGEST, "{} bytes", summary.len());
+    assert!(summary.contains("more tests in results.json"), "{}", &summary[..2000]);
+    assert!(summary.contains("the last section is there"));
+}
+
+/// Counts of a `JUnit` document, read by a reader of its own.
+fn junit_counts(text: &str) -> (usize, usize, usize) {
+    let read = quick_junit::Report::deserialize_from_str(text).unwrap();
+    (read.tests, read.failures, read.errors)
+}
+
+#[test]
+fn verdict_outputs_and_every_file_agree() {
+    let results = ["SUCCESS", "FAILED", "ERROR", "TIMEOUT", "BLOCKED", "STOPPED", "SKIPPED", "ODD", ""];
+    let lenient = FailOn {
+        failed: false,
+        error: false,
+        timeout: false,
+        blocked: false,
+        stopped: false,
+        ..FailOn::default()
+    };
+    let bugs = FailOn {
+        bugs: vec![BugGate {
+            severity: crate::model::run_report::Severity::High,
+            confidence: crate::model::run_report::Confidence::Low,
+        }],
+        skipped: true,
+        ..FailOn::default()
+    };
+    let mut seen = 0;
+    for first in results {
+        for second in results {
+            for fail_on in [FailOn::default(), lenient.clone(), bugs.clone()] {
+                for quarantined in [false, true] {
+                    for required in [false, true] {
+                        for severity in ["low", "critical"] {
+                            let mut one = job("One", first, vec![]);
+                            one.attempts[0].bugs = vec![bug("b", "B", severity)];
+                            if first.is_empty() {
+                                one.attempts[0].result = None;
+                            }
+                            let two = JobReport { required, ..job("Two", second, vec![]) };
+                            let quarantine = quarantined.then(|| Quarantine {
+                                what: Quarantined::Test("test-One".to_owned()),
+                                until: "2026-12-31".parse().unwrap(),
+                                reason: "known".to_owned(),
+                            });
+                            let gate = Gate {
+                                fail_on: fail_on.clone(),
+                                quarantine: quarantine.into_iter().collect(),
+                            };
+                            agree(&report(vec![one, two], &gate, None));
+                            seen += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 9 * 9 * 3 * 2 * 2 * 2);
+}
+
+fn agree(report: &RunReport) {
+    let green = report.reason.exit_code() == 0;
+    let parsed: serde_json::Value = serde_json::from_str(&json(report)).unwrap();
+    let outputs: std::collections::BTreeMap<_, _> = outputs(report, &files()).into_iter().collect();
+    assert_eq!(parsed["exit_reason"], report.reason.as_str());
+    assert_eq!(outputs["exit-reason"], report.reason.as_str());
+    assert_eq!(outputs["exit-code"], report.reason.exit_code().to_string());
+    assert_eq!(parsed["status"].as_str(), outputs.get("status").map(String::as_str));
+    for (output, total) in [
+        ("tests-total", "tests"),
+        ("tests-passed", "passed"),
+        ("tests-failed", "failed"),
+        ("bugs-total", "bugs"),
+    ] {
+        assert_eq!(outputs[output], parsed["totals"][total].to_string());
+    }
+    assert_eq!(markdown(report).starts_with("## ✅"), green);
+    let (_, failures, errors) = junit_counts(&junit(report, ""));
+    assert_eq!(failures + errors == 0, green, "{}\n{}", report.reason, junit(report, ""));
+    assert_eq!(
+        annotations(report, 10).iter().any(|one| one.level == crate::model::annotation::Level::Error),
+        !green,
+        "{}",
+        report.reason
+    );
+    if report.tests_failed() > 0 {
+        assert!(!green);
+    }
+}
+
+proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+    #[test]
+    fn any_words_stay_words(words in prop::collection::vec(any::<String>(), 8), results in prop::collection::vec("[A-Z]{0,9}", 3)) {
+        let steps = vec![step(1, &words[0], &results[0], &words[1]), step(2, &words[2], &results[1], &words[3])];
+        let mut job = job(&words[4], &results[2], vec![player(1, steps)]);
+        job.run.clone_from(&words[5]);
+        job.attempts[0].bugs = vec![bug(&words[6], &words[7], "high")];
+        let report = report(vec![job], &Gate::default(), Some(Failure::new(Reason::StartIncomplete, words[0].clone())));
+        let summary = markdown(&report);
+        assert!(summary.len() <= LARGEST);
+        let own = summary.replace("<br>", "").replace("<details>", "").replace("</details>", "").replace("<summary>", "").replace("</summary>", "");
+        assert!(!own.contains('<'), "{own}");
+        junit_counts(&junit(&report, ""));
+        assert!(serde_json::from_str::<serde_json::Value>(&json(&report)).is_ok());
+        for line in closing(&report) {
+            assert!(!line.contains('\n'));
+        }
+    }
+}

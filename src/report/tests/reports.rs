@@ -1,0 +1,290 @@
+//! The reports that every renderer is tried with.
+
+use std::time::Duration;
+
+use crate::model::judge::{decide, judge};
+use crate::model::run_report::{Attempt, Bug, Context, JobReport, LeftRunning, Player, Step, StepItem};
+use crate::model::units::parse_time;
+use crate::model::verdict::{Gate, Quarantine, Quarantined};
+use crate::model::{Build, BuildOrigin, Failure, Platform, Reason, RunReport, TestResult};
+
+pub(super) fn step(number: u64, goal: &str, result: &str, words: &str) -> Step {
+    Step {
+        number,
+        goal: goal.to_owned(),
+        state: Some("COMPLETED".to_owned()),
+        result: Some(TestResult::parse(result)),
+        report: Some(words.to_owned()).filter(|words| !words.is_empty()),
+        started_at: parse_time("2026-03-03T15:51:23Z"),
+        duration: Some(Duration::from_secs(12)),
+        items: vec![StepItem {
+            id: format!("{number}a"),
+            expected: "it works".to_owned(),
+            status: result.to_ascii_lowercase(),
+            comment: None,
+        }],
+        ..Step::default()
+    }
+}
+
+pub(super) fn player(number: u64, steps: Vec<Step>) -> Player {
+    Player {
+        id: format!("run1-{number}"),
+        number,
+        url: Some(format!("https://nunu.ai/nexus/p/runs/c/run1-{number}")),
+        device: Some("Pixel 8".to_owned()),
+        steps,
+        ..Player::default()
+    }
+}
+
+pub(super) fn job(name: &str, result: &str, players: Vec<Player>) -> JobReport {
+    JobReport {
+        run: "smoke".to_owned(),
+        required: true,
+        job_id: format!("job-{name}"),
+        test_id: Some(format!("test-{name}")),
+        test_name: Some(name.to_owned()),
+        status: Some("COMPLETED".to_owned()),
+        created_at: parse_time("2026-03-03T15:50:00Z"),
+        attempts: vec![Attempt {
+            run_id: "run1".to_owned(),
+            url: Some("https://nunu.ai/nexus/p/runs/m/run1/details".to_owned()),
+            state: Some("COMPLETED".to_owned()),
+            result: Some(TestResult::parse(result)),
+            started_at: parse_time("2026-03-03T15:50:23Z"),
+            completed_at: parse_time("2026-03-03T15:54:23Z"),
+            duration: Some(Duration::from_secs(240)),
+            players,
+            ..Attempt::default()
+        }],
+        ..JobReport::default()
+    }
+}
+
+pub(super) fn bug(id: &str, title: &str, severity: &str) -> Bug {
+    Bug {
+        id: format!("{id}-1"),
+        bug_id: id.to_owned(),
+        title: title.to_owned(),
+        description: Some(format!("{title}, in words")),
+        category: Some("ui".to_owned()),
+        severity: Some(severity.to_owned()),
+        confidence: Some("high".to_owned()),
+        reproduction_steps: Some("open the shop\nbuy a sword".to_owned()),
+        ..Bug::default()
+    }
+}
+
+pub(super) fn report(jobs: Vec<JobReport>, gate: &Gate, failure: Option<Failure>) -> RunReport {
+    let verdict = (!jobs.is_empty()).then(|| judge(&jobs, gate, "2026-06-01".parse().unwrap()));
+    RunReport {
+        command: "run",
+        reason: decide(failure.as_ref(), verdict.as_ref(), Reason::Passed),
+        started_at: parse_time("2026-03-03T15:49:00Z").unwrap(),
+        finished_at: parse_time("2026-03-03T15:55:00Z").unwrap(),
+        duration: Duration::from_secs(360),
+        context: Context {
+            ci: "github-actions".to_owned(),
+            ci_url: Some("https://github.com/acme/game/actions/runs/1".to_owned()),
+            commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+            commit_subject: Some("Sell swords".to_owned()),
+            branch: Some("main".to_owned()),
+            ..Context::default()
+        },
+        build: Some(Build {
+            id: Some("b-1".to_owned()),
+            origin: BuildOrigin::Uploaded,
+            name: Some("Sell swords".to_owned()),
+            file_name: Some("game.apk".to_owned()),
+            platform: Some(Platform::Android),
+            size_bytes: Some(123_456_789),
+            sha256: Some("ab".repeat(32)),
+        }),
+        jobs,
+        starts: Vec::new(),
+        verdict,
+        failure,
+        left_running: Vec::new(),
+        warnings: Vec::new(),
+        test_plan_execution_id: None,
+        unfinished: false,
+    }
+}
+
+const HOSTILE: &str = "\u{1b}[31m::error::x\n##[error]y %0A ]]> | <script>alert(1)</script> [a](https://evil.example) ![i](http://x) @team www.evil.example `</code>` \u{202e}cod\u{0}e ${{ secrets.X }}";
+
+fn passed() -> RunReport {
+    report(
+        vec![job("Login", "SUCCESS", vec![player(1, vec![step(1, "log in", "SUCCESS", "")])])],
+        &Gate::default(),
+        None,
+    )
+}
+
+fn failed() -> RunReport {
+    let steps = vec![
+        step(1, "open the shop", "SUCCESS", ""),
+        step(2, "buy a sword", "FAILED", "I tapped Buy three times.\nThe coins stayed at 50."),
+        step(3, "equip the sword", "SKIPPED", "An earlier step did not succeed."),
+    ];
+    let mut shop = job("Shop", "FAILED", vec![player(1, steps)]);
+    shop.attempts[0].bugs = vec![bug("bug-1", "Nothing is bought", "high"), bug("bug-2", "A typo", "low")];
+    report(vec![job("Login", "SUCCESS", vec![]), shop], &Gate::default(), None)
+}
+
+fn flaky() -> RunReport {
+    let mut job = job("Login", "SUCCESS", vec![player(1, vec![step(1, "log in", "SUCCESS", "")])]);
+    job.attempts.insert(
+        0,
+        Attempt { run_id: "run0".to_owned(), result: Some(TestResult::Error), ..Attempt::default() },
+    );
+    report(vec![job], &Gate::default(), None)
+}
+
+fn before_a_run() -> RunReport {
+    let failure =
+        Failure::new(Reason::PermissionMissing, "the API key lacks the permission project:operate-runs")
+            .cause("POST /runs/stop answered 403: API key missing required permission: project:operate-runs")
+            .hint("add project:operate-runs to the key (Project Admin -> API Keys)");
+    report(Vec::new(), &Gate::default(), Some(failure))
+}
+
+fn cancelled() -> RunReport {
+    let mut running = job("Login", "SUCCESS", vec![]);
+    running.status = Some("RUNNING".to_owned());
+    running.attempts[0].result = None;
+    let mut report = report(
+        vec![running],
+        &Gate::default(),
+        Some(Failure::new(Reason::Interrupted, "interrupted by SIGINT")),
+    );
+    report.left_running = vec![LeftRunning {
+        job_ids: vec!["job-Login".to_owned()],
+        tag: Some("nunu-ci.abc".to_owned()),
+        why: "no answer".to_owned(),
+    }];
+    report
+}
+
+fn four_players() -> RunReport {
+    let players = (1..=4)
+        .map(|number| {
+            player(
+                number,
+                vec![step(1, "join the match", if number == 3 { "FAILED" } else { "SUCCESS" }, "")],
+            )
+        })
+        .collect();
+    report(vec![job("Match", "FAILED", players)], &Gate::default(), None)
+}
+
+pub(super) fn huge() -> RunReport {
+    let words = "The agent said a lot. ".repeat(400);
+    let jobs = (0..40)
+        .map(|number| {
+            let steps =
+                (0..10).map(|at| step(at, &format!("goal {number}-{at}"), "FAILED", &words)).collect();
+            let mut job = job(&format!("Test {number}"), "FAILED", vec![player(1, steps)]);
+            job.attempts[0].bugs =
+                (0..4).map(|at| bug(&format!("bug-{number}-{at}"), &words, "high")).collect();
+            job
+        })
+        .collect();
+    report(jobs, &Gate::default(), None)
+}
+
+/// What a plan over many devices brings: every result, a retry, a rejection, a known problem, one that is not required.
+fn plan_of_30() -> RunReport {
+    let words = [
+        "SUCCESS", "SUCCESS", "FAILED", "SUCCESS", "ERROR", "TIMEOUT", "SUCCESS", "BLOCKED", "STOPPED",
+        "SKIPPED",
+    ];
+    let jobs = (0..30).map(|number: usize| {
+        let word = words[number % words.len()];
+        let mut one =
+            job(&format!("Test {number:02}"), word, vec![player(1, vec![step(1, "play", word, "")])]);
+        one.run = if number < 15 { "phones" } else { "tablets" }.to_owned();
+        one.required = number != 12;
+        one.device = Some(if number < 15 { "Pixel 8" } else { "Galaxy Tab S9" }.to_owned());
+        one
+    });
+    let mut jobs: Vec<JobReport> = jobs.collect();
+    jobs[3].attempts.insert(
+        0,
+        Attempt { run_id: "run0".to_owned(), result: Some(TestResult::Failed), ..Attempt::default() },
+    );
+    jobs[14].attempts.clear();
+    jobs[14].queue_rejection = Some("no device of this kind is free".to_owned());
+    jobs[20].attempts[0].bugs =
+        vec![bug("bug-1", "Nothing is bought", "critical"), bug("bug-2", "A typo", "low")];
+    jobs[21].attempts[0].bugs = vec![bug("bug-1", "Nothing is bought", "critical")];
+    let known = Quarantine {
+        what: Quarantined::Test("test-Test 22".to_owned()),
+        until: "2026-12-31".parse().unwrap(),
+        reason: "GAME-12".to_owned(),
+    };
+    let old = Quarantine {
+        what: Quarantined::Test("test-Test 02".to_owned()),
+        until: "2026-01-31".parse().unwrap(),
+        reason: "GAME-7".to_owned(),
+    };
+    report(jobs, &Gate { quarantine: vec![known, old], ..Gate::default() }, None)
+}
+
+/// A start that made no job at all.
+fn empty() -> RunReport {
+    let mut report = report(Vec::new(), &Gate::default(), None);
+    report.verdict = Some(judge(&[], &Gate::default(), "2026-06-01".parse().unwrap()));
+    report.reason = decide(None, report.verdict.as_ref(), Reason::Passed);
+    report
+}
+
+fn uploaded() -> RunReport {
+    let mut report = report(Vec::new(), &Gate::default(), None);
+    report.command = "upload";
+    report.reason = decide(None, None, Reason::Uploaded);
+    report
+}
+
+/// Words of a megabyte without a space, wherever the service may say something.
+fn megabyte_words() -> RunReport {
+    let word = "w".repeat(1_000_000);
+    let mut job = job(&word, "FAILED", vec![player(1, vec![step(1, &word, "FAILED", &word)])]);
+    job.attempts[0].bugs = vec![bug("bug-1", &word, &word)];
+    job.attempts[0].players[0].device = Some(word.clone());
+    let failure = Failure::new(Reason::StartIncomplete, word.clone()).cause(word.clone()).hint(word);
+    report(vec![job], &Gate::default(), Some(failure))
+}
+
+fn hostile() -> RunReport {
+    let mut job = job(HOSTILE, "FAILED", vec![player(1, vec![step(1, HOSTILE, "FAILED", HOSTILE)])]);
+    job.run = HOSTILE.to_owned();
+    job.attempts[0].bugs = vec![bug(HOSTILE, HOSTILE, HOSTILE)];
+    job.attempts[0].url = Some("javascript:alert(1)".to_owned());
+    let mut report = report(
+        vec![job],
+        &Gate::default(),
+        Some(Failure::new(Reason::StartIncomplete, HOSTILE).hint(HOSTILE)),
+    );
+    report.context.branch = Some(HOSTILE.to_owned());
+    report.warnings = vec![HOSTILE.to_owned()];
+    report
+}
+
+pub(super) fn all() -> Vec<(&'static str, RunReport)> {
+    vec![
+        ("passed", passed()),
+        ("failed", failed()),
+        ("flaky", flaky()),
+        ("before_a_run", before_a_run()),
+        ("cancelled", cancelled()),
+        ("four_players", four_players()),
+        ("plan_of_30", plan_of_30()),
+        ("empty", empty()),
+        ("uploaded", uploaded()),
+        ("huge", huge()),
+        ("hostile", hostile()),
+        ("megabyte_words", megabyte_words()),
+    ]
+}
