@@ -3,8 +3,8 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 
-use crate::model::Secrets;
 use crate::model::log::{Level, Sink};
+use crate::model::{Env, Secrets};
 
 use super::escape::{command_data, inert, own_line, remote_line};
 use super::host::Kind;
@@ -27,6 +27,11 @@ enum Stream {
     Err,
 }
 
+/// Takes the terminal's current line away.
+const CLEAR: &str = "\r\u{1b}[K";
+/// A longer line would wrap on a usual terminal, and only its last row could be rewritten.
+const WIDTH: usize = 79;
+
 /// The host's log. Remote text stands behind `| `, every line is redacted.
 pub(super) struct Console {
     kind: Kind,
@@ -35,6 +40,7 @@ pub(super) struct Console {
     stream: Stream,
     colour: bool,
     open: Mutex<Option<Group>>,
+    live: Option<Mutex<String>>,
 }
 
 struct Group {
@@ -44,16 +50,27 @@ struct Group {
 }
 
 impl Console {
-    pub(super) fn new(kind: Kind, secrets: Secrets, loudness: Loudness, data: bool, no_colour: bool) -> Self {
+    pub(super) fn new(kind: Kind, secrets: Secrets, loudness: Loudness, data: bool, env: &Env) -> Self {
         // In a CI the log is one stream; on a terminal stdout is for data.
         let stream = if kind == Kind::None || data { Stream::Err } else { Stream::Out };
-        let colour = kind == Kind::None && !no_colour && std::io::stderr().is_terminal();
-        Self { kind, secrets, loudness, stream, colour, open: Mutex::new(None) }
+        let terminal = kind == Kind::None && std::io::stderr().is_terminal();
+        let colour = terminal && env.get("NO_COLOR").is_none();
+        let rewrites =
+            terminal && loudness != Loudness::Quiet && env.get("TERM").is_some_and(|term| term != "dumb");
+        let live = rewrites.then(|| Mutex::new(String::new()));
+        Self { kind, secrets, loudness, stream, colour, open: Mutex::new(None), live }
     }
 
     /// One whole line, at once, so that lines of several tasks do not mix. A closed pipe is no reason to end.
     fn print(&self, line: &str) {
-        self.raw(&format!("{}\n", self.secrets.redact(line)));
+        let line = self.secrets.redact(line);
+        match &self.live {
+            Some(live) => {
+                let live = live.lock().unwrap_or_else(PoisonError::into_inner);
+                self.raw(&format!("{CLEAR}{line}\n{live}"));
+            }
+            None => self.raw(&format!("{line}\n")),
+        }
     }
 
     fn raw(&self, text: &str) {
@@ -155,6 +172,18 @@ impl Sink for Console {
     fn end_group(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         self.close(&mut open);
+    }
+
+    fn live(&self, text: &str) -> bool {
+        let Some(live) = &self.live else { return false };
+        let mut shown = live.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = inert(&self.secrets.redact(text));
+        *shown = match text.char_indices().nth(WIDTH) {
+            Some((end, _)) => format!("{}…", &text[..end.saturating_sub(1)]),
+            None => text,
+        };
+        self.raw(&format!("{CLEAR}{shown}"));
+        true
     }
 
     fn mask(&self, value: &str) {

@@ -124,7 +124,7 @@ impl Host {
     /// The log. With `data`, stdout is left to data for machines.
     #[must_use]
     pub fn console(&self, secrets: Secrets, loudness: Loudness, data: bool) -> Arc<dyn Sink> {
-        Arc::new(Console::new(self.kind, secrets, loudness, data, self.env.get("NO_COLOR").is_some()))
+        Arc::new(Console::new(self.kind, secrets, loudness, data, &self.env))
     }
 
     /// True when the host's own debug switch is on.

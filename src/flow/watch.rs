@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::iter;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::{Api, ApiError, JobFilter, JobSnapshot, Phase, RunDetails};
+use crate::model::log::LiveLine;
 use crate::model::run_report::JobReport;
 use crate::model::units::duration;
 use crate::model::{Failure, Reason};
@@ -26,6 +27,8 @@ const DETAILS_EVERY: Duration = Duration::from_secs(60);
 const QUIET_AFTER: Duration = Duration::from_secs(20 * 60);
 /// Between two lines that say it still goes on.
 const HEARTBEAT: Duration = Duration::from_secs(60);
+/// Between two looks at the clock, for the person who watches.
+const LIVE: Duration = Duration::from_secs(1);
 /// Requests at once when several runs are read.
 const AT_ONCE: usize = 8;
 
@@ -68,6 +71,7 @@ pub(super) async fn until_done(session: &Session, story: &mut Story) -> Result<(
 
 async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -> Result<(), Failure> {
     let limit = session.plan.wait.timeout;
+    let live = session.log.live_line();
     loop {
         let left = limit.saturating_sub(progress.watch.elapsed());
         let looked = timeout(left, look(&session.api.once(), session, story, progress)).await;
@@ -98,10 +102,19 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
             return last_look(session, story, progress, deadline_passed(story, limit)).await;
         }
         stalls(session, story, progress).await?;
-        heartbeat(session, story, progress);
+        heartbeat(session, story, progress, &live);
         let pause =
             next_look(session.plan.wait.poll, progress.watch.elapsed(), progress.failed, fastrand::f64());
-        sleep(pause.min(limit.saturating_sub(progress.watch.elapsed()))).await;
+        let pause = pause.min(limit.saturating_sub(progress.watch.elapsed()));
+        let until = Instant::now() + pause;
+        loop {
+            live.show(standing(session, story, progress));
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            sleep(left.min(LIVE)).await;
+        }
     }
 }
 
@@ -362,12 +375,18 @@ fn changed(story: &Story, progress: &mut Progress, elapsed: Duration) -> bool {
     true
 }
 
-fn heartbeat(session: &Session, story: &Story, progress: &mut Progress) {
+fn heartbeat(session: &Session, story: &Story, progress: &mut Progress, live: &LiveLine) {
     let elapsed = progress.watch.elapsed();
     if elapsed < progress.next_heartbeat {
         return;
     }
     progress.next_heartbeat = elapsed + HEARTBEAT;
+    live.say(standing(session, story, progress));
+}
+
+/// Time and counts in one line.
+fn standing(session: &Session, story: &Story, progress: &mut Progress) -> String {
+    let elapsed = progress.watch.elapsed();
     let mut standing: BTreeMap<String, usize> = BTreeMap::new();
     for tracked in &story.jobs {
         let status = tracked.report.status.as_deref().unwrap_or("not seen yet").to_ascii_lowercase();
@@ -375,10 +394,5 @@ fn heartbeat(session: &Session, story: &Story, progress: &mut Progress) {
     }
     let counts: Vec<String> = standing.iter().map(|(status, count)| format!("{count} {status}")).collect();
     let left = session.plan.wait.timeout.saturating_sub(elapsed);
-    session.log.info(format!(
-        "{} elapsed, {} left: {}",
-        duration(elapsed),
-        duration(left),
-        counts.join(", ")
-    ));
+    format!("{} elapsed, {} left: {}", duration(elapsed), duration(left), counts.join(", "))
 }

@@ -27,6 +27,10 @@ pub trait Sink: Send + Sync {
     fn end_group(&self);
     /// Asks the host to mask a value from here on; too short values are ignored.
     fn mask(&self, value: &str);
+    /// Shows in place how things stand, where a person watches a terminal; an empty text takes it away. False where nobody watches.
+    fn live(&self, _text: &str) -> bool {
+        false
+    }
 }
 
 /// A cheap handle on the log.
@@ -89,9 +93,39 @@ impl Log {
         self.0.end_group();
     }
 
+    /// A line that is shown in place.
+    #[must_use]
+    pub fn live_line(&self) -> LiveLine {
+        LiveLine(self.clone())
+    }
+
     /// Masks a secret on the host from here on.
     pub fn mask(&self, value: &str) {
         self.0.mask(value);
+    }
+}
+
+/// How things stand right now, in one line of a terminal that is rewritten; gone with its value. A log that is kept gets lines instead,
+/// or nothing.
+pub struct LiveLine(Log);
+
+impl LiveLine {
+    /// Shows `text` where a person watches, and nowhere else.
+    pub fn show(&self, text: impl AsRef<str>) {
+        self.0.0.live(text.as_ref());
+    }
+
+    /// Shows `text` where a person watches; elsewhere it is a line of the story.
+    pub fn say(&self, text: impl AsRef<str>) {
+        if !self.0.0.live(text.as_ref()) {
+            self.0.info(text);
+        }
+    }
+}
+
+impl Drop for LiveLine {
+    fn drop(&mut self) {
+        self.0.0.live("");
     }
 }
 

@@ -82,6 +82,7 @@ pub(crate) async fn report(verb: &str, meter: &Meter, log: &Log) -> Infallible {
     let began = Instant::now();
     let mut samples = VecDeque::from([(began, meter.done())]);
     let mut moved = began;
+    let live = log.live_line();
     loop {
         tokio::time::sleep(if began.elapsed() < LONG { TICK } else { LONG_TICK }).await;
         let now = Instant::now();
@@ -96,7 +97,7 @@ pub(crate) async fn report(verb: &str, meter: &Meter, log: &Log) -> Infallible {
         let rate = samples
             .front()
             .map_or(0, |(at, first)| rate(done.saturating_sub(*first), now.duration_since(*at)));
-        log.info(line(verb, meter, done, rate, now.duration_since(moved)));
+        live.say(line(verb, meter, done, rate, now.duration_since(moved)));
     }
 }
 

@@ -11,4 +11,5 @@ mod kills;
 mod mistakes;
 mod stage;
 mod story;
+mod terminal;
 mod upload;
