@@ -79,8 +79,11 @@ fn row(page: &mut Page, job: &JobReport, judgement: Option<&Judgement>) {
     let run = job.deciding();
     let because = judgement
         .filter(|judgement| judgement.standing != Standing::Passed && judgement.because != "FAILED")
-        .map_or_else(String::new, |judgement| format!(" {}", inline(&line(&judgement.because, 200))));
-    let took = run.and_then(|run| run.duration).map_or_else(String::new, duration);
+        .map_or_else(String::new, |judgement| format!(": {}", inline(&line(&judgement.because, 200))));
+    // A time stays on one line, however narrow its column.
+    let took = run
+        .and_then(|run| run.duration)
+        .map_or_else(String::new, |took| duration(took).replace(' ', "\u{a0}"));
     let bugs = run.map_or(0, |run| run.bugs.len());
     page.line(&format!(
         "| {}{because} | {} | {} | {took} | {} | {} |",
