@@ -4,12 +4,15 @@
 //! cargo bench --bench upload                   # 1 GiB
 //! cargo bench --bench upload -- 10M 100M 1G 8G # these sizes
 //! cargo bench --bench upload -- wan            # a link of 50 MB/s and 80 ms
+//! cargo bench --bench upload -- folder         # a folder of 10,000 files
+//! cargo bench --bench upload -- growth         # the program: sizes of builds, numbers of jobs
 //! ```
 //!
 //! Each upload runs in a process of its own (this program, started again), so that its memory and processor time are its own.
 
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
+mod growth;
 mod sink;
 
 use std::fs::File;
@@ -36,8 +39,16 @@ fn main() -> anyhow::Result<()> {
     {
         return upload(origin, path, multipart, reuse == "reuse");
     }
-    if arguments == ["wan"] {
-        return wan();
+    if let [worker, folder, size] = arguments.as_slice()
+        && worker == "--zip"
+    {
+        return zip(folder, size);
+    }
+    match arguments.first().map(String::as_str) {
+        Some("wan") => return wan(),
+        Some("growth") => return growth::tables(),
+        Some("folder") => return growth::folder(),
+        _ => {}
     }
     let sizes = if arguments.is_empty() { vec!["1G".to_owned()] } else { arguments };
     let dir = tempfile::tempdir()?;
@@ -151,21 +162,10 @@ async fn upload(origin: &str, path: &str, multipart: &str, reuse: bool) -> anyho
     let log = Log::silent();
     let net = Net::new(&Env::default(), "nunu-ci/bench", Secrets::default(), log.clone())?;
     let api = Api::new(net, origin, None, &ApiKey::from(nunu_sim::DEFAULT_KEY));
-    let spec = BuildSpec {
-        source: BuildSource::Path(PathBuf::from(path)),
-        name: "bench".to_owned(),
-        platform: Some(Platform::Linux),
-        description: None,
-        tags: Vec::new(),
-        auto_delete: false,
-        deletion_policy: DeletionPolicy::LeastRecent,
-        upload_timeout_minutes: None,
-        reuse,
-        multipart: if multipart == "never" { Multipart::Never } else { Multipart::Always },
-        parallel: 4,
-    };
+    let spec = spec(path, if multipart == "never" { Multipart::Never } else { Multipart::Always }, reuse);
     let cancel = CancellationToken::new();
-    let prepared = inspect(&spec).await?.prepare(&Places { temporary: Vec::new() }, &log, &cancel).await?;
+    let places = Places { temporary: vec![std::env::temp_dir()] };
+    let prepared = inspect(&spec).await?.prepare(&places, &log, &cancel).await?;
     let details = Details::default();
     let journal = &NoJournal;
     let upload = Upload {
@@ -179,6 +179,31 @@ async fn upload(origin: &str, path: &str, multipart: &str, reuse: bool) -> anyho
     };
     upload.send(&prepared, &cancel).await?;
     Ok(())
+}
+
+/// The zip of a folder, and its size for whoever asked.
+#[tokio::main]
+async fn zip(folder: &str, size: &str) -> anyhow::Result<()> {
+    let places = Places { temporary: vec![std::env::temp_dir()] };
+    let spec = spec(folder, Multipart::Auto, false);
+    let prepared = inspect(&spec).await?.prepare(&places, &Log::silent(), &CancellationToken::new()).await?;
+    Ok(std::fs::write(size, prepared.size_bytes.to_string())?)
+}
+
+fn spec(path: &str, multipart: Multipart, reuse: bool) -> BuildSpec {
+    BuildSpec {
+        source: BuildSource::Path(PathBuf::from(path)),
+        name: "bench".to_owned(),
+        platform: Some(Platform::Linux),
+        description: None,
+        tags: Vec::new(),
+        auto_delete: false,
+        deletion_policy: DeletionPolicy::LeastRecent,
+        upload_timeout_minutes: None,
+        reuse,
+        multipart,
+        parallel: 4,
+    }
 }
 
 /// A URL to which `curl` may send.

@@ -65,9 +65,9 @@ impl Console {
     fn print(&self, line: &str) {
         let line = self.secrets.redact(line);
         match &self.live {
-            Some(live) => {
-                let live = live.lock().unwrap_or_else(PoisonError::into_inner);
-                self.raw(&format!("{CLEAR}{line}\n{live}"));
+            Some(shown) => {
+                let shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+                self.raw(&format!("{CLEAR}{line}\n{shown}"));
             }
             None => self.raw(&format!("{line}\n")),
         }

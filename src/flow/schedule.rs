@@ -74,6 +74,37 @@ mod tests {
         assert!(lag(Poll::Auto) < lag(Poll::Every(Duration::from_secs(30))));
     }
 
+    /// Looks, and how late the end is noticed at the median, for runs that end at any second up to that time.
+    #[test]
+    fn costs_little_beside_the_documented_poll() {
+        println!(
+            "polls | runs up to | looks, auto | looks, 30 s | noticed after, auto | noticed after, 30 s"
+        );
+        for minutes in [1, 2, 5, 10, 30, 60] {
+            let end = minutes * 60;
+            let of = |poll| {
+                let moments = looks(poll, Duration::from_secs(end + 60));
+                let mut lags: Vec<Duration> = (1..=end)
+                    .map(Duration::from_secs)
+                    .filter_map(|end| moments.iter().find_map(|look| look.checked_sub(end)))
+                    .collect();
+                lags.sort_unstable();
+                let looks = moments.iter().filter(|look| look.as_secs() <= end).count();
+                (looks, lags[lags.len() / 2])
+            };
+            let (ours, documented) = (of(Poll::Auto), of(Poll::Every(Duration::from_secs(30))));
+            println!(
+                "polls | {minutes} min | {} | {} | {:.1} s | {:.1} s",
+                ours.0,
+                documented.0,
+                ours.1.as_secs_f64(),
+                documented.1.as_secs_f64()
+            );
+            assert!(ours.1 <= documented.1);
+            assert!(minutes > 10 || ours.1 <= Duration::from_secs(6));
+        }
+    }
+
     #[test]
     fn looks_every_thirty_seconds_after_ten_minutes() {
         assert_eq!(next_look(Poll::Auto, Duration::from_secs(601), 0, 0.0), Duration::from_secs(30));

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::Verifier;
 
 use crate::model::{Env, Log};
 
@@ -25,18 +24,17 @@ pub fn install_crypto() {
 /// roots (containers without a store) and the files that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
 ///
 /// # Errors
-/// When the platform's verifier cannot be set up.
+/// When TLS cannot be set up.
 pub(crate) fn config(env: &Env, log: &Log) -> Result<ClientConfig, HttpError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    // A store that is missing or damaged leaves the others; a certificate that is no trust anchor is left out.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(company_roots(env, log));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned().chain(company_roots(env, log));
-    let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
-        .map_err(|error| HttpError::Setup(format!("cannot load the trusted certificates: {error}")))?;
-    // rustls calls every verifier that is not its own dangerous; this one is the platform's, and it verifies.
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| HttpError::Setup(format!("cannot set up TLS: {error}")))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
