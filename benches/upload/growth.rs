@@ -39,8 +39,8 @@ pub(crate) fn tables() -> anyhow::Result<()> {
 /// A command of the program, and the requests in its flight recorder.
 fn run(dir: &Path, sim: &Sim, args: &[&str]) -> anyhow::Result<(Cost, usize)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nunu-ci"));
-    command.args(args).current_dir(dir).env_clear();
-    command.env("NUNU_API_URL", sim.api_url()).env("NUNU_API_TOKEN", DEFAULT_KEY).env("NUNU_QUIET", "true");
+    command.args(args).arg("--quiet").current_dir(dir).env_clear();
+    command.env("NUNU_API_URL", sim.api_url()).env("NUNU_API_TOKEN", DEFAULT_KEY);
     let cost = measure(&mut command)?;
     let recorded = std::fs::read_to_string(dir.join("nunu-results/diagnostics.jsonl"))?;
     Ok((cost, recorded.lines().count()))

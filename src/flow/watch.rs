@@ -29,6 +29,8 @@ const QUIET_AFTER: Duration = Duration::from_secs(20 * 60);
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Between two looks at the clock, for the person who watches.
 const LIVE: Duration = Duration::from_secs(1);
+/// From more jobs than this on, what all of them do is one line.
+const MANY: usize = 5;
 /// Requests at once when several runs are read.
 const AT_ONCE: usize = 8;
 
@@ -281,19 +283,44 @@ async fn read_run(session: &Session, run_id: &str, finished: bool) -> (Result<Ru
 
 /// Says what changed.
 fn tell(session: &Session, story: &mut Story) {
+    let mut lines = Vec::new();
     let mut finished = false;
     for tracked in &mut story.jobs {
-        for line in tracked.changes() {
-            session.log.info(line);
-        }
+        let name = tracked.name();
+        lines.extend(tracked.changes().into_iter().map(|line| (name.clone(), line)));
         if let Some(line) = tracked.ending() {
-            session.log.info(line);
+            lines.push((name, line));
             finished = true;
         }
+    }
+    for line in together(lines) {
+        session.log.info(line);
     }
     if finished {
         session.known(story);
     }
+}
+
+/// Lines of jobs with their names, in order; what many jobs do at the same time becomes one line.
+fn together(lines: Vec<(String, String)>) -> Vec<String> {
+    let mut same: BTreeMap<String, usize> = BTreeMap::new();
+    let what = |name: &str, line: &str| line.strip_prefix(name).unwrap_or(line).to_owned();
+    for (name, line) in &lines {
+        *same.entry(what(name, line)).or_default() += 1;
+    }
+    let mut told = Vec::new();
+    for (name, line) in lines {
+        let what = what(&name, &line);
+        match same.get(&what) {
+            Some(&count) if count > MANY => {
+                same.remove(&what);
+                told.push(format!("{count} jobs{what}"));
+            }
+            Some(_) => told.push(line),
+            None => {}
+        }
+    }
+    told
 }
 
 /// Before the deadline or a silent service ends the wait: one look more, and the results it brings count.
@@ -395,4 +422,24 @@ fn standing(session: &Session, story: &Story, progress: &mut Progress) -> String
     let counts: Vec<String> = standing.iter().map(|(status, count)| format!("{count} {status}")).collect();
     let left = session.plan.wait.timeout.saturating_sub(elapsed);
     format!("{} elapsed, {} left: {}", duration(elapsed), duration(left), counts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::together;
+
+    #[test]
+    fn what_many_jobs_do_is_one_line() {
+        let lines = (0..30).flat_map(|job| {
+            let name = format!("plan / Test {job}");
+            let own = (job == 7).then(|| (name.clone(), format!("{name}: rejected by the queue: no device")));
+            std::iter::once((name.clone(), format!("{name}: queued"))).chain(own)
+        });
+        assert_eq!(
+            together(lines.collect()),
+            ["30 jobs: queued", "plan / Test 7: rejected by the queue: no device"]
+        );
+        let few: Vec<_> = (0..3).map(|job| (format!("{job}"), format!("{job}: queued"))).collect();
+        assert_eq!(together(few), ["0: queued", "1: queued", "2: queued"]);
+    }
 }

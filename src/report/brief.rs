@@ -13,6 +13,8 @@ use super::markdown::headline;
 
 /// GitHub cuts messages at 4,096 characters.
 const LONGEST: usize = 4000;
+/// Passed tests that the log names at its end; the rest is counted.
+const MOST_PASSED: usize = 20;
 /// Links that a job page stands.
 const MOST_LINKS: usize = 100;
 
@@ -101,8 +103,15 @@ fn why(job: &JobReport, judgement: &Judgement) -> String {
 pub fn closing(report: &RunReport) -> Vec<String> {
     let mut lines = vec![headline(report)];
     let verdict = report.verdict.as_ref();
+    let mut passed = 0;
     for (index, job) in report.jobs.iter().enumerate() {
         let judgement = verdict.and_then(|verdict| verdict.judgements.get(index));
+        if judgement.is_some_and(|judgement| judgement.standing == Standing::Passed && !judgement.flaky) {
+            passed += 1;
+            if passed > MOST_PASSED {
+                continue;
+            }
+        }
         let word = judgement.map_or("started", |judgement| match judgement.standing {
             Standing::Passed if judgement.flaky => "flaky",
             Standing::Passed => "passed",
@@ -130,6 +139,9 @@ pub fn closing(report: &RunReport) -> Vec<String> {
         if let Some(url) = job.deciding().and_then(|run| run.url.as_deref()).and_then(address) {
             lines.push(format!("               {url}"));
         }
+    }
+    if passed > MOST_PASSED {
+        lines.push(format!("  passed       {} more", passed - MOST_PASSED));
     }
     for problem in &report.starts {
         let device =
