@@ -40,6 +40,7 @@ impl Default for Builder {
                 max_size: 5 << 40,
                 capacity: u64::MAX,
                 upload_timeout: None,
+                storage_origin: None,
                 ready_after: Duration::ZERO,
                 build_status: "OK".to_owned(),
             },
@@ -178,6 +179,12 @@ impl Builder {
     /// The status of completed builds; `OK` unless told otherwise.
     pub fn build_status(mut self, status: &str) -> Self {
         status.clone_into(&mut self.config.build_status);
+        self
+    }
+
+    /// The origin of presigned URLs, for a storage host that clients reach through something else.
+    pub fn storage_origin(mut self, origin: &str) -> Self {
+        self.config.storage_origin = Some(origin.to_owned());
         self
     }
 

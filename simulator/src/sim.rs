@@ -304,7 +304,8 @@ fn open(inner: &Arc<Inner>, [api, storage, artifacts]: [u16; 3]) -> io::Result<(
     let ((api, api_socket), (storage, storage_socket), (artifacts, artifacts_socket)) =
         (bind(api)?, bind(storage)?, bind(artifacts)?);
     let _ = inner.listeners.set(Listeners { api, storage, artifacts });
-    inner.storage.at(&inner.origin(Host::Storage))?;
+    let own = inner.origin(Host::Storage);
+    inner.storage.at(inner.config.storage_origin.as_deref().unwrap_or(&own))?;
     if let Some(listeners) = inner.listeners.get() {
         listeners.api.accept(api_socket, Host::Api, inner);
         listeners.storage.accept(storage_socket, Host::Storage, inner);

@@ -53,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) max_size: u64,
     pub(crate) capacity: u64,
     pub(crate) upload_timeout: Option<Duration>,
+    /// Where clients reach storage, when that is not its own address.
+    pub(crate) storage_origin: Option<String>,
     pub(crate) ready_after: Duration,
     pub(crate) build_status: String,
 }

@@ -11,6 +11,7 @@ use crate::http::{Attempts, Class, HttpError, Policy, Reply, Request, Route};
 
 use super::client::{Api, Call, Mode};
 use super::error::{ApiError, Fault, KeyNote};
+use super::sieve::Sieve;
 use super::wire::{self, Fields};
 
 /// The header that carries the key.
@@ -119,9 +120,14 @@ impl Api {
         let call = Call::new(ask.method, &ask.segments);
         let fail = |fault| ApiError::new(call.clone(), self.key_note(), None, fault);
         let request = self.request(ask).map_err(|error| fail(Fault::Network(error)))?;
-        let timeout = if self.mode() == Mode::Urgent { URGENT } else { ask.timeout };
+        let timeout = match (self.mode(), ask.class, self.limit()) {
+            (Mode::Urgent, ..) => URGENT,
+            // Half of it, so that there is time for another attempt.
+            (_, Class::Repeatable, Some(limit)) => ask.timeout.min(limit / 2),
+            _ => ask.timeout,
+        };
         let mut attempts = Attempts::begin(match self.mode() {
-            Mode::Patient => Policy::patient(ask.class),
+            Mode::Patient => Policy::patient(ask.class).within(self.limit().unwrap_or(Duration::MAX)),
             Mode::Once => Policy::once(ask.class, timeout),
             Mode::Urgent => Policy::urgent(ask.class),
         });
@@ -146,7 +152,9 @@ impl Api {
         }
     }
 
-    /// All pages of a list, at most `most` objects, each read by `read`; those it cannot read are left out.
+    /// All pages of a list, at most `most` objects, each read by `read`; those it cannot read are left out, and so are those that
+    /// `sieve` does not want, for services that ignore filters. There the pages go on only as long as they may hold something:
+    /// a list that begins with the newest is left once it is a day old, or once everything of one moment was found.
     ///
     /// # Errors
     /// See [`ApiError`].
@@ -156,11 +164,13 @@ impl Api {
         names: &'static [&'static str],
         most: usize,
         read: impl Fn(&Value) -> Option<T> + Send + Sync,
+        sieve: Sieve<'_, T>,
     ) -> Result<Vec<T>, ApiError>
     where
-        T: PartialEq + Send,
+        T: PartialEq + Clone + Send,
     {
         let mut all: Vec<T> = Vec::new();
+        let mut first: Option<T> = None;
         for page in 0..most.div_ceil(PAGE).max(1) {
             let ask =
                 ask.clone().with("page", page.to_string()).with("page_size", most.clamp(1, PAGE).to_string());
@@ -173,11 +183,14 @@ impl Api {
                 })
                 .await?;
             // A service that does not know pages gives the first one for ever.
-            let repeated = page > 0 && !items.is_empty() && items.first() == all.first();
-            if !repeated {
-                all.extend(items);
+            let repeated = page > 0 && !items.is_empty() && items.first() == first.as_ref();
+            if repeated {
+                break;
             }
-            if repeated || !more || all.len() >= most {
+            first = first.or_else(|| items.first().cloned());
+            let over = !more || sieve.is_over(&items, !all.is_empty(), chrono::Utc::now());
+            all.extend(items.into_iter().filter(|item| (sieve.keep)(item)));
+            if over || all.len() >= most {
                 break;
             }
         }

@@ -10,6 +10,7 @@ use crate::model::{DeletionPolicy, Details, Platform};
 use super::ask::{Ask, LONG, SHORT};
 use super::client::Api;
 use super::error::ApiError;
+use super::sieve::Sieve;
 use super::wire;
 
 /// Most builds of a list.
@@ -259,7 +260,7 @@ impl Api {
             .with("status", filter.status.as_deref().unwrap_or_default())
             .with("tags", tag_query(&filter.tags));
         let most = filter.limit.unwrap_or(MOST_BUILDS).min(MOST_BUILDS);
-        let mut builds = self.pages(&ask, &["data", "builds"], most, wire::build).await?;
+        let mut builds = self.pages(&ask, &["data", "builds"], most, wire::build, Sieve::ALL).await?;
         builds.retain(|build| {
             let platform = filter.platform.is_none_or(|wanted| {
                 build.platform.as_deref().is_none_or(|found| found.eq_ignore_ascii_case(wanted.as_str()))

@@ -1,11 +1,12 @@
 //! The handle on the API: where it is, with which key, and how patient.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
-use crate::http::{HttpError, Net, Storage, is_confidential, is_loopback};
+use crate::http::{HttpError, Limits, Net, Storage, is_confidential, is_loopback};
 use crate::model::{ApiKey, secrets::ExposeSecret as _};
 
 use super::auth::KeyKind;
@@ -24,7 +25,7 @@ pub enum Mode {
     Patient,
     /// One attempt.
     Once,
-    /// For the way out: one retry, 2 s an attempt, connections within 1 s.
+    /// For the way out: 4.5 s in all, 2 s an attempt, connections within 1 s.
     Urgent,
 }
 
@@ -59,6 +60,8 @@ impl std::fmt::Display for Call {
 pub struct Api {
     inner: Arc<Inner>,
     mode: Mode,
+    /// No budget is longer, when there is one.
+    limit: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -93,7 +96,14 @@ impl Api {
             net,
             origin,
         };
-        Self { inner: Arc::new(inner), mode: Mode::Patient }
+        Self { inner: Arc::new(inner), mode: Mode::Patient, limit: None }
+    }
+
+    /// The same API, never more patient with a service that is silent than `limit`: who gives the whole job seconds does not want
+    /// to wait minutes for one call. A budget that is shorter anyway stays as it is.
+    #[must_use]
+    pub fn for_at_most(self, limit: Option<Duration>) -> Self {
+        Self { limit, ..self }
     }
 
     /// The same API, repeating what may be repeated for up to 60 s.
@@ -108,14 +118,14 @@ impl Api {
         self.with(Mode::Once)
     }
 
-    /// The same API for the way out: 2 s an attempt and one retry.
+    /// The same API for the way out: 2 s an attempt, 4.5 s in all.
     #[must_use]
     pub fn urgent(&self) -> Self {
         self.with(Mode::Urgent)
     }
 
     fn with(&self, mode: Mode) -> Self {
-        Self { inner: Arc::clone(&self.inner), mode }
+        Self { inner: Arc::clone(&self.inner), mode, limit: self.limit }
     }
 
     /// What kind of key this is; never the key.
@@ -133,7 +143,11 @@ impl Api {
     /// The storage client, for PUTs to presigned URLs.
     #[must_use]
     pub fn storage(&self) -> Storage {
-        self.inner.net.storage()
+        let storage = self.inner.net.storage();
+        // Half of it, so that there is time for another attempt.
+        let Some(limit) = self.limit.map(|limit| limit / 2) else { return storage };
+        let Limits { stall, answer } = Limits::default();
+        storage.with_limits(Limits { stall: stall.min(limit), answer: answer.min(limit) })
     }
 
     /// Dashboard link of a run: `<origin>/nexus/<project>/runs/m/<run>/details`.
@@ -150,6 +164,11 @@ impl Api {
 
     fn link(&self, segments: &[&str]) -> String {
         join(&self.inner.origin, segments).map_or_else(|| self.inner.origin.clone(), |url| url.to_string())
+    }
+
+    /// The longest budget of a call.
+    pub(super) const fn limit(&self) -> Option<Duration> {
+        self.limit
     }
 
     pub(super) const fn mode(&self) -> Mode {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::ask::Ask;
 use super::client::Api;
 use super::error::ApiError;
+use super::sieve::Sieve;
 use super::wire::Fields;
 
 /// Most entries of a list.
@@ -75,7 +76,7 @@ impl Api {
     async fn named(&self, list: &'static str) -> Result<Vec<Named>, ApiError> {
         const LISTS: &[&str] =
             &["data", "deployment_configs", "agent_configs", "tests", "test_plans", "items", "configs"];
-        self.pages(&Ask::get(&[list]), LISTS, MOST, named).await
+        self.pages(&Ask::get(&[list]), LISTS, MOST, named, Sieve::ALL).await
     }
 }
 

@@ -7,6 +7,7 @@ use super::ask::Ask;
 use super::builds::tag_query;
 use super::client::Api;
 use super::error::ApiError;
+use super::sieve::Sieve;
 use super::wire;
 
 /// Most jobs of a list.
@@ -56,10 +57,12 @@ pub struct JobFilter {
     pub test_plan_execution_id: Option<String>,
     /// `queued`, `running`, `completed` or `all`.
     pub status: Option<&'static str>,
+    /// Look at no more jobs than this; `None`: at most 2,000.
+    pub most: Option<usize>,
 }
 
 impl Api {
-    /// `GET jobs`, all pages (at most 2,000 jobs).
+    /// `GET jobs`, all pages (at most 2,000 jobs, fewer where the service ignores filters).
     ///
     /// # Errors
     /// See [`ApiError`]; [`ApiError::is_not_found`] means that the service is too old to know jobs.
@@ -69,14 +72,14 @@ impl Api {
             .with("status", filter.status.unwrap_or_default())
             .with("test_plan_execution_id", execution.unwrap_or_default())
             .with("tags", tag_query(&filter.tags));
-        let mut jobs =
-            self.pages(&ask, &["data", "jobs"], MOST_JOBS, |value| self.linked(wire::job(value)?)).await?;
-        jobs.retain(|job| {
+        let keep = |job: &JobSnapshot| {
             let same =
                 |wanted: &str| job.test_plan_execution_id.as_deref().is_none_or(|found| found == wanted);
             execution.is_none_or(same) && filter.tags.iter().all(|tag| job.tags.contains(tag))
-        });
-        Ok(jobs)
+        };
+        let sieve = Sieve { keep: &keep, made: |job| job.created_at };
+        let most = filter.most.unwrap_or(MOST_JOBS).min(MOST_JOBS);
+        self.pages(&ask, &["data", "jobs"], most, |value| self.linked(wire::job(value)?), sieve).await
     }
 
     /// `GET jobs/{id}`.

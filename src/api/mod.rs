@@ -13,6 +13,7 @@ pub mod forge;
 mod jobs;
 mod permissions;
 mod runs;
+mod sieve;
 mod start;
 mod stop;
 #[cfg(test)]

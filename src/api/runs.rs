@@ -6,6 +6,7 @@ use super::ask::Ask;
 use super::builds::tag_query;
 use super::client::Api;
 use super::error::ApiError;
+use super::sieve::Sieve;
 use super::wire;
 
 /// Most runs of a list.
@@ -70,16 +71,16 @@ impl Api {
             .with("test_plan_execution_id", execution.unwrap_or_default())
             .with("tags", tag_query(&filter.tags));
         let read = |value: &serde_json::Value| wire::run(value).map(|run| self.linked_run(run));
-        let mut runs = self.pages(&ask, &["data", "runs"], MOST_RUNS, read).await?;
-        runs.retain(|run| {
+        let keep = |run: &RunDetails| {
             let same = |found: Option<&str>, wanted: Option<&str>| {
                 wanted.is_none_or(|wanted| found.is_none_or(|found| found == wanted))
             };
             same(run.job_id.as_deref(), job)
                 && same(run.test_plan_execution_id.as_deref(), execution)
                 && filter.tags.iter().all(|tag| run.tags.contains(tag))
-        });
-        Ok(runs)
+        };
+        let sieve = Sieve { keep: &keep, made: |run| run.attempt.started_at };
+        self.pages(&ask, &["data", "runs"], MOST_RUNS, read, sieve).await
     }
 
     /// `GET runs/{id}` with players, steps and artifacts.

@@ -144,7 +144,8 @@ impl HttpError {
     pub fn hints(&self) -> Vec<String> {
         let Some(host) = self.host() else { return Vec::new() };
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
+        let here = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+        if here && !matches!(self, Self::Tls { certificate: true, .. }) {
             return vec![format!("is the service running at {host}? api-url points to this machine")];
         }
         match self {
