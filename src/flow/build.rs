@@ -1,12 +1,12 @@
 //! The build of this invocation: uploaded, found stored, given, or none.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use crate::api::UploadHandle;
 use crate::config::Command;
 use crate::model::build::BuildSource;
 use crate::model::{Build, BuildOrigin, Failure};
-use crate::upload::{Inspected, Journal, Patience, Places, Purpose, Upload, UploadError, inspect};
+use crate::upload::{Inspected, Journal, Places, Purpose, Upload, UploadError, inspect};
 
 use super::session::Session;
 use super::state::{Record, Standing, What};
@@ -25,7 +25,7 @@ pub(super) async fn store(
         (BuildSource::Id(id), _) => {
             Build { id: Some(id.clone()), origin: BuildOrigin::Given, ..Build::none() }
         }
-        (_, Some(inspected)) => upload(session, inspected).await?,
+        (_, Some(inspected)) => upload(session, story, inspected).await?,
         (_, None) => Build::none(),
     };
     story.build = Some(stored.clone());
@@ -44,7 +44,7 @@ pub(super) async fn look(session: &Session) -> Result<Option<Inspected>, Failure
     }
 }
 
-async fn upload(session: &Session, inspected: Inspected) -> Result<Build, Failure> {
+async fn upload(session: &Session, story: &mut Story, inspected: Inspected) -> Result<Build, Failure> {
     session.log.group("Build");
     let cancel = session.cancel.token();
     let spec = &session.plan.build;
@@ -69,7 +69,7 @@ async fn upload(session: &Session, inspected: Inspected) -> Result<Build, Failur
         session.log.end_group();
         return Ok(looked_at);
     }
-    let journal = Notes { session, open: Mutex::new(None) };
+    let journal = Notes { session, open: Mutex::default(), left: Mutex::default() };
     let sent = async {
         let prepared = inspected.prepare(&Places::of(&session.env), &session.log, cancel).await?;
         let upload = Upload {
@@ -77,7 +77,7 @@ async fn upload(session: &Session, inspected: Inspected) -> Result<Build, Failur
             spec,
             details: &session.details,
             purpose: if session.plan.command == Command::Upload { Purpose::Storage } else { Purpose::Runs },
-            patience: Patience::default(),
+            patience: session.patience(),
             journal: &journal,
             log: &session.log,
         };
@@ -85,6 +85,7 @@ async fn upload(session: &Session, inspected: Inspected) -> Result<Build, Failur
     }
     .await;
     session.log.end_group();
+    story.warnings.extend(journal.left.into_inner().unwrap_or_else(PoisonError::into_inner));
     match sent {
         Ok(build) => Ok(build),
         Err(UploadError::Cancelled) => Ok(looked_at),
@@ -96,6 +97,8 @@ async fn upload(session: &Session, inspected: Inspected) -> Result<Build, Failur
 struct Notes<'a> {
     session: &'a Session,
     open: Mutex<Option<Record>>,
+    /// What may be left on the service.
+    left: Mutex<Vec<String>>,
 }
 
 impl Journal for Notes<'_> {
@@ -107,11 +110,15 @@ impl Journal for Notes<'_> {
             upload_id: upload.upload_id.as_ref().map(|id| id.expose_secret().to_owned()),
         });
         self.session.put(&record);
-        *self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(record);
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
+    }
+
+    fn left(&self, what: &str) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(what.to_owned());
     }
 
     fn closed(&self) {
-        let open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut record) = open {
             record.standing = Standing::Done;
             if let What::Upload { upload_id, .. } = &mut record.what {

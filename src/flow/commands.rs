@@ -2,7 +2,9 @@
 
 use crate::config::{Command, OnEnd};
 use crate::model::{Build, Failure, Permission, Reason};
+use crate::upload::Inspected;
 
+use super::cancel::Cancel;
 use super::preflight::{Proofs, prove};
 use super::session::Session;
 use super::start::{BuildRef, start_all};
@@ -20,15 +22,17 @@ pub(super) async fn execute(session: &mut Session, story: &mut Story) -> Result<
         Command::Upload => upload(session, story).await,
         Command::Start => start(session, story).await,
         Command::Wait => wait(session, story).await,
-        Command::Check => check::check(session, story).await,
+        Command::Check => {
+            let cancel = session.cancel.clone();
+            unless_cancelled(&cancel, check::check(session, story)).await
+        }
         // These need no plan, or no report, and are handled before.
         Command::Stop | Command::Init | Command::Schema => Ok(Reason::Passed),
     }
 }
 
 async fn run(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
-    let inspected = build::look(session).await?;
-    ready(session).await?;
+    let inspected = prepare(session).await?;
     let stored = build::store(session, story, inspected).await?;
     if session.plan.dry_run {
         return Ok(dry_run(session));
@@ -48,15 +52,13 @@ async fn run(session: &mut Session, story: &mut Story) -> Result<Reason, Failure
 }
 
 async fn upload(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
-    let inspected = build::look(session).await?;
-    ready(session).await?;
+    let inspected = prepare(session).await?;
     build::store(session, story, inspected).await?;
     Ok(if session.plan.dry_run { dry_run(session) } else { Reason::Uploaded })
 }
 
 async fn start(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
-    let inspected = build::look(session).await?;
-    ready(session).await?;
+    let inspected = prepare(session).await?;
     let stored = build::store(session, story, inspected).await?;
     if session.plan.dry_run {
         return Ok(dry_run(session));
@@ -69,9 +71,36 @@ async fn start(session: &mut Session, story: &mut Story) -> Result<Reason, Failu
 }
 
 async fn wait(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
-    ready(session).await?;
-    recorded::collect(session, story).await?;
+    let cancel = session.cancel.clone();
+    unless_cancelled(&cancel, async {
+        ready(session).await?;
+        recorded::collect(session, story).await
+    })
+    .await?;
     follow(session, story).await
+}
+
+/// Looks at the build and asks about the key.
+async fn prepare(session: &mut Session) -> Result<Option<Inspected>, Failure> {
+    let cancel = session.cancel.clone();
+    unless_cancelled(&cancel, async {
+        let inspected = build::look(session).await?;
+        ready(session).await?;
+        Ok(inspected)
+    })
+    .await
+}
+
+/// Work that changes nothing: a signal ends it at once, however patient it is.
+async fn unless_cancelled<T>(
+    cancel: &Cancel,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = cancel.token().cancelled() => Err(interrupted(cancel.reason().unwrap_or(Reason::Interrupted))),
+        done = work => done,
+    }
 }
 
 /// Proves permissions and turns names into ids.

@@ -11,7 +11,7 @@ use crate::model::{Env, Failure, Log, Reason, Secrets};
 
 use super::cancel::Cancel;
 use super::finish::{self, Began};
-use super::session::Session;
+use super::session::{Session, longest_silence};
 use super::state::{Place, StateFile};
 use super::story::Story;
 use super::tags::invocation_tag;
@@ -159,7 +159,8 @@ async fn planned(around: Surroundings) -> Reason {
             return wrong::tell(&around, &failure);
         }
     };
-    let api = Api::new(net.clone(), &plan.origin, plan.project_id.as_deref(), &key);
+    let api = Api::new(net.clone(), &plan.origin, plan.project_id.as_deref(), &key)
+        .for_at_most(longest_silence(&plan));
     let session = session(around, plan, api, net);
     run(session).await
 }

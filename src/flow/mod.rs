@@ -8,6 +8,7 @@ mod check;
 mod clock;
 mod commands;
 mod door;
+mod end;
 mod finish;
 mod forge;
 mod init;

@@ -8,7 +8,7 @@ use crate::model::{Failure, Reason};
 use super::session::Session;
 use super::start::{tracked, with_tag};
 use super::state::{Record, Standing, StartRecord, What};
-use super::stop::job_ids_with;
+use super::stop::{not_reached, unfinished_with};
 use super::story::Story;
 
 /// Which records a command is about.
@@ -113,6 +113,7 @@ impl Story {
 pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
     let which = if session.plan.best_effort { Which::Unclosed } else { Which::Unfinished };
     let mut ids: BTreeSet<String> = session.plan.job_ids.iter().cloned().collect();
+    let mut nameless: BTreeSet<String> = BTreeSet::new();
     let mut trouble = Trouble::default();
     let mut done: BTreeSet<String> = BTreeSet::new();
     let named = !ids.is_empty();
@@ -127,27 +128,26 @@ pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
                 }
             },
             What::Start(start) => {
-                if start.job_ids.is_empty() && start.run_ids.is_empty() {
-                    match job_ids_with(session, &start.tag).await {
-                        Ok(found) => ids.extend(found),
+                if start.job_ids.is_empty() {
+                    match unfinished_with(session, &start.tag).await {
+                        Ok(found) => {
+                            ids.extend(found.ids);
+                            nameless.extend(found.nameless);
+                        }
                         Err(error) => {
                             trouble.met(&error, &format!("cannot look for runs with the tag {}", start.tag));
                             continue;
                         }
                     }
                 }
-                ids.extend(if start.job_ids.is_empty() {
-                    start.run_ids.clone()
-                } else {
-                    start.job_ids.clone()
-                });
+                ids.extend(start.job_ids.iter().cloned());
                 done.insert(record.id.clone());
             }
         }
     }
     let ids: Vec<String> = ids.into_iter().collect();
     let reply = if ids.is_empty() { Ok(StopReply::default()) } else { session.api.urgent().stop(&ids).await };
-    match reply {
+    match reply.map(|reply| not_reached(reply, &nameless)) {
         Ok(reply) => {
             if !reply.stopped.is_empty() {
                 session.log.info(format!("stopped {}", reply.stopped.join(", ")));

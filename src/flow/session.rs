@@ -1,6 +1,7 @@
 //! What every part of the story shares: the plan, the host, the service, the cancel token and the state file.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::api::Api;
 use crate::ci::Host;
@@ -10,12 +11,26 @@ use crate::model::run_report::Context;
 use crate::model::units::format_time;
 use crate::model::{Details, Env, Log, RunSpec, Secrets};
 
+use crate::upload::Patience;
+
 use super::cancel::Cancel;
 use super::finish;
 use super::state::{Place, Record, Standing, StartRecord, StateFile, What};
 use super::story::Story;
 use super::tags::PostTag;
 use super::wrong::Told;
+
+/// The budgets of calls and uploads are two minutes at most; a timeout from here on leaves them as they are.
+const FULL_PATIENCE: Duration = Duration::from_secs(120);
+/// A service that says nothing gets that long, however short the timeout is.
+const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a silent service is waited for at most, whatever the budget of a call: who gives all runs seconds does not want to
+/// wait minutes for an upload that is stuck. What makes progress is never cut short by it: the timeout itself counts from the
+/// start of the runs.
+pub(super) fn longest_silence(plan: &Plan) -> Option<Duration> {
+    Some(plan.wait.timeout.max(LEAST_PATIENCE)).filter(|limit| *limit < FULL_PATIENCE)
+}
 
 /// The surroundings of one invocation.
 pub(super) struct Session {
@@ -56,6 +71,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// The budgets of an upload.
+    pub(super) fn patience(&self) -> Patience {
+        longest_silence(&self.plan).map_or_else(Patience::default, |limit| Patience::default().within(limit))
+    }
+
     /// A new open record of this place.
     pub(super) fn record(&self, what: What) -> Record {
         Record {

@@ -9,6 +9,8 @@ use crate::api::{ApiError, Generation, JobFilter, Phase, RunFilter, Started, sta
 use crate::model::run_report::{JobReport, LeftRunning, StartProblem};
 use crate::model::{Failure, Reason, RunSpec, Target};
 
+use super::clock::Stopwatch;
+use super::end::End;
 use super::lookup::{EVERY, Lookup, Next};
 use super::session::Session;
 use super::state::{Record, Standing, StartRecord};
@@ -36,33 +38,39 @@ enum Outcome {
     Refused(ApiError),
     /// Nobody knows whether anything runs; the failure says what to do.
     Unknown(Failure),
-    /// A signal came.
-    Cancelled,
+    /// A signal came, or the deadline passed.
+    Cut,
 }
 
 /// Starts every entry of the plan in order. What started is in the story, whatever is returned.
 ///
 /// # Errors
-/// When nothing could be started, when a key is refused, or when nobody knows what runs. A signal is no error here.
+/// When nothing could be started, when a key is refused, when nobody knows what runs, or when the deadline passes, which counts
+/// from here. A signal is no error here.
 pub(super) async fn start_all(
     session: &Session,
     story: &mut Story,
     build: BuildRef<'_>,
 ) -> Result<(), Failure> {
-    let adoptable = super::reattach::candidates(session).await;
+    let end = End::of(session);
+    story.clock = Some(Stopwatch::start());
+    let adoptable = tokio::select! {
+        () = end.comes() => return end.verdict(&session.plan.runs),
+        adoptable = super::reattach::candidates(session) => adoptable,
+    };
     let mut first_refusal = None;
     for (index, spec) in session.plan.runs.iter().enumerate() {
-        if session.cancel.token().is_cancelled() {
-            return Ok(());
+        if end.has_come() {
+            return end.verdict(&session.plan.runs[index..]);
         }
         let digest = digest_of(session, spec, build.digest, index);
         if let Some(group) = adoptable.iter().find(|group| group.start == digest) {
             super::reattach::adopt(session, story, spec, group);
             continue;
         }
-        match start_one(session, story, spec, build.id, &digest).await {
+        match start_one(session, story, spec, build.id, &digest, &end).await {
             Outcome::Started => {}
-            Outcome::Cancelled => return Ok(()),
+            Outcome::Cut => return end.verdict(&session.plan.runs[index..]),
             Outcome::Unknown(failure) => return Err(failure),
             Outcome::Refused(error) => {
                 let failure = error.failure(Phase::Start);
@@ -102,6 +110,7 @@ async fn start_one(
     spec: &RunSpec,
     build_id: Option<&str>,
     digest: &str,
+    end: &End<'_>,
 ) -> Outcome {
     let first = Instant::now();
     let mut posts = 0;
@@ -114,7 +123,7 @@ async fn start_one(
         let mut record = session.open_start(spec, &tag, build_id);
         session.save(story, &record);
         session.log.info(format!("{}: starting{}", spec.label, describe(spec)));
-        let answer = post(session, spec, &body).await;
+        let answer = post(session, spec, &body, end).await;
         match answer {
             Some(Ok(started)) => {
                 begun(session, story, spec, &mut record, &started);
@@ -127,13 +136,13 @@ async fn start_one(
             }
             None => {
                 story.unclear.push((tag, record.id));
-                return Outcome::Cancelled;
+                return Outcome::Cut;
             }
             Some(Err(error)) => {
                 session
                     .log
                     .warn(format!("{}: it is unclear whether the start took effect: {error}", spec.label));
-                match look_up(session, spec, &tag, posts, first).await {
+                match look_up(session, spec, &tag, posts, first, end).await {
                     Found::Jobs(started) => {
                         begun(session, story, spec, &mut record, &started);
                         return Outcome::Started;
@@ -144,9 +153,9 @@ async fn start_one(
                         record.standing = Standing::Done;
                         session.save(story, &record);
                     }
-                    Found::Cancelled => {
+                    Found::Cut => {
                         story.unclear.push((tag, record.id));
-                        return Outcome::Cancelled;
+                        return Outcome::Cut;
                     }
                     Found::Unknown(why) => {
                         return Outcome::Unknown(unknown(story, spec, tag, &record, &error, &why));
@@ -157,18 +166,19 @@ async fn start_one(
     }
 }
 
-/// Posts; `None` when a signal came and no answer after it.
+/// Posts; `None` when a signal came or the deadline passed, and no answer after it.
 async fn post(
     session: &Session,
     spec: &RunSpec,
     body: &serde_json::Value,
+    end: &End<'_>,
 ) -> Option<Result<Started, ApiError>> {
     let call = session.api.start(spec, body);
     tokio::pin!(call);
     tokio::select! {
         biased;
         answer = &mut call => Some(answer),
-        () = session.cancel.token().cancelled() => {
+        () = end.comes() => {
             let answer = timeout(GRACE_FOR_ANSWER, &mut call).await.ok()?;
             // An unclear answer is as good as none: the way out looks the tag up.
             if answer.as_ref().is_err_and(ApiError::is_unclear) { None } else { Some(answer) }
@@ -179,27 +189,37 @@ async fn post(
 enum Found {
     Jobs(Started),
     Nothing,
-    Cancelled,
+    Cut,
     Unknown(String),
 }
 
-async fn look_up(session: &Session, spec: &RunSpec, tag: &PostTag, posts: u32, first: Instant) -> Found {
+async fn look_up(
+    session: &Session,
+    spec: &RunSpec,
+    tag: &PostTag,
+    posts: u32,
+    first: Instant,
+    end: &End<'_>,
+) -> Found {
     if !session.may_read {
         return Found::Unknown(
             "the key may not read runs (project:read-runs), so the start cannot be looked up".to_owned(),
         );
     }
-    let expected = expected_jobs(session, spec).await;
+    let expected = tokio::select! {
+        () = end.comes() => return Found::Cut,
+        expected = expected_jobs(session, spec) => expected,
+    };
     let mut lookup = Lookup::new(expected, posts);
     let unclear_since = Instant::now();
     session.log.info(format!("{}: looking for runs with the tag {}", spec.label, tag.as_str()));
     loop {
         tokio::select! {
-            () = session.cancel.token().cancelled() => return Found::Cancelled,
+            () = end.comes() => return Found::Cut,
             () = sleep(EVERY) => {}
         }
         let look = tokio::select! {
-            () = session.cancel.token().cancelled() => return Found::Cancelled,
+            () = end.comes() => return Found::Cut,
             look = with_tag(session, tag.as_str()) => look,
         };
         let seen = match look {

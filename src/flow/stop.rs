@@ -32,13 +32,14 @@ pub(super) async fn everything(session: &Session, story: &mut Story) {
         1 => format!("stopping job {}", unfinished[0]),
         many => format!("stopping {many} jobs"),
     });
+    let nameless = story.runs_without_job();
     let abandoned: Vec<String> = story.abandoned.iter().cloned().collect();
     let (known, hidden, late) = tokio::join!(
         stop_jobs(session, &unfinished, deadline),
         hunt(session, &unclear, deadline, true),
         hunt(session, &abandoned, deadline, false),
     );
-    note_known(session, story, &unfinished, known);
+    note_known(session, story, &unfinished, known.map(|reply| not_reached(reply, &nameless)));
     note_hidden(session, story, hidden);
     note_hidden(session, story, late);
     close_records(session, story);
@@ -73,15 +74,15 @@ async fn hunt(session: &Session, tags: &[String], deadline: Instant, wait: bool)
     let mut hunted = Vec::new();
     for tag in tags {
         let mut why = "no job with its tag was found".to_owned();
-        let ids = loop {
-            match timeout_at(deadline, job_ids_with(session, tag)).await {
-                Ok(Ok(ids)) if !ids.is_empty() => break ids,
+        let Unfinished { ids, nameless } = loop {
+            match timeout_at(deadline, unfinished_with(session, tag)).await {
+                Ok(Ok(found)) if !found.ids.is_empty() => break found,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => why = error.to_string(),
                 Err(_) => "the service did not answer in time".clone_into(&mut why),
             }
             if !wait || Instant::now() + LOOK_EVERY >= deadline {
-                break Vec::new();
+                break Unfinished::default();
             }
             sleep(LOOK_EVERY).await;
         };
@@ -91,27 +92,55 @@ async fn hunt(session: &Session, tags: &[String], deadline: Instant, wait: bool)
             }
             continue;
         }
-        let outcome = stop_jobs(session, &ids, deadline).await;
+        let outcome = stop_jobs(session, &ids, deadline).await.map(|reply| not_reached(reply, &nameless));
         hunted.push(Hunted { tag: tag.clone(), ids, outcome });
     }
     hunted
 }
 
-/// Ids of unfinished jobs with that tag, in whichever language the service speaks.
+/// What goes on behind a tag.
+#[derive(Default)]
+pub(super) struct Unfinished {
+    /// What to stop by.
+    pub(super) ids: Vec<String>,
+    /// Those of `ids` that are ids of runs: the oldest service tells no others in its lists, though it stops by job alone.
+    pub(super) nameless: BTreeSet<String>,
+}
+
+/// A run that the service calls unknown when it is to be stopped goes on, unless it is a job: an unknown job is a finished one.
+pub(super) fn not_reached(mut reply: StopReply, nameless: &BTreeSet<String>) -> StopReply {
+    let (runs, jobs) = reply.already_done.into_iter().partition(|id| nameless.contains(id));
+    reply.already_done = jobs;
+    let why = |run: String| {
+        (run, "the service told only the id of the run, and stops by the id of the job alone".to_owned())
+    };
+    reply.failed.extend(Vec::into_iter(runs).map(why));
+    reply
+}
+
+/// Unfinished jobs with that tag, in whichever language the service speaks.
 ///
 /// # Errors
 /// When neither jobs nor runs can be listed.
-pub(super) async fn job_ids_with(session: &Session, tag: &str) -> Result<Vec<String>, ApiError> {
+pub(super) async fn unfinished_with(session: &Session, tag: &str) -> Result<Unfinished, ApiError> {
     let filter = JobFilter { tags: vec![tag.to_owned()], ..JobFilter::default() };
     match session.api.urgent().list_jobs(&filter).await {
         Ok(jobs) => {
-            Ok(jobs.into_iter().filter(|job| job.status != "COMPLETED").map(|job| job.job_id).collect())
+            let unfinished = jobs.into_iter().filter(|job| job.status != "COMPLETED");
+            Ok(Unfinished { ids: unfinished.map(|job| job.job_id).collect(), ..Unfinished::default() })
         }
         Err(error) if error.is_not_found() => {
             let filter = RunFilter { tags: vec![tag.to_owned()], ..RunFilter::default() };
             let runs = session.api.urgent().list_runs(&filter).await?;
             let unfinished = runs.into_iter().filter(|run| run.attempt.state.as_deref() != Some("COMPLETED"));
-            Ok(unfinished.map(|run| run.job_id.unwrap_or(run.run_id)).collect())
+            let mut found = Unfinished::default();
+            for run in unfinished {
+                if run.job_id.is_none() {
+                    found.nameless.insert(run.run_id.clone());
+                }
+                found.ids.push(run.job_id.unwrap_or(run.run_id));
+            }
+            Ok(found)
         }
         Err(error) => Err(error),
     }

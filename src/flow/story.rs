@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::run_report::{LeftRunning, StartProblem};
 use crate::model::{Build, Failure};
 
+use super::clock::Stopwatch;
 use super::tags::PostTag;
 use super::track::{PollBy, Tracked};
 
@@ -31,6 +32,8 @@ pub(super) struct Story {
     pub(super) test_plan_execution_id: Option<String>,
     /// True once jobs are followed, so that the gate has something to say.
     pub(super) waited: bool,
+    /// Runs since the first start: the timeout counts from there.
+    pub(super) clock: Option<Stopwatch>,
     /// Why we ended on our side, if we did.
     pub(super) failure: Option<Failure>,
 }
@@ -47,6 +50,13 @@ impl Story {
     #[must_use]
     pub(super) fn unfinished_jobs(&self) -> Vec<String> {
         self.jobs.iter().filter(|job| job.is_unfinished()).map(|job| job.report.job_id.clone()).collect()
+    }
+
+    /// Runs that are followed without a job id to stop them by.
+    #[must_use]
+    pub(super) fn runs_without_job(&self) -> BTreeSet<String> {
+        let nameless = |job: &&Tracked| matches!(&job.poll, PollBy::Run(run) if *run == job.report.job_id);
+        self.jobs.iter().filter(nameless).map(|job| job.report.job_id.clone()).collect()
     }
 
     /// Notes which jobs we had stopped.

@@ -31,6 +31,8 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 const LIVE: Duration = Duration::from_secs(1);
 /// From more jobs than this on, what all of them do is one line.
 const MANY: usize = 5;
+/// Other people's jobs that a list may show besides ours, where the service ignores the filter.
+const MORE_THAN_OURS: usize = 100;
 /// Requests at once when several runs are read.
 const AT_ONCE: usize = 8;
 
@@ -52,15 +54,17 @@ struct Progress {
 /// # Errors
 /// Our deadline, a stall, a refused key, or a service that is gone.
 pub(super) async fn until_done(session: &Session, story: &mut Story) -> Result<(), Failure> {
+    let mut watch = story.clock.clone().unwrap_or_else(Stopwatch::start);
+    let now = watch.elapsed();
     let mut progress = Progress {
-        watch: Stopwatch::start(),
-        last_good: Duration::ZERO,
+        slept: watch.slept(),
+        watch,
+        last_good: now,
         failed: 0,
-        last_change: Duration::ZERO,
+        last_change: now,
         fingerprint: story.fingerprint(),
         quiet_warned: false,
-        slept: Duration::ZERO,
-        next_heartbeat: HEARTBEAT,
+        next_heartbeat: now + HEARTBEAT,
         lists: true,
     };
     story.waited = true;
@@ -129,9 +133,11 @@ async fn look(
 ) -> Result<(), ApiError> {
     let elapsed = progress.watch.elapsed();
     let mut seen: BTreeMap<String, JobSnapshot> = BTreeMap::new();
+    // Ours are among the newest; what a list does not show is asked for by itself.
+    let most = Some(story.jobs.len() + MORE_THAN_OURS);
     if progress.lists {
         for tag in story.groups_to_list(&session.invocation) {
-            match api.list_jobs(&JobFilter { tags: vec![tag], ..JobFilter::default() }).await {
+            match api.list_jobs(&JobFilter { tags: vec![tag], most, ..JobFilter::default() }).await {
                 Ok(jobs) => seen.extend(jobs.into_iter().map(|job| (job.job_id.clone(), job))),
                 // The service has jobs, but no list of them: ask one by one from here on.
                 Err(error) if error.is_not_found() || error.status == Some(400) => progress.lists = false,

@@ -8,6 +8,11 @@ pub trait Journal: Send + Sync {
     fn opened(&self, upload: &UploadHandle);
     /// The open upload was completed or cancelled.
     fn closed(&self);
+
+    /// Something may be left on the service until it ends by itself; `what` names it.
+    fn left(&self, what: &str) {
+        let _ = what;
+    }
 }
 
 /// A journal for those who keep none.

@@ -42,11 +42,29 @@ impl<'a> Slot<'a> {
         let answer = pending.await;
         self.pending = None;
         let opened = match answer {
-            Ok(opened) => opened?,
+            Ok(Err(error)) => {
+                if error.is_unclear() {
+                    self.never_arrived();
+                }
+                return Err(error);
+            }
+            Ok(Ok(opened)) => opened,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         self.opened(&opened.handle);
         Ok(opened)
+    }
+
+    fn never_arrived(&self) {
+        self.left(&format!(
+            "an upload may have been opened whose id never arrived; the service drops it by itself after {} minutes",
+            self.minutes
+        ));
+    }
+
+    fn left(&self, what: &str) {
+        self.log.warn(what);
+        self.journal.left(what);
     }
 
     fn opened(&mut self, upload: &UploadHandle) {
@@ -68,10 +86,7 @@ impl<'a> Slot<'a> {
                 Ok(_) => {}
                 Err(_) => {
                     pending.abort();
-                    self.log.warn(format!(
-                        "an upload may have been opened whose id never arrived; the service drops it by itself after {} minutes",
-                        self.minutes
-                    ));
+                    self.never_arrived();
                 }
             }
         }
@@ -89,7 +104,7 @@ impl<'a> Slot<'a> {
                     Ok(Err(error)) => format!(": {error}"),
                     _ => String::new(),
                 };
-                self.log.warn(format!(
+                self.left(&format!(
                     "could not cancel the unfinished upload of build {}{because}; the service drops it by itself after {} minutes",
                     upload.build_id, self.minutes
                 ));

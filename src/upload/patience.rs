@@ -29,6 +29,14 @@ impl Default for Patience {
     }
 }
 
+impl Patience {
+    /// The same, but with nothing that is silent for longer than `limit`.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { part: self.part.min(limit), complete: self.complete.min(limit), ready: self.ready.min(limit) }
+    }
+}
+
 /// First ceiling of the wait between two tries; it doubles each time.
 const FIRST: Duration = Duration::from_millis(500);
 /// No wait is longer, unless storage says so.

@@ -1,0 +1,58 @@
+//! What ends the starting of runs early: a signal, or the deadline, which counts from the first start.
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::model::{Failure, Reason, RunSpec, units};
+
+use super::session::Session;
+
+/// What ends the starting early.
+pub(super) struct End<'a> {
+    session: &'a Session,
+    /// `None` when it lies beyond what clocks can tell.
+    deadline: Option<Instant>,
+}
+
+impl<'a> End<'a> {
+    /// The deadline counts from now.
+    pub(super) fn of(session: &'a Session) -> Self {
+        Self { session, deadline: Instant::now().checked_add(session.plan.wait.timeout) }
+    }
+
+    /// Returns with a signal or at the deadline.
+    pub(super) async fn comes(&self) {
+        let late = async {
+            match self.deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.session.cancel.token().cancelled() => {}
+            () = late => {}
+        }
+    }
+
+    pub(super) fn has_come(&self) -> bool {
+        self.session.cancel.token().is_cancelled()
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// What it means for the runs that did not start; a signal speaks for itself.
+    ///
+    /// # Errors
+    /// When it was the deadline.
+    pub(super) fn verdict(&self, missing: &[RunSpec]) -> Result<(), Failure> {
+        if self.session.cancel.token().is_cancelled() {
+            return Ok(());
+        }
+        let labels: Vec<&str> = missing.iter().map(|spec| spec.label.as_str()).collect();
+        let limit = units::duration(self.session.plan.wait.timeout);
+        Err(Failure::new(
+            Reason::Timeout,
+            format!("the timeout of {limit} passed before everything was started"),
+        )
+        .cause(format!("without a clear answer to their start: {}", labels.join(", ")))
+        .hint("the service did not answer the start in time: try again later, or raise the setting timeout"))
+    }
+}
