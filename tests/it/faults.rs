@@ -9,18 +9,19 @@ use nunu_sim::{Call, DEFAULT_PLAN, Fault, Scenario, Sim};
 use crate::stage::{Stage, tell};
 
 /// Jobs at once; most of their time is waiting.
-const AT_ONCE: usize = 12;
+pub(crate) const AT_ONCE: usize = 12;
 
-type Test = Box<dyn Fn() + Send + Sync>;
-type Cell = (String, Test);
-type Named = (&'static str, fn() -> Fault);
+pub(crate) type Test = Box<dyn Fn() + Send + Sync>;
+pub(crate) type Cell = (String, Test);
+pub(crate) type Named = (&'static str, fn() -> Fault);
 
-/// Runs all cells and names those that failed.
-fn run(kind: &str, cells: &[Cell]) {
+/// Runs all cells, `at_once` of them at a time, and names those that failed.
+#[track_caller]
+pub(crate) fn run(kind: &str, at_once: usize, cells: &[Cell]) {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 while let Some((name, cell)) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
                     if std::panic::catch_unwind(std::panic::AssertUnwindSafe(cell)).is_err() {
@@ -35,7 +36,7 @@ fn run(kind: &str, cells: &[Cell]) {
     assert!(failed.is_empty(), "{} of {} cells failed:\n{}", failed.len(), cells.len(), failed.join("\n"));
 }
 
-fn faults() -> Vec<Named> {
+pub(crate) fn faults() -> Vec<Named> {
     vec![
         ("refused", || Fault::refuse(Duration::from_millis(400))),
         ("reset before", Fault::drop_before),
@@ -56,9 +57,14 @@ fn faults() -> Vec<Named> {
 
 /// What holds after every polite end.
 #[track_caller]
-fn nothing_is_left(stage: &Stage, uploads_too: bool) {
-    let ledger = stage.sim.ledger();
-    assert!(ledger.abandoned_jobs().is_empty(), "something still runs");
+pub(crate) fn nothing_is_left(stage: &Stage, uploads_too: bool) {
+    assert!(stage.sim.ledger().abandoned_jobs().is_empty(), "something still runs");
+    reports_agree(stage, uploads_too);
+}
+
+/// What holds after every end, also where the service could not be asked to stop anything.
+#[track_caller]
+pub(crate) fn reports_agree(stage: &Stage, uploads_too: bool) {
     assert!(stage.sim.effective_starts() <= 1, "started {} times", stage.sim.effective_starts());
     if uploads_too {
         assert!(stage.sim.open_uploads().is_empty(), "an upload is open");
@@ -107,7 +113,69 @@ fn one_fault_anywhere_is_survived() {
             cells.push((format!("{broken:?} x {name}"), Box::new(test)));
         }
     }
-    run("once", &cells);
+    run("once", AT_ONCE, &cells);
+}
+
+/// A call that is never answered ends by itself and is made again. With a short timeout a call gives up sooner, so that these cells take
+/// seconds; starts and completions are waited for longer, see below.
+#[test]
+fn one_call_that_is_never_answered_is_survived() {
+    let mut cells: Vec<Cell> = Vec::new();
+    for broken in [
+        Call::Initiate,
+        Call::PutSingle,
+        Call::ListBuilds,
+        Call::GetBuild,
+        Call::Stop,
+        Call::ListJobs,
+        Call::GetJob,
+        Call::GetRun,
+        Call::RunBugs,
+    ] {
+        let test = move || {
+            let stage = Stage::new();
+            stage.sim.fault(broken, Fault::stall().once());
+            stage.quick(&["--timeout", "40s", "--build-path", stage.apk(20_000)]).is(0, "passed");
+            nothing_is_left(&stage, broken != Call::Initiate);
+            assert_eq!(stage.sim.effective_starts(), 1);
+        };
+        cells.push((format!("{broken:?} x stall"), Box::new(test)));
+    }
+    for broken in [Call::PartUrls, Call::PutPart(2)] {
+        let test = move || {
+            let stage = Stage::of(Sim::builder().part_size(50_000)).env("NUNU_MULTIPART", "always");
+            stage.sim.fault(broken, Fault::stall().once());
+            let ended = stage.run(&["upload", "--timeout", "40s", "--build-path", stage.apk(140_000)]);
+            ended.is(0, "uploaded");
+            nothing_is_left(&stage, true);
+        };
+        cells.push((format!("{broken:?} x stall"), Box::new(test)));
+    }
+    run("stall once", AT_ONCE, &cells);
+}
+
+/// The service may take a minute over a start or a completion, so these cells take longer than all others together:
+/// `cargo test --test it -- --ignored one_start`.
+#[test]
+#[ignore = "takes a minute and a half"]
+fn one_start_that_is_never_answered_is_survived() {
+    let mut cells: Vec<Cell> = Vec::new();
+    for (broken, name, fault) in [
+        (Call::StartRun, "stall", Fault::stall as fn() -> Fault),
+        (Call::StartRun, "stall after the effect", Fault::stall_after),
+        (Call::Complete, "stall", Fault::stall),
+        (Call::Complete, "stall after the effect", Fault::stall_after),
+    ] {
+        let test = move || {
+            let stage = Stage::new();
+            stage.sim.fault(broken, fault().once());
+            stage.quick(&["--build-path", stage.apk(20_000)]).is(0, "passed");
+            nothing_is_left(&stage, true);
+            assert_eq!(stage.sim.effective_starts(), 1);
+        };
+        cells.push((format!("{broken:?} x {name}"), Box::new(test)));
+    }
+    run("long stalls", AT_ONCE, &cells);
 }
 
 #[test]
@@ -147,26 +215,7 @@ fn one_fault_in_parts_and_plans_is_survived() {
             cells.push((format!("plan: {call:?} x {name}"), Box::new(test)));
         }
     }
-    run("parts and plans", &cells);
-}
-
-#[test]
-fn a_fault_that_lasts_ends_in_our_deadline_with_nothing_running() {
-    let mut cells: Vec<Cell> = Vec::new();
-    for (name, fault) in faults().into_iter().chain([("stall", Fault::stall as fn() -> Fault)]) {
-        let test = move || {
-            let stage = Stage::of(Sim::builder().scenario(Scenario::endless()));
-            stage.sim.fault(Call::GetJob, fault().forever());
-            stage.sim.fault(Call::GetRun, fault().forever());
-            stage.quick(&["--timeout", "3s"]).is(8, "timeout");
-            nothing_is_left(&stage, true);
-        };
-        // A refused host cannot be asked to stop anything either; see the test below.
-        if name != "refused" {
-            cells.push((format!("polling x {name}"), Box::new(test)));
-        }
-    }
-    run("until the deadline", &cells);
+    run("parts and plans", AT_ONCE, &cells);
 }
 
 #[test]
@@ -204,5 +253,5 @@ fn hostile_replies_end_in_bounded_memory() {
             (name.to_owned(), Box::new(test) as Test)
         })
         .collect();
-    run("hostile", &cells);
+    run("hostile", AT_ONCE, &cells);
 }

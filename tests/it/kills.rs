@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nunu_sim::{DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Scenario, Sim};
+use nunu_sim::{Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Fault, Scenario, Sim};
 
 use crate::stage::{Stage, tell};
 
@@ -80,7 +80,7 @@ fn signals_at_random_moments_leave_nothing_behind() {
 #[test]
 fn a_second_signal_ends_the_program_at_once() {
     let stage = Stage::of(Sim::builder().scenario(Scenario::endless()));
-    stage.sim.fault(nunu_sim::Call::Stop, nunu_sim::Fault::stall().skip(1).forever());
+    stage.sim.fault(Call::Stop, Fault::stall().skip(1).forever());
     let child =
         stage.spawn(&["run", "--test-id", DEFAULT_TEST, "--deployment-config-id", DEFAULT_DEPLOYMENT_CONFIG]);
     stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.unfinished_jobs().is_empty());
@@ -96,4 +96,48 @@ fn a_second_signal_ends_the_program_at_once() {
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130));
     assert!(began.elapsed() < Duration::from_millis(800), "{:?}", began.elapsed());
+}
+
+/// Whatever the program waits for when the signal comes, and however deaf the service is from then on, it ends within 6 s.
+#[test]
+fn a_signal_ends_the_program_in_time_whatever_is_silent() {
+    let moments = [
+        // The preflight, which takes a minute when nobody answers.
+        (Call::ListJobs, Call::ListJobs, 0),
+        (Call::Initiate, Call::Initiate, 0),
+        (Call::PutSingle, Call::CancelUpload, 0),
+        (Call::Complete, Call::CancelUpload, 0),
+        (Call::StartRun, Call::ListJobs, 1),
+        (Call::GetJob, Call::Stop, 1),
+        (Call::GetRun, Call::Stop, 1),
+    ];
+    for (silent, way_out, skip) in moments {
+        let stage = Stage::of(Sim::builder().scenario(Scenario::endless()));
+        stage.sim.fault(silent, Fault::stall().forever());
+        stage.sim.fault(way_out, Fault::stall().skip(skip).forever());
+        let build = stage.apk(20_000);
+        let child = stage.spawn(&[
+            "run",
+            "--build-path",
+            build,
+            "--test-id",
+            DEFAULT_TEST,
+            "--deployment-config-id",
+            DEFAULT_DEPLOYMENT_CONFIG,
+        ]);
+        assert!(stage.sim.wait_until(Duration::from_secs(20), |sim| !sim.requests_to(silent).is_empty()));
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let ended = stage.end(child);
+        assert!(began.elapsed() < Duration::from_secs(6), "{silent:?}: {:?}", began.elapsed());
+        ended.is(143, "interrupted");
+        let left = stage.results()["left_running"].to_string();
+        for job in stage.sim.ledger().abandoned_jobs() {
+            assert!(left.contains(&job.job_id), "{silent:?}: {left}");
+        }
+        if !stage.sim.open_uploads().is_empty() {
+            ended.says("could not cancel the unfinished upload").says("by itself after");
+        }
+    }
 }

@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod attach;
 mod comment;
 mod contract;
+mod deadline;
 mod exits;
 mod faults;
 mod house;
 mod kills;
+mod link;
 mod mistakes;
+mod network;
 mod stage;
 mod story;
 mod terminal;
