@@ -14,13 +14,14 @@ fn main() -> ExitCode {
             .location()
             .map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
         complain(&format!(
-            "error: internal error{place}; this is a bug of nunu-ci, please report it with diagnostics.jsonl"
+            "error: internal error{place}; this is a bug of nunu-ci\nerror: hint: report it with diagnostics.jsonl, which holds no secrets\nerror: more: {}",
+            Reason::Internal.page()
         ));
     }));
     match enter() {
         Ok(reason) => ExitCode::from(reason.exit_code()),
         Err(error) => {
-            complain(&format!("error: {error:#}"));
+            complain(&format!("error: {error:#}\nerror: more: {}", Reason::Internal.page()));
             ExitCode::from(Reason::Internal.exit_code())
         }
     }

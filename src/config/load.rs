@@ -55,15 +55,36 @@ pub fn command_of(args: &Args, env: &Env) -> Option<Command> {
     args.command.or_else(|| Command::parse(layers.get("command")?.value.trim()))
 }
 
-/// The origin of the service, for commands that work without a plan.
+/// Whom to ask as whom, for commands that work without a plan.
+#[derive(Debug)]
+pub struct Access {
+    /// Origin of the service.
+    pub origin: String,
+    /// The API key, from every place where `run` looks for it.
+    pub key: Option<SecretString>,
+    /// Project, when named.
+    pub project_id: Option<String>,
+    /// Things a person should know about the key.
+    pub notices: Vec<String>,
+}
+
+/// Whom to ask as whom.
 ///
 /// # Errors
-/// What is wrong with the setting `api-url`.
-pub fn origin_of(args: &Args, env: &Env) -> Result<String, String> {
+/// What is wrong with the settings `api-url` or `api-token`.
+pub fn access(args: &Args, env: &Env, cwd: &Path) -> Result<Access, String> {
     let layers = Layers { args, env };
-    layers
-        .get("api-url")
-        .map_or_else(|| Ok("https://nunu.ai".to_owned()), |found| values::origin(&found.value))
+    let origin = match layers.get("api-url") {
+        Some(found) => values::origin(&found.value)
+            .map_err(|what| format!("api-url (from {}): {what}", found.source))?,
+        None => "https://nunu.ai".to_owned(),
+    };
+    let found = key::find(args, env, cwd);
+    if let Some(problem) = found.problem {
+        return Err(problem);
+    }
+    let project_id = layers.get("project-id").map(|found| found.value.trim().to_owned());
+    Ok(Access { origin, key: found.key, project_id, notices: found.notices })
 }
 
 /// Makes the plan; `context` fills templates and derived names.

@@ -27,7 +27,7 @@ mod variables;
 mod yaml;
 
 pub use args::{Args, Parsed, parse};
-pub use load::{command_of, origin_of, plan, results_dir};
+pub use load::{Access, access, command_of, plan, results_dir};
 pub use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Setting, Wait};
 pub use settings::{Definition, SETTINGS};
 pub use values::{is_id, resolve_name};

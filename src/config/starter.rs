@@ -3,7 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::model::Platform;
+
 use super::build_path::platform_of;
+
+/// What marks a place that people have to fill in.
+pub const FILL_IN: &str = "FILL IN";
 
 /// Hosts with a workflow file to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +49,8 @@ pub struct Facts {
     pub host: Host,
     /// Build path, when one was found.
     pub build: Option<String>,
+    /// Its platform, where the file name does not tell it.
+    pub platform: Option<Platform>,
     /// Tests of the project.
     pub tests: Vec<(String, String)>,
     /// Test plans of the project.
@@ -52,10 +59,28 @@ pub struct Facts {
     pub deployment_configs: Vec<(String, String)>,
 }
 
-/// The newest build below `root`, as a relative path with `/`.
+/// The newest build below `root`, as a relative path with `/`, and its platform where the name does not tell it.
 #[must_use]
-pub fn likely_build(root: &Path) -> Option<String> {
-    builds_below(root).into_iter().max().map(|(_, path)| path)
+pub fn likely_build(root: &Path) -> Option<(String, Option<Platform>)> {
+    let path = builds_below(root).into_iter().max().map(|(_, path)| path)?;
+    // An executable with its data beside it is only a part of the build: the folder is the whole.
+    if let Some((folder, name)) = path.rsplit_once('/')
+        && platform_of(name.rsplit('.').next().unwrap_or_default()) == Some(Platform::Windows)
+    {
+        let beside = std::fs::read_dir(root.join(folder)).into_iter().flatten().filter_map(Result::ok);
+        let mut names = beside.map(|other| other.file_name().to_string_lossy().to_ascii_lowercase());
+        // As Unity and Unreal lay a Windows build out.
+        if names.any(|name| name.rsplit('.').next() == Some("dll") || name.ends_with("_data") || name == "engine") {
+            return Some((folder.to_owned(), Some(Platform::Windows)));
+        }
+    }
+    Some((path, None))
+}
+
+/// Whether the name of a build tells its platform.
+#[must_use]
+pub fn tells_platform(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|end| platform_of(&end.to_string_lossy()).is_some())
 }
 
 /// Files below `root` that look like builds: when they were made, and relative paths with `/`.
@@ -104,16 +129,29 @@ pub fn files(facts: &Facts) -> Vec<(String, String)> {
 
 /// What to do after `init`.
 #[must_use]
-pub fn next_steps(facts: &Facts, files: &[String]) -> Vec<String> {
-    let mut steps =
-        vec!["next:".to_owned(), format!("  1. open {} and fill in what is marked", files.join(" and "))];
-    steps.push(match facts.host {
-        Host::GitHub => "  2. store the API key as the repository secret NUNU_API_TOKEN".to_owned(),
-        Host::GitLab => "  2. store the API key as the masked CI/CD variable NUNU_API_TOKEN, and include .nunu/gitlab-ci.yml from .gitlab-ci.yml".to_owned(),
-        Host::Jenkins => "  2. store the API key as the secret text credential nunu-api-token, and take the stage into your Jenkinsfile".to_owned(),
-    });
-    steps.push("  3. nunu-ci check".to_owned());
-    steps
+pub fn next_steps(facts: &Facts, unfilled: &[String]) -> Vec<String> {
+    let mut steps = Vec::new();
+    if !unfilled.is_empty() {
+        steps.push(format!("open {} and replace {FILL_IN}", unfilled.join(" and ")));
+    }
+    let (store, build) = match facts.host {
+        Host::GitHub => (
+            "store the API key as the repository secret NUNU_API_TOKEN",
+            "put the steps that make your build into .github/workflows/nunu.yml",
+        ),
+        Host::GitLab => (
+            "store the API key as the masked CI/CD variable NUNU_API_TOKEN",
+            "include .nunu/gitlab-ci.yml from .gitlab-ci.yml, after the job that makes your build",
+        ),
+        Host::Jenkins => (
+            "store the API key as the secret text credential nunu-api-token",
+            "take the stage of .nunu/Jenkinsfile into yours, after the one that makes your build",
+        ),
+    };
+    steps.extend([store.to_owned(), build.to_owned()]);
+    steps.push("nunu-ci check: it proves the key and shows what would happen, and starts nothing".to_owned());
+    let numbered = steps.iter().enumerate().map(|(index, step)| format!("  {}. {step}", index + 1));
+    std::iter::once("next:".to_owned()).chain(numbered).collect()
 }
 
 /// A value for YAML, quoted so that no name can break the file.
@@ -145,7 +183,18 @@ fn run_config(facts: &Facts) -> String {
         "  path: {}   # file, folder or glob",
         quoted(facts.build.as_deref().unwrap_or("build/app.apk"))
     );
-    out.push_str("  # platform: android        # only where the file name does not tell it\n  tags: [ci]              # templates such as {branch} work here\n\nruns:\n  - name: smoke\n");
+    match facts.platform {
+        Some(platform) => {
+            let _ = writeln!(out, "  platform: {}", platform.as_str());
+        }
+        None if facts.build.as_deref().is_none_or(tells_platform) => {
+            out.push_str("  # platform: android        # only where the file name does not tell it\n");
+        }
+        None => {
+            let _ = writeln!(out, "  platform: \"{FILL_IN}\"        # android, windows, macos, linux, ...");
+        }
+    }
+    out.push_str("  tags: [ci]              # templates such as {branch} work here\n\nruns:\n  - name: smoke\n");
     listed(&mut out, "tests of this project", &facts.tests);
     listed(&mut out, "test plans (use test_plan: instead of test:)", &facts.plans);
     match (first(&facts.tests), first(&facts.plans)) {

@@ -1,19 +1,39 @@
 //! The command `check`: what would happen, and is the key good for it? Changes nothing.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
-use serde_json::json;
-
-use crate::api::{KeyKind, Proof};
+use crate::api::{KeyKind, Named, Proof};
 use crate::model::build::BuildSource;
-use crate::model::units::{bytes, duration};
-use crate::model::{Build, Failure, Permission, Reason, Target};
-use crate::upload::Inspected;
+use crate::model::units::duration;
+use crate::model::{Build, Failure, Permission, Reason, RunSpec, Target};
+use crate::upload::{Inspected, Places, Purpose, Wanted, find_stored};
 
 use super::preflight::{Proofs, prove};
-use super::resolve;
 use super::session::Session;
 use super::story::Story;
+use super::{check_text, resolve};
+
+/// What a check found out, for people and for machines alike.
+pub(super) struct Findings {
+    /// The kind of the key.
+    pub(super) key: &'static str,
+    /// Each permission, whether it is needed, and what is known of it.
+    pub(super) permissions: Vec<(Permission, bool, &'static str)>,
+    /// The build that would be sent.
+    pub(super) build: Option<Found>,
+    /// Names that stood in the plan, and the ids they became.
+    pub(super) resolved: Vec<(String, String)>,
+    /// Names of the ids in the plan, as far as the service shows them.
+    pub(super) names: BTreeMap<String, String>,
+}
+
+/// The build that would be sent.
+pub(super) struct Found {
+    /// As it will be stored.
+    pub(super) build: Build,
+    /// The stored build that would be used in its place.
+    pub(super) stored: Option<String>,
+}
 
 /// Validates, proves, and prints a table.
 ///
@@ -22,23 +42,32 @@ use super::story::Story;
 pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
     let needed = session.plan.permissions();
     let inspected = super::build::look(session).await?;
-    if let Some(build) = &inspected {
-        story.build = Some(Build {
-            name: Some(session.plan.build.name.clone()),
-            file_name: Some(build.file_name.clone()),
-            platform: Some(build.platform),
-            size_bytes: Some(build.size_bytes),
-            ..Build::none()
-        });
-        story.warnings.extend(build.notes.iter().cloned());
-    }
+    story.warnings.extend(inspected.iter().flat_map(|build| build.notes.iter().cloned()));
     let proofs = prove(&session.api, &Permission::ALL, &session.log).await?;
-    let resolved = if proofs.require(&needed).is_ok() { resolve::names(session).await } else { Ok(()) };
-    warn(session, story, &proofs).await;
+    let resolved =
+        if proofs.require(&needed).is_ok() { resolve::names(session).await } else { Ok(Vec::new()) };
+    let build = match inspected {
+        Some(inspected) => digest(session, inspected, &proofs).await?,
+        None => None,
+    };
+    story.build = build.as_ref().map(|found| found.build.clone());
+    let names = look_around(session, story, &proofs).await;
+    warn(session, story, &proofs);
+    let findings = Findings {
+        key: kind(session),
+        permissions: Permission::ALL
+            .map(|permission| {
+                (permission, needed.contains(&permission), standing(&proofs, &needed, permission))
+            })
+            .to_vec(),
+        build,
+        resolved: resolved.as_ref().cloned().unwrap_or_default(),
+        names,
+    };
     if session.json {
-        session.data(&machine(session, story, &proofs, &needed, inspected.as_ref()).to_string());
+        session.data(&check_text::machine(session, story, &findings).to_string());
     } else {
-        for line in table(session, &proofs, &needed, inspected.as_ref()).lines() {
+        for line in check_text::table(session, &findings).lines() {
             session.log.info(line);
         }
         for warning in &story.warnings {
@@ -60,6 +89,42 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Re
     }
 }
 
+/// Reads the whole build, as `run` will: a folder is zipped. `None` when a signal came first.
+async fn digest(session: &Session, inspected: Inspected, proofs: &Proofs) -> Result<Option<Found>, Failure> {
+    let (spec, cancel) = (&session.plan.build, session.cancel.token());
+    let digested = async {
+        let prepared = inspected.prepare(&Places::of(&session.env), &session.log, cancel).await?;
+        let sha256 = prepared.digest(cancel).await?;
+        Ok((prepared, sha256))
+    };
+    let (prepared, sha256) = match digested.await {
+        Ok(digested) => digested,
+        Err(crate::upload::UploadError::Cancelled) => return Ok(None),
+        Err(error) => return Err(error.failure()),
+    };
+    let wanted = Wanted {
+        sha256: &sha256,
+        size_bytes: prepared.size_bytes,
+        platform: prepared.platform,
+        tags: &spec.tags,
+        purpose: if session.plan.runs.is_empty() { Purpose::Storage } else { Purpose::Runs },
+    };
+    let stored = if spec.reuse && proofs.proved(Permission::ManageBuildStorage) {
+        find_stored(&session.api.once(), &wanted, &session.log).await.map(|build| build.id)
+    } else {
+        None
+    };
+    let build = Build {
+        name: Some(spec.name.clone()),
+        file_name: Some(prepared.file_name.clone()),
+        platform: Some(prepared.platform),
+        size_bytes: Some(prepared.size_bytes),
+        sha256: Some(sha256),
+        ..Build::none()
+    };
+    Ok(Some(Found { build, stored }))
+}
+
 fn kind(session: &Session) -> &'static str {
     match session.api.key_kind() {
         KeyKind::Project => "project key",
@@ -79,59 +144,63 @@ fn standing(proofs: &Proofs, needed: &[Permission], permission: Permission) -> &
     }
 }
 
-fn table(session: &Session, proofs: &Proofs, needed: &[Permission], build: Option<&Inspected>) -> String {
-    let plan = &session.plan;
-    let mut out = String::from("Settings\n");
-    for setting in &plan.settings {
-        let _ = writeln!(
-            out,
-            "  {:<22} {:<40} {}",
-            setting.name,
-            setting.value.replace('\n', " "),
-            setting.source
-        );
-    }
-    let _ = writeln!(out, "API key: {}", kind(session));
-    for permission in Permission::ALL {
-        let _ = writeln!(out, "  {:<32} {}", permission.as_str(), standing(proofs, needed, permission));
-    }
-    match (build, &plan.build.source) {
-        (Some(build), _) => {
-            let _ = writeln!(
-                out,
-                "Build: would upload {} ({}, {}) as \"{}\"",
-                build.file_name,
-                bytes(build.size_bytes),
-                build.platform.as_str(),
-                plan.build.name
-            );
-        }
-        (None, BuildSource::Id(id)) => {
-            let _ = writeln!(out, "Build: {id}");
-        }
-        _ => out.push_str("Build: the one each deployment configuration picks\n"),
-    }
-    if plan.runs.is_empty() {
-        out.push_str("Runs: none\n");
-    } else {
-        out.push_str("Runs: would start\n");
-    }
-    for run in &plan.runs {
-        let _ = writeln!(out, "  {}: {}", run.label, target(&run.target));
-    }
-    let _ = writeln!(out, "Time: at most {} from the start to the last result", duration(plan.wait.timeout));
-    out
+/// Every deployment configuration that a run names.
+pub(super) fn deployment_configs(run: &RunSpec) -> impl Iterator<Item = &String> {
+    let others = run.players.values().chain(run.slots.values()).map(|other| &other.deployment_config);
+    run.deployment_config.iter().chain(others)
 }
 
-fn target(target: &Target) -> String {
-    match target {
-        Target::Test(id) => format!("test {id}"),
-        Target::Plan(id) => format!("test plan {id}"),
-        Target::Instructions(words) => format!("one-off: {}", words.lines().next().unwrap_or_default()),
+/// Names of the ids in the plan, and warnings about what the lists say of them. Lists that the key may not read are passed over.
+async fn look_around(session: &Session, story: &mut Story, proofs: &Proofs) -> BTreeMap<String, String> {
+    let (api, runs) = (session.api.once(), &session.plan.runs);
+    let mut names = BTreeMap::new();
+    let mut take = |noun: &str, ids: Vec<&String>, known: &[Named], warnings: &mut Vec<String>| {
+        names.extend(known.iter().map(|named| (named.id.clone(), named.name.clone())));
+        for id in ids.into_iter().filter(|id| crate::config::is_id(id) && !known.is_empty()) {
+            if !known.iter().any(|named| named.id == *id) {
+                warnings.push(format!(
+                    "no {noun} of this project has the id {id}: was it deleted, or does it belong to another project?"
+                ));
+            }
+        }
+    };
+    let of = |wanted: fn(&Target) -> Option<&String>| -> Vec<&String> {
+        runs.iter().filter_map(|run| wanted(&run.target)).collect()
+    };
+    let tests = of(|target| if let Target::Test(id) = target { Some(id) } else { None });
+    if !tests.is_empty() {
+        take("test", tests, &api.tests().await.unwrap_or_default(), &mut story.warnings);
     }
+    let plans = of(|target| if let Target::Plan(id) = target { Some(id) } else { None });
+    if !plans.is_empty() && proofs.proved(Permission::ReadRuns) {
+        take("test plan", plans, &api.test_plans().await.unwrap_or_default(), &mut story.warnings);
+    }
+    if !proofs.proved(Permission::ViewConfigs) || runs.is_empty() {
+        return names;
+    }
+    let agents: Vec<&String> = runs.iter().filter_map(|run| run.agent_config.as_ref()).collect();
+    if !agents.is_empty() {
+        take("agent configuration", agents, &api.agent_configs().await.unwrap_or_default(), &mut story.warnings);
+    }
+    let configs = api.deployment_configs().await.unwrap_or_default();
+    let wanted = runs.iter().flat_map(deployment_configs).collect();
+    take("deployment configuration", wanted, &configs, &mut story.warnings);
+    if session.plan.build.source != BuildSource::None {
+        for run in runs {
+            for config in configs.iter().filter(|config| config.takes_builds == Some(false)) {
+                if deployment_configs(run).any(|id| *id == config.id) {
+                    story.warnings.push(format!(
+                        "{}: the deployment configuration \"{}\" takes no uploaded build: the run will not test this one",
+                        run.label, config.name
+                    ));
+                }
+            }
+        }
+    }
+    names
 }
 
-async fn warn(session: &Session, story: &mut Story, proofs: &Proofs) {
+fn warn(session: &Session, story: &mut Story, proofs: &Proofs) {
     let plan = &session.plan;
     if let Some(limit) = session.host.job_limit().filter(|limit| plan.wait.timeout >= *limit) {
         story.warnings.push(format!(
@@ -155,45 +224,4 @@ async fn warn(session: &Session, story: &mut Story, proofs: &Proofs) {
                 .to_owned(),
         );
     }
-    if plan.build.source != BuildSource::None && proofs.proved(Permission::ViewConfigs) {
-        let configs = session.api.once().deployment_configs().await.unwrap_or_default();
-        for run in &plan.runs {
-            let config = configs.iter().find(|config| Some(&config.id) == run.deployment_config.as_ref());
-            if let Some(config) = config.filter(|config| config.takes_builds == Some(false)) {
-                story.warnings.push(format!(
-                    "{}: the deployment configuration \"{}\" takes no uploaded build",
-                    run.label, config.name
-                ));
-            }
-        }
-    }
-}
-
-fn machine(
-    session: &Session,
-    story: &Story,
-    proofs: &Proofs,
-    needed: &[Permission],
-    build: Option<&Inspected>,
-) -> serde_json::Value {
-    let plan = &session.plan;
-    json!({
-        "schema_version": 1,
-        "settings": plan.settings.iter().map(|setting| json!({"name": setting.name, "value": setting.value, "source": setting.source})).collect::<Vec<_>>(),
-        "key": kind(session),
-        "permissions": Permission::ALL.map(|permission| json!({
-            "name": permission.as_str(),
-            "needed": needed.contains(&permission),
-            "standing": standing(proofs, needed, permission),
-        })),
-        "build": build.map(|build| json!({
-            "file_name": build.file_name,
-            "platform": build.platform.as_str(),
-            "size_bytes": build.size_bytes,
-            "name": plan.build.name,
-        })),
-        "runs": plan.runs.iter().map(|run| json!({"name": run.label, "target": target(&run.target), "deployment_config": run.deployment_config})).collect::<Vec<_>>(),
-        "timeout_seconds": plan.wait.timeout.as_secs(),
-        "warnings": story.warnings,
-    })
 }

@@ -206,7 +206,7 @@ async fn run(mut session: Session) -> Reason {
     }
     let mut story = Story::default();
     if let Err(failure) = finish::first(&session, &story) {
-        session.log.error(failure.to_string());
+        wrong::error(&session.log, &failure);
         return failure.reason;
     }
     let recorder = session.plan.report.dir.join("diagnostics.jsonl");
@@ -269,7 +269,7 @@ async fn stop(session: &Session) -> Reason {
             Reason::Passed
         }
         Err(failure) => {
-            session.log.error(failure.to_string());
+            wrong::error(&session.log, &failure);
             failure.reason
         }
     }

@@ -112,10 +112,13 @@ pub(super) fn tell(session: &Session, story: &Story, normal: Reason) -> Reason {
     let report = report(session, story, normal, false);
     session.log.end_group();
     if let Some(failure) = &report.failure {
-        session.log.error(failure.to_string());
+        wrong::error(&session.log, failure);
     }
     for line in report::closing(&report) {
         session.log.info(line);
+    }
+    if report.failure.is_none() && report.reason.exit_code() != 0 {
+        wrong::verdict(&session.log, report.reason);
     }
     match write(session, &report) {
         Ok(files) => {
@@ -132,7 +135,7 @@ pub(super) fn tell(session: &Session, story: &Story, normal: Reason) -> Reason {
                 ));
             }
         }
-        Err(failure) => session.log.error(failure.to_string()),
+        Err(failure) => wrong::error(&session.log, &failure),
     }
     wrong::annotations(&session.host, &report, session.plan.report.annotations, &session.secrets);
     session.log.info(format!(

@@ -4,23 +4,31 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::ExposeSecret as _;
 
 use crate::api::{Api, Named};
 use crate::ci::Kind;
 use crate::config::starter::{self, Facts, Host};
+use crate::config::{self, resolve_name};
 use crate::http::{Net, install_crypto};
-use crate::model::{Failure, Reason};
+use crate::model::{Failure, Platform, Reason};
 
 use super::door::Surroundings;
 use super::wrong;
 
 /// Writes the files and says what to do next.
 pub(super) async fn init(around: &Surroundings) -> Reason {
-    let mut facts =
-        Facts { host: host(around), build: starter::likely_build(&around.cwd), ..Facts::default() };
-    if let Some((api, net)) = service(around) {
-        drop(net);
+    let (build, platform) = starter::likely_build(&around.cwd).unzip();
+    let mut facts = Facts { host: host(around), build, platform: platform.flatten(), ..Facts::default() };
+    let api = match service(around) {
+        Ok(api) => api,
+        Err(what) => {
+            let failure = Failure::new(Reason::InvalidInput, what)
+                .hint("nunu-ci init works without a key too: it then leaves the ids for you to fill in");
+            return wrong::tell(around, &failure);
+        }
+    };
+    if let Some(api) = api {
         facts.tests = names(api.once().tests().await.ok());
         facts.plans = names(api.once().test_plans().await.ok());
         facts.deployment_configs = names(api.once().deployment_configs().await.ok());
@@ -31,12 +39,17 @@ pub(super) async fn init(around: &Surroundings) -> Reason {
         }
     }
     if around.context.ci == "none" && io::stdin().is_terminal() && io::stderr().is_terminal() {
-        ask(&mut facts);
+        ask(&mut facts, around);
     }
-    let mut next = Vec::new();
+    let mut unfilled = Vec::new();
     for (path, text) in starter::files(&facts) {
         match create(&around.cwd.join(&path), &text) {
-            Ok(true) => around.log.info(format!("wrote {path}")),
+            Ok(true) => {
+                around.log.info(format!("wrote {path}"));
+                if text.contains(starter::FILL_IN) {
+                    unfilled.push(path);
+                }
+            }
             Ok(false) => around.log.info(format!("{path} is there already and stays as it is")),
             Err(error) => {
                 let failure = Failure::new(Reason::InvalidInput, format!("cannot write {path}"))
@@ -45,9 +58,8 @@ pub(super) async fn init(around: &Surroundings) -> Reason {
                 return wrong::tell(around, &failure);
             }
         }
-        next.push(path);
     }
-    for line in starter::next_steps(&facts, &next) {
+    for line in starter::next_steps(&facts, &unfilled) {
         around.log.info(line);
     }
     Reason::Passed
@@ -70,19 +82,21 @@ fn host(around: &Surroundings) -> Host {
 }
 
 /// The service, when a key is there; without one `init` works all the same.
-fn service(around: &Surroundings) -> Option<(Api, Net)> {
-    let key = around.env.get("NUNU_API_TOKEN").or_else(|| around.env.get("NUNU_API_KEY"))?.trim().to_owned();
-    let origin = crate::config::origin_of(&around.args, &around.env).ok()?;
+///
+/// # Errors
+/// What is wrong with the settings of the key or the address.
+fn service(around: &Surroundings) -> Result<Option<Api>, String> {
+    let access = config::access(&around.args, &around.env, &around.cwd)?;
+    for notice in &access.notices {
+        around.log.warn(notice);
+    }
+    let Some(key) = access.key else { return Ok(None) };
+    super::door::mask(&around.log, &around.secrets, key.expose_secret());
     install_crypto();
-    let net = Net::new(
-        &around.env,
-        concat!("nunu-ci/", env!("CARGO_PKG_VERSION")),
-        around.secrets.clone(),
-        around.log.clone(),
-    )
-    .ok()?;
-    let project = around.env.get("NUNU_PROJECT_ID");
-    Some((Api::new(net.clone(), &origin, project, &SecretString::from(key)), net))
+    let agent = concat!("nunu-ci/", env!("CARGO_PKG_VERSION"));
+    let net = Net::new(&around.env, agent, around.secrets.clone(), around.log.clone())
+        .map_err(|error| error.to_string())?;
+    Ok(Some(Api::new(net, &access.origin, access.project_id.as_deref(), &key)))
 }
 
 fn names(found: Option<Vec<Named>>) -> Vec<(String, String)> {
@@ -90,7 +104,7 @@ fn names(found: Option<Vec<Named>>) -> Vec<(String, String)> {
 }
 
 /// A few questions; an empty answer keeps what is in brackets.
-fn ask(facts: &mut Facts) {
+fn ask(facts: &mut Facts, around: &Surroundings) {
     let question = |text: &str, now: &str| -> Option<String> {
         let mut out = io::stderr().lock();
         let _ = write!(out, "{text} [{now}]: ").and_then(|()| out.flush());
@@ -99,10 +113,31 @@ fn ask(facts: &mut Facts) {
         Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty())
     };
     if let Some(path) = question("Build to upload", facts.build.as_deref().unwrap_or("build/app.apk")) {
+        facts.platform = None;
         facts.build = Some(path);
+    }
+    if facts.platform.is_none() && !facts.build.as_deref().is_none_or(starter::tells_platform) {
+        let known = Platform::ALL.map(Platform::as_str).join(", ");
+        facts.platform = question(&format!("Its platform: {known}"), "to fill in")
+            .and_then(|word| Platform::ALL.into_iter().find(|platform| platform.as_str() == word));
     }
     if let Some(host) = question("CI host: github, gitlab or jenkins", facts.host.as_str()) {
         facts.host = Host::parse(&host).unwrap_or(facts.host);
+    }
+    for (noun, known) in
+        [("test", &mut facts.tests), ("deployment configuration", &mut facts.deployment_configs)]
+    {
+        if known.len() < 2 {
+            continue;
+        }
+        for (_, name) in known.iter().take(20) {
+            around.log.info(format!("  {name}"));
+        }
+        let Some(answer) = question(&format!("Name of the {noun}"), &known[0].1) else { continue };
+        match resolve_name(noun, &answer, known) {
+            Ok(id) => known.sort_by_key(|(other, _)| *other != id),
+            Err(why) => around.log.warn(format!("{why}; keeping {}", known[0].1)),
+        }
     }
 }
 

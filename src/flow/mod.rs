@@ -5,6 +5,7 @@ mod artifacts;
 mod build;
 mod cancel;
 mod check;
+mod check_text;
 mod clock;
 mod commands;
 mod door;

@@ -27,11 +27,11 @@ impl Kind {
     }
 }
 
-/// Replaces every name in the plan by its id.
+/// Replaces every name in the plan by its id, and says which they were: (name, id).
 ///
 /// # Errors
 /// When a name is unknown or ambiguous (all of them at once), or the lists cannot be read.
-pub(super) async fn names(session: &mut Session) -> Result<(), Failure> {
+pub(super) async fn names(session: &mut Session) -> Result<Vec<(String, String)>, Failure> {
     let mut runs = std::mem::take(&mut session.plan.runs);
     let mut quarantine = std::mem::take(&mut session.plan.gate.quarantine);
     let mut wanted: Vec<(Kind, &mut String)> = Vec::new();
@@ -63,8 +63,11 @@ fn collect<'a>(spec: &'a mut RunSpec, wanted: &mut Vec<(Kind, &'a mut String)>) 
     }
 }
 
-async fn look_up(session: &Session, mut wanted: Vec<(Kind, &mut String)>) -> Result<(), Failure> {
-    let mut problems = Vec::new();
+async fn look_up(
+    session: &Session,
+    mut wanted: Vec<(Kind, &mut String)>,
+) -> Result<Vec<(String, String)>, Failure> {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
     for kind in [Kind::Test, Kind::Plan, Kind::DeploymentConfig, Kind::AgentConfig] {
         if !wanted.iter().any(|(wanted, _)| *wanted == kind) {
             continue;
@@ -83,7 +86,7 @@ async fn look_up(session: &Session, mut wanted: Vec<(Kind, &mut String)>) -> Res
             match resolve_name(kind.noun(), name, &candidates) {
                 Ok(id) => {
                     session.log.info(format!("{} {name} is {id}", kind.noun()));
-                    **name = id;
+                    found.push((std::mem::replace(*name, id.clone()), id));
                 }
                 // A configuration may have an id that is not a UUID, such as `ac_default`.
                 Err(_) if candidates.iter().any(|(id, _)| id == &**name) => {}
@@ -92,7 +95,7 @@ async fn look_up(session: &Session, mut wanted: Vec<(Kind, &mut String)>) -> Res
         }
     }
     if problems.is_empty() {
-        return Ok(());
+        return Ok(found);
     }
     problems.sort();
     problems.dedup();

@@ -13,6 +13,30 @@ use super::door::Surroundings;
 /// Outputs that were written, by name.
 pub(super) type Told = Arc<Mutex<BTreeMap<&'static str, String>>>;
 
+/// Logs a failure: what failed, why, what to do, and, always last, where its page is.
+pub(super) fn error(log: &Log, failure: &Failure) {
+    log.error(failure.to_string());
+    end(log, failure.reason, failure.hints.is_empty());
+}
+
+/// Logs a verdict that is no failure of ours, in the same form.
+pub(super) fn verdict(log: &Log, reason: Reason) {
+    log.error(in_words(reason.meaning()));
+    end(log, reason, true);
+}
+
+fn end(log: &Log, reason: Reason, with_hint: bool) {
+    if with_hint {
+        log.error(format!("hint: {}", in_words(reason.remedy())));
+    }
+    log.error(format!("more: {}", reason.page()));
+}
+
+/// A log has no code marks.
+fn in_words(text: &str) -> String {
+    text.replace('`', "")
+}
+
 /// Reports `failure` everywhere and gives the reason to exit with.
 pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
     let reason = failure.reason;
@@ -37,7 +61,7 @@ pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
     if reason.exit_code() == 0 {
         around.log.warn(failure.to_string());
     } else {
-        around.log.error(failure.to_string());
+        error(&around.log, failure);
     }
     if matches!(command, Command::Stop | Command::Init | Command::Schema) {
         return reason;

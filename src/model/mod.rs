@@ -3,6 +3,7 @@
 
 pub mod annotation;
 pub mod build;
+mod catalogue;
 pub mod details;
 pub mod env;
 pub mod failure;

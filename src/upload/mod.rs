@@ -33,5 +33,7 @@ pub use error::UploadError;
 pub use journal::{Journal, NoJournal};
 pub use patience::Patience;
 pub use reuse::Purpose;
+pub(crate) use reuse::{Wanted, find as find_stored};
 pub use send::Upload;
 pub use source::{Inspected, Places, Prepared, inspect};
+pub(crate) use split::reservation;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::error::UploadError;
+use super::hash::{self, Frontier};
 use super::precheck;
 use super::stamp::Stamp;
 use super::temp;
@@ -196,6 +197,19 @@ impl Inspected {
             }
         };
         Ok(Prepared { file_name, size_bytes: content.size, platform, sha256, content: Arc::new(content) })
+    }
+}
+
+impl Prepared {
+    /// The digest as it will be sent, for a look ahead: reads all of a file.
+    ///
+    /// # Errors
+    /// `Changed`, `Disk`, `Cancelled`.
+    pub async fn digest(&self, cancel: &CancellationToken) -> Result<String, UploadError> {
+        match &self.sha256 {
+            Some(known) => Ok(known.clone()),
+            None => hash::sha256(Arc::clone(&self.content), Frontier::open(), None, cancel.clone()).await,
+        }
     }
 }
 
