@@ -75,8 +75,9 @@ pub struct Access {
 pub fn access(args: &Args, env: &Env, cwd: &Path) -> Result<Access, String> {
     let layers = Layers { args, env };
     let origin = match layers.get("api-url") {
-        Some(found) => values::origin(&found.value)
-            .map_err(|what| format!("api-url (from {}): {what}", found.source))?,
+        Some(found) => {
+            values::origin(&found.value).map_err(|what| format!("api-url (from {}): {what}", found.source))?
+        }
         None => "https://nunu.ai".to_owned(),
     };
     let found = key::find(args, env, cwd);

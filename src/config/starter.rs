@@ -70,7 +70,9 @@ pub fn likely_build(root: &Path) -> Option<(String, Option<Platform>)> {
         let beside = std::fs::read_dir(root.join(folder)).into_iter().flatten().filter_map(Result::ok);
         let mut names = beside.map(|other| other.file_name().to_string_lossy().to_ascii_lowercase());
         // As Unity and Unreal lay a Windows build out.
-        if names.any(|name| name.rsplit('.').next() == Some("dll") || name.ends_with("_data") || name == "engine") {
+        if names
+            .any(|name| name.rsplit('.').next() == Some("dll") || name.ends_with("_data") || name == "engine")
+        {
             return Some((folder.to_owned(), Some(Platform::Windows)));
         }
     }
@@ -194,7 +196,9 @@ fn run_config(facts: &Facts) -> String {
             let _ = writeln!(out, "  platform: \"{FILL_IN}\"        # android, windows, macos, linux, ...");
         }
     }
-    out.push_str("  tags: [ci]              # templates such as {branch} work here\n\nruns:\n  - name: smoke\n");
+    out.push_str(
+        "  tags: [ci]              # templates such as {branch} work here\n\nruns:\n  - name: smoke\n",
+    );
     listed(&mut out, "tests of this project", &facts.tests);
     listed(&mut out, "test plans (use test_plan: instead of test:)", &facts.plans);
     match (first(&facts.tests), first(&facts.plans)) {

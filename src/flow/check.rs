@@ -180,7 +180,12 @@ async fn look_around(session: &Session, story: &mut Story, proofs: &Proofs) -> B
     }
     let agents: Vec<&String> = runs.iter().filter_map(|run| run.agent_config.as_ref()).collect();
     if !agents.is_empty() {
-        take("agent configuration", agents, &api.agent_configs().await.unwrap_or_default(), &mut story.warnings);
+        take(
+            "agent configuration",
+            agents,
+            &api.agent_configs().await.unwrap_or_default(),
+            &mut story.warnings,
+        );
     }
     let configs = api.deployment_configs().await.unwrap_or_default();
     let wanted = runs.iter().flat_map(deployment_configs).collect();

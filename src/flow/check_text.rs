@@ -74,7 +74,8 @@ fn limits(out: &mut String, session: &Session, findings: &Findings) {
     let wait = &session.plan.wait;
     out.push_str("Time limits\n");
     if wait.enabled {
-        let _ = writeln!(out, "  {:<22} {} from the start to the last result", "timeout", duration(wait.timeout));
+        let _ =
+            writeln!(out, "  {:<22} {} from the start to the last result", "timeout", duration(wait.timeout));
     } else {
         let _ = writeln!(out, "  {:<22} the job does not wait", "timeout");
     }

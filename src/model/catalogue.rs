@@ -59,7 +59,9 @@ impl Reason {
             Self::Uploaded => {
                 ("the build is stored (`upload`)", "hand the output `build-id` to the step that starts runs")
             }
-            Self::Checked => ("settings, key and permissions are good (`check`)", "nothing; `nunu-ci run` will start"),
+            Self::Checked => {
+                ("settings, key and permissions are good (`check`)", "nothing; `nunu-ci run` will start")
+            }
             Self::DryRun => (
                 "`dry-run` ended before the first request that costs or changes anything",
                 "remove `dry-run` to run the job",
@@ -101,9 +103,10 @@ impl Reason {
                 "the service does not know the key (`Invalid API key`)",
                 "check for a wrong, cut or deactivated key; an organisation key needs `project-id`",
             ),
-            Self::ApiKeyExpired => {
-                ("the key's expiry date has passed (`API key expired`)", "create a new key and replace the secret")
-            }
+            Self::ApiKeyExpired => (
+                "the key's expiry date has passed (`API key expired`)",
+                "create a new key and replace the secret",
+            ),
             Self::ApiKeyDisabled => (
                 "somebody switched the key off (`API key is disabled`)",
                 "re-enable it in Project Admin -> API Keys, or create a new one",
@@ -125,9 +128,10 @@ impl Reason {
                 "there is no file where `build-path` points, or no stored build with that `build-id`",
                 "check the path; the step that makes the build has to run before, in the same job",
             ),
-            Self::BuildAmbiguous => {
-                ("a glob in `build-path` matches several files", "make it narrower; the message lists the matches")
-            }
+            Self::BuildAmbiguous => (
+                "a glob in `build-path` matches several files",
+                "make it narrower; the message lists the matches",
+            ),
             Self::BuildEmpty => (
                 "the file has no bytes, or the folder holds nothing worth sending",
                 "look at the log of the step that makes the build",
@@ -144,7 +148,9 @@ impl Reason {
                 "the file changed while it was read",
                 "let the build finish first, and write nothing to it during the upload",
             ),
-            Self::QuotaExceeded => ("the project's build storage is full", "delete builds, or set `auto-delete: true`"),
+            Self::QuotaExceeded => {
+                ("the project's build storage is full", "delete builds, or set `auto-delete: true`")
+            }
             Self::UploadFailed => (
                 "the upload failed after all retries; the open upload was cancelled",
                 "allow `nunu.ai` and `*.r2.cloudflarestorage.com`, and look into `diagnostics.jsonl`",
@@ -177,13 +183,12 @@ impl Reason {
                 "no job, run or step changed for `wait.stall`; unfinished runs were stopped",
                 "open the run to see where it hangs",
             ),
-            Self::StoppedRemotely => (
-                "somebody else stopped the run",
-                "ask who; the report says it where the service does",
-            ),
+            Self::StoppedRemotely => {
+                ("somebody else stopped the run", "ask who; the report says it where the service does")
+            }
             Self::Interrupted | Self::Terminated => (
                 "SIGINT (130), or SIGTERM, SIGHUP or Ctrl-Break (143), ended the job; what was started was stopped, unless `wait.on_cancel` is `leave`",
-                "nothing; if the report says that something may still run, stop it by its ids or tag",
+                "run the job again when it is wanted; if the report says that something may still run, stop it by its ids or tag",
             ),
             _ => (
                 "a bug of nunu-ci, or a machine that cannot run it",
