@@ -76,6 +76,54 @@ fn about(command: Command) -> &'static str {
     }
 }
 
+/// Shown below the flags of one command.
+const fn examples(command: Command) -> &'static str {
+    match command {
+        Command::Run => {
+            "Examples:
+  nunu-ci run --build-path app.apk --test-id ID --deployment-config-id ID --timeout 90m
+  nunu-ci run --build-path Game/ --platform windows --run-config ci/nightly.yml --fail-on failed,bugs:high
+  nunu-ci run --json > results.json"
+        }
+        Command::Upload => {
+            "Examples:
+  nunu-ci upload --build-path app.apk --tags nightly
+  BUILD=$(nunu-ci upload --build-path Game/ --platform windows)      the id is on stdout outside of a CI"
+        }
+        Command::Start => {
+            "Examples:
+  nunu-ci start --build-id ID --test-id ID --deployment-config-id ID
+  nunu-ci start && nunu-ci wait"
+        }
+        Command::Wait => {
+            "Examples:
+  nunu-ci wait                                          for what start recorded in this job
+  nunu-ci wait --job-ids ID,ID --timeout 90m            in another job"
+        }
+        Command::Stop => {
+            "Examples:
+  nunu-ci stop
+  nunu-ci stop --job-ids ID,ID
+  nunu-ci stop --best-effort                            the safety net after a cancelled job"
+        }
+        Command::Check => {
+            "Examples:
+  nunu-ci check --run-config ci/nightly.yml
+  nunu-ci check --json > check.json"
+        }
+        Command::Init => {
+            "Examples:
+  nunu-ci init
+  NUNU_API_TOKEN=... nunu-ci init                       fills in the ids of your project"
+        }
+        Command::Schema => {
+            "Examples:
+  nunu-ci schema > nunu-ci.schema.json
+  nunu-ci schema --results"
+        }
+    }
+}
+
 fn program() -> Clap {
     let mut program = Clap::new("nunu-ci")
         .about("Upload a build to nunu.ai, run AI play-tests on real devices, and fail the CI job honestly.")
@@ -133,7 +181,10 @@ fn program() -> Clap {
         .arg(flag("json", "Print data for machines, where the command has any").global(true))
         .arg(flag("version", "Print the version; with --verbose also how it was built").short('V'));
     for command in Command::ALL {
-        let mut sub = Clap::new(command.as_str()).about(about(command)).disable_version_flag(true);
+        let mut sub = Clap::new(command.as_str())
+            .about(about(command))
+            .after_help(examples(command))
+            .disable_version_flag(true);
         if command == Command::Stop {
             sub = sub.arg(flag("best-effort", "Always exit 0, and touch only what this job left unclosed"));
         }

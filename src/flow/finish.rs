@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::ci;
+use crate::config::Command;
 use crate::model::judge::{decide, judge};
 use crate::model::run_report::JobReport;
 use crate::model::units::Timestamp;
@@ -107,6 +108,22 @@ fn outputs(session: &Session, report: &RunReport, files: &Files, unfinished: boo
     wrong::outputs(&session.host, &session.log, &session.secrets, &session.told, known);
 }
 
+/// What was asked for, on stdout: with `--json` the report, else the id of an upload where stdout is no log.
+fn data(session: &Session, report: &RunReport) {
+    if session.json {
+        // A check has printed data of its own.
+        if report.command != Command::Check.as_str() {
+            session.data(&report::json(report));
+        }
+        return;
+    }
+    let off_ci = session.host.kind() == ci::Kind::None;
+    let id = report.build.as_ref().and_then(|build| build.id.as_deref());
+    if let Some(id) = id.filter(|_| off_ci && report.reason == Reason::Uploaded) {
+        session.data(id);
+    }
+}
+
 /// Tells the end everywhere.
 pub(super) fn tell(session: &Session, story: &Story, normal: Reason) -> Reason {
     let report = report(session, story, normal, false);
@@ -137,6 +154,7 @@ pub(super) fn tell(session: &Session, story: &Story, normal: Reason) -> Reason {
         }
         Err(failure) => wrong::error(&session.log, &failure),
     }
+    data(session, &report);
     wrong::annotations(&session.host, &report, session.plan.report.annotations, &session.secrets);
     session.log.info(format!(
         "nunu-ci: {} ({}), exit code {}",

@@ -29,6 +29,10 @@ pub(super) async fn init(around: &Surroundings) -> Reason {
         }
     };
     if let Some(api) = api {
+        // The list of tests needs no permission, so a refusal of it is one of the key.
+        if let Err(error) = api.once().tests().await {
+            around.log.warn(error.to_string());
+        }
         facts.tests = names(api.once().tests().await.ok());
         facts.plans = names(api.once().test_plans().await.ok());
         facts.deployment_configs = names(api.once().deployment_configs().await.ok());
