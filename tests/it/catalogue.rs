@@ -241,7 +241,8 @@ fn steady(stage: &Stage, said: &str) -> String {
         "would upload ",
         "Settings (",
     ];
-    const LEFT_OUT: [&str; 3] = ["results are in ", "every request is in ", "stopping "];
+    // Paths, and what was seen on the way, which depends on the moment of each look.
+    const LEFT_OUT: [&str; 5] = ["results are in ", "every request is in ", "stopping ", "good", "== "];
     let address = stage.sim.api_url();
     let address = address.trim_start_matches("http://");
     let home = stage.work().parent().unwrap().display().to_string();
