@@ -35,13 +35,16 @@ pub(crate) fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n")?;
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n").into_bytes();
     for (name, value) in headers {
-        write!(stream, "{name}: {value}\r\n")?;
+        write!(request, "{name}: {value}\r\n")?;
     }
-    stream.write_all(b"\r\n")?;
-    // A server that refuses early may close before it has read everything.
-    let _ = stream.write_all(body);
+    request.extend_from_slice(b"\r\n");
+    request.extend_from_slice(body);
+    // In one piece: a server that refuses early and closes with a body still under way resets the connection, and its answer may be
+    // lost with it. Nor may it want all of a long body.
+    let _ = stream.write_all(&request);
     let mut raw = Vec::new();
     stream.read_to_end(&mut raw)?;
     parse(&raw).ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "no whole answer"))
