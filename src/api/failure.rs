@@ -57,6 +57,10 @@ impl ApiError {
                 .auth_failure(&AuthProblem::MissingPermission(name.clone()))
                 .hint("what was started goes on; the key may only not read it"),
             Fault::Auth(problem) => self.auth_failure(problem),
+            Fault::Quota { .. } if matches!(phase, Phase::Start | Phase::Wait | Phase::Stop) => {
+                Failure::new(Reason::QuotaExceeded, format!("a quota of the project is used up: {self}"))
+                    .hint("the server's words name the quota: wait until it is free again, or have it raised")
+            }
             Fault::Quota { used, capacity, needed } => self.quota_failure(*used, *capacity, *needed),
             Fault::TooLarge => Failure::new(
                 Reason::BuildTooLarge,
@@ -308,6 +312,18 @@ mod tests {
         assert_eq!(
             bare.message,
             "the build storage of the project is full: POST /builds/upload answered 402"
+        );
+    }
+
+    #[test]
+    fn a_quota_of_something_else_is_not_the_storage() {
+        let failure =
+            answer(KeyKind::Project, true, 402, r#"{"error":"no minutes left"}"#).failure(Phase::Start);
+        assert_eq!(failure.reason, Reason::QuotaExceeded);
+        let text = failure.to_string();
+        assert!(
+            text.contains("no minutes left") && !text.contains("storage of") && !text.contains("auto-delete"),
+            "{text}"
         );
     }
 

@@ -23,6 +23,9 @@ use super::targets::{check_ids, runs};
 use super::values;
 use super::yaml::Document;
 
+/// A key of that many bytes does not stand in another value by chance.
+const SURELY_A_KEY: usize = 16;
+
 /// Folder for results when nothing else is said.
 const RESULTS: &str = "nunu-results";
 
@@ -117,6 +120,9 @@ pub fn plan(
     resolver.problems.extend(found.problem);
     resolver.notices.extend(found.notices);
     let plan = assemble(&mut resolver, args, env, cwd, context, today, found.key);
+    if let Some(key) = &plan.key {
+        refuse_the_key_elsewhere(&mut resolver, key.expose_secret());
+    }
     if plan.command == Command::Stop {
         resolver.forgive(&NEEDED_TO_STOP);
     }
@@ -133,6 +139,17 @@ pub fn plan(
         }
     }
     Ok(Plan { settings, notices: resolver.notices, ..plan })
+}
+
+/// The key in another setting would reach the state file, the reports and the service's records.
+fn refuse_the_key_elsewhere(resolver: &mut Resolver<'_>, key: &str) {
+    let holds = |value: &str| value.trim() == key || (key.len() >= SURELY_A_KEY && value.contains(key));
+    for setting in resolver.settings.iter().filter(|setting| holds(&setting.value)) {
+        resolver.problems.push(format!(
+            "{} (from {}): holds the API key, which belongs into api-token alone",
+            setting.name, setting.source
+        ));
+    }
 }
 
 /// Reads the run config, when there is one.

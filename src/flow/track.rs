@@ -111,8 +111,12 @@ impl Tracked {
             self.report.test_name = test_name;
         }
         if let Some(place) = self.report.attempts.iter_mut().find(|known| known.run_id == details.run_id) {
-            // What the job says decides; the run is only asked where the job says nothing.
-            details.result = place.result.take().or(details.result);
+            // What the job says decides; the run is asked where the job says nothing, and where it denies a success:
+            // of two answers that disagree, the one that would be green is not believed.
+            let denied = place.result == Some(TestResult::Success) && details.result.is_some();
+            if !denied {
+                details.result = place.result.take().or(details.result);
+            }
             details.started_at = details.started_at.or(place.started_at);
             details.completed_at = details.completed_at.or(place.completed_at);
             details.duration = details.duration.or(place.duration);
@@ -384,6 +388,16 @@ mod tests {
         assert_eq!(tracked.report.attempts[0].result, Some(TestResult::Failed));
         tracked.apply_details(attempt("r1", Some(TestResult::Success)), None);
         assert_eq!(tracked.report.attempts[0].result, Some(TestResult::Failed), "what the job says decides");
+    }
+
+    #[test]
+    fn a_success_that_the_run_denies_is_not_believed() {
+        let mut tracked = Tracked::new(job(), PollBy::Job);
+        tracked.apply(looked("COMPLETED", vec![attempt("r1", Some(TestResult::Success))]));
+        tracked.apply_details(attempt("r1", None), None);
+        assert_eq!(tracked.report.attempts[0].result, Some(TestResult::Success), "silence denies nothing");
+        tracked.apply_details(attempt("r1", Some(TestResult::Failed)), None);
+        assert_eq!(tracked.report.attempts[0].result, Some(TestResult::Failed));
     }
 
     #[test]

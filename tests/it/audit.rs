@@ -1,0 +1,37 @@
+//! Sentences of the contract that another stand-in of the service found wanting.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nunu_sim::{Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_TEST, Fault};
+
+use crate::stage::Stage;
+
+/// While the service hangs before anything has begun, a signal ends the job in time, with a report.
+#[test]
+fn a_signal_ends_a_hanging_check_of_the_key() {
+    let target = ["--test-id", DEFAULT_TEST, "--deployment-config-id", DEFAULT_DEPLOYMENT_CONFIG];
+    for command in ["run", "check", "start"] {
+        let stage = Stage::new();
+        stage.sim.fault(Call::ListJobs, Fault::delay(Duration::from_secs(20)));
+        stage.sim.fault(Call::Stop, Fault::delay(Duration::from_secs(20)));
+        let child = stage.spawn(&[&[command], target.as_slice()].concat());
+        std::thread::sleep(Duration::from_millis(800));
+        let began = Instant::now();
+        let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let ended = stage.end(child);
+        assert!(began.elapsed() < Duration::from_secs(6), "{command}: {:?}", began.elapsed());
+        ended.is(143, "interrupted");
+        assert_eq!(stage.results()["status"], "cancelled", "{command}");
+    }
+}
+
+/// A key in the wrong place would reach the state file and the service's records.
+#[test]
+fn the_key_in_another_setting_is_refused() {
+    let stage = Stage::new();
+    stage
+        .quick(&["--project-id", DEFAULT_KEY])
+        .is(2, "invalid-input")
+        .says("project-id (from --project-id): holds the API key");
+}
