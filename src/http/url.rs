@@ -7,6 +7,10 @@ use super::error::HttpError;
 
 /// Values in a query shorter than this are words, not secrets.
 const SHORTEST_SECRET: usize = 16;
+/// A value whose parameter's name says that it is a secret may be as short as this.
+const SHORTEST_NAMED_SECRET: usize = 6;
+/// What the names of such parameters hold, in the ways of the storage services.
+const SECRET_NAMES: [&str; 6] = ["sig", "token", "secret", "credential", "policy", "key-id"];
 /// Parameters of a presigned URL that are the same for everybody (AWS Signature Version 4, query parameters).
 const PUBLIC: [&str; 6] =
     ["x-amz-algorithm", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-content-sha256", "x-id"];
@@ -55,8 +59,10 @@ impl std::fmt::Debug for PresignedUrl {
 pub(crate) fn register(url: &Url, net: &Net) {
     for pair in url.query().unwrap_or_default().split('&') {
         let (name, value) = pair.split_once('=').unwrap_or(("", pair));
-        let public = PUBLIC.contains(&name.to_ascii_lowercase().as_str());
-        if public || value.len() < SHORTEST_SECRET {
+        let name = name.to_ascii_lowercase();
+        let named = SECRET_NAMES.iter().any(|part| name.contains(part));
+        let shortest = if named { SHORTEST_NAMED_SECRET } else { SHORTEST_SECRET };
+        if PUBLIC.contains(&name.as_str()) || value.len() < shortest {
             continue;
         }
         net.passing_secret(value);

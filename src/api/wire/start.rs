@@ -29,6 +29,10 @@ pub(in crate::api) fn started(value: &Value) -> Option<Started> {
 
     let generation =
         if job_ids.is_empty() && !run_ids.is_empty() { Generation::Runs } else { Generation::Jobs };
+    if generation == Generation::Jobs {
+        // A run named beside a list of jobs is the first of one of them; polled instead, it would hide the other jobs.
+        run_ids.clear();
+    }
     if job_ids.is_empty() {
         job_ids.extend(text(&["job_id"]));
     }
@@ -140,7 +144,7 @@ mod tests {
                 json!({"job_ids": ["j1"], "multiplayer_run_id": "r1"}),
                 Generation::Jobs,
                 vec!["j1"],
-                vec!["r1"],
+                vec![],
             ),
         ] {
             let started = started(&value).unwrap();
