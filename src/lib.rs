@@ -24,3 +24,6 @@ pub mod http;
 pub mod model;
 pub mod report;
 pub mod upload;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

@@ -154,7 +154,7 @@ impl Api {
 }
 
 /// `bytes 5-9/10` or `bytes */10`: the first byte, and the size (RFC 9110, section 14.4).
-fn content_range(raw: &str) -> Option<(Option<u64>, Option<u64>)> {
+pub(super) fn content_range(raw: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (range, size) = raw.trim().strip_prefix("bytes")?.trim().split_once('/')?;
     let start = range.split_once('-').and_then(|(start, _)| start.trim().parse().ok());
     Some((start, size.trim().parse().ok()))

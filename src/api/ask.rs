@@ -268,7 +268,7 @@ impl Api {
 ///
 /// # Errors
 /// What it is instead, in words.
-fn parse(body: &[u8]) -> Result<Value, String> {
+pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(body).map_err(|_| "text that is not UTF-8".to_owned())?;
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {

@@ -10,6 +10,8 @@ mod configs;
 mod error;
 mod failure;
 pub mod forge;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod jobs;
 mod permissions;
 mod runs;

@@ -102,6 +102,7 @@ mod tests {
     use proptest::prelude::{any, proptest};
 
     use super::{azure, command_data, command_property, inert, own_line, remote_line, team_city};
+    use crate::ci::fuzz::acts;
 
     #[test]
     fn commands_cannot_be_left() {
@@ -117,16 +118,6 @@ mod tests {
         assert_eq!(own_line("", " ::error::x"), "|  ::error::x");
         assert_eq!(own_line("error: ", "::x"), "error: ::x");
         assert_eq!(remote_line("::set-output name=a::b"), "| ::set-output name=a::b");
-    }
-
-    /// What GitHub's and Azure's agents take for a command (runner and agent, `ActionCommand.cs` and `Command.cs`).
-    fn acts(line: &str) -> bool {
-        let lower = line.to_lowercase();
-        line.contains(['\n', '\r', '\u{1b}', '\u{7}', '\u{9b}', '\u{2028}'])
-            || line.trim_start().starts_with("::")
-            || lower.contains("##[")
-            || lower.contains("##vso[")
-            || lower.contains("##teamcity[")
     }
 
     proptest! {

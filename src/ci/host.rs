@@ -361,7 +361,7 @@ fn detect(env: &Env) -> Kind {
 }
 
 /// `NAME<<DELIMITER`, value, delimiter: the only form that carries every value (runner, `FileCommandManager.cs`).
-fn heredoc(name: &str, value: &str) -> String {
+pub(super) fn heredoc(name: &str, value: &str) -> String {
     loop {
         let delimiter = format!("ghadelimiter_{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         if !name.contains(&delimiter) && !value.contains(&delimiter) {

@@ -5,6 +5,8 @@ mod console;
 mod escape;
 mod facts;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod git;
 mod host;
 mod identity;

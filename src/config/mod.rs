@@ -6,6 +6,8 @@ mod build;
 mod build_path;
 mod entry;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod gate;
 mod key;
 mod layers;

@@ -98,7 +98,8 @@ pub(super) fn origin(raw: &str) -> Result<String, String> {
     let scheme = scheme.to_ascii_lowercase();
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = host.to_ascii_lowercase();
-    if !is_host(&host) {
+    // What no client can use, such as 1.2.3.4.5, is no host either.
+    if !is_host(&host) || reqwest::Url::parse(&format!("https://{host}")).is_err() {
         return Err(format!("\"{text}\" has no host, or not a valid one: write https://nunu.ai"));
     }
     let path = path.trim_matches('/');
@@ -121,8 +122,9 @@ fn is_host(host: &str) -> bool {
         (address.parse::<std::net::Ipv6Addr>().is_ok(), port)
     } else {
         let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
-        let good = |letter: char| letter.is_alphanumeric() || ['-', '.', '_'].contains(&letter);
-        (name.starts_with(char::is_alphanumeric) && name.chars().all(good), port)
+        // Names beyond ASCII have to be written as the network writes them (`xn--...`): the client carries no tables for them.
+        let good = |letter: char| letter.is_ascii_alphanumeric() || ['-', '.', '_'].contains(&letter);
+        (name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && name.chars().all(good), port)
     };
     let port_is_good = match port.strip_prefix(':') {
         Some(number) => {
@@ -297,6 +299,9 @@ mod tests {
             "https://nunu .ai",
             "https://nunu%2eai",
             "https:///api",
+            "https://n\u{fc}nu.ai",
+            "https://1.2.3.4.5",
+            "https://xn--\u{fc}.example",
         ] {
             assert!(origin(raw).is_err(), "{raw}");
         }

@@ -12,6 +12,8 @@ mod door;
 mod end;
 mod finish;
 mod forge;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod init;
 mod lookup;
 mod preflight;

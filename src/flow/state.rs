@@ -234,7 +234,15 @@ fn read(path: &Path) -> io::Result<Vec<Record>> {
         }
         Ok(_) => {}
     }
-    let contents: Contents = serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)?;
+    parse(&fs::read(path)?)
+}
+
+/// The records of a state file.
+///
+/// # Errors
+/// When it is not ours.
+pub(super) fn parse(bytes: &[u8]) -> io::Result<Vec<Record>> {
+    let contents: Contents = serde_json::from_slice(bytes).map_err(io::Error::other)?;
     if contents.version != VERSION {
         return Err(io::Error::other(format!(
             "the state file has version {}, this program knows {VERSION}",

@@ -5,6 +5,8 @@
 mod body;
 mod client;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod proxy;
 mod recorder;
 mod reply;

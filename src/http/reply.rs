@@ -60,7 +60,7 @@ pub(crate) struct Reply {
 }
 
 /// `Retry-After` in whole or broken seconds or as an HTTP date (RFC 9110, section 10.2.3), at most 60 s; a past date is no wait.
-fn retry_after(raw: &str, now: Timestamp) -> Option<Duration> {
+pub(super) fn retry_after(raw: &str, now: Timestamp) -> Option<Duration> {
     let wait = match raw.parse::<f64>() {
         Ok(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_RETRY_AFTER),
         Ok(_) => return None,

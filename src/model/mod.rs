@@ -7,6 +7,8 @@ mod catalogue;
 pub mod details;
 pub mod env;
 pub mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod judge;
 pub mod log;
 pub mod permission;

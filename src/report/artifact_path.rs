@@ -4,10 +4,38 @@
 const LONGEST_PART: usize = 120;
 /// Folders within one artifact's name.
 const DEEPEST: usize = 6;
-/// Names that Windows keeps for devices.
-const RESERVED: [&str; 22] = [
-    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
-    "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+/// Names that Windows keeps for devices ("Naming Files, Paths, and Namespaces"); the digits may be superscript.
+const RESERVED: [&str; 30] = [
+    "conin$",
+    "conout$",
+    "com\u{b9}",
+    "com\u{b2}",
+    "com\u{b3}",
+    "lpt\u{b9}",
+    "lpt\u{b2}",
+    "lpt\u{b3}",
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    "com1",
+    "com2",
+    "com3",
+    "com4",
+    "com5",
+    "com6",
+    "com7",
+    "com8",
+    "com9",
+    "lpt1",
+    "lpt2",
+    "lpt3",
+    "lpt4",
+    "lpt5",
+    "lpt6",
+    "lpt7",
+    "lpt8",
+    "lpt9",
 ];
 
 /// `artifacts/<run>/<player>/<name>` below the results folder, with `/`; `None` when the name cannot be made safe.
@@ -45,7 +73,8 @@ fn part(raw: &str) -> Option<String> {
         clean.drain(..first);
     }
     let clean = clean.trim().trim_end_matches(['.', ' ']).to_owned();
-    let stem = clean.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    // Blanks before the extension do not count for Windows.
+    let stem = clean.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     if clean.is_empty() || clean.starts_with("..") {
         return None;
     }
@@ -73,6 +102,12 @@ mod tests {
             safe_artifact_path("r1", "r1-1", "aux.txt").as_deref(),
             Some("artifacts/r1/r1-1/_aux.txt")
         );
+        for (name, want) in
+            [("CONIN$.x", "_CONIN$.x"), ("nul .txt", "_nul .txt"), ("com\u{b9}", "_com\u{b9}")]
+        {
+            let path = safe_artifact_path("r1", "r1-1", name);
+            assert_eq!(path, Some(format!("artifacts/r1/r1-1/{want}")));
+        }
         assert_eq!(
             safe_artifact_path("r1", "r1-1", "a\u{202e}b?.mp4").as_deref(),
             Some("artifacts/r1/r1-1/a_b_.mp4")

@@ -109,10 +109,7 @@ pub(super) fn address(url: &str) -> Option<String> {
 pub(super) fn xml(text: &str) -> String {
     shortened(text, LONGEST)
         .chars()
-        .filter(|&letter| {
-            matches!(letter, '\t' | '\n')
-                || (!letter.is_control() && !hidden(letter) && !matches!(letter, '\u{fffe}' | '\u{ffff}'))
-        })
+        .filter(|&letter| matches!(letter, '\t' | '\n') || (!letter.is_control() && !hidden(letter)))
         .collect()
 }
 
@@ -136,10 +133,10 @@ pub(super) fn shortened(text: &str, most: usize) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Characters that hide text, change its direction or end a line where nobody sees it.
+/// Characters that hide text, change its direction, end a line where nobody sees it, or are none at all and break XML.
 fn hidden(letter: char) -> bool {
     (letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]

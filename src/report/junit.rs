@@ -103,7 +103,7 @@ fn rerun(attempt: &Attempt, result: Option<&TestResult>, words: Option<&str>) ->
     let word = result.map_or("no result", TestResult::as_str);
     let mut rerun = TestRerun::new(if failed { NonSuccessKind::Failure } else { NonSuccessKind::Error });
     rerun.set_message(xml(&line(&format!("attempt {} ended with {word}", attempt.run_id), 1000)));
-    rerun.set_type(xml(word));
+    rerun.set_type(line(word, LONGEST_NAME));
     if let Some(words) = words.filter(|words| !words.is_empty()) {
         rerun.set_description(xml(words));
     }
@@ -160,7 +160,7 @@ fn step_case(
     let mut status = status(step.result.as_ref(), step.result.is_some());
     let word = step.result.as_ref().map_or("not reached", TestResult::as_str);
     status.set_message(xml(&line(step.report.as_deref().unwrap_or(word), 1000)));
-    status.set_type(word);
+    status.set_type(line(word, LONGEST_NAME));
     let mut text = step.report.clone().unwrap_or_default();
     for item in &step.items {
         use std::fmt::Write as _;
@@ -204,7 +204,7 @@ fn whole_job(job: &JobReport, judgement: Option<&Judgement>, class: &str) -> Tes
     status.set_message(xml(
         &judgement.map_or_else(|| "not finished".to_owned(), |judgement| line(&judgement.because, 1000))
     ));
-    status.set_type(result.map_or("no result", TestResult::as_str));
+    status.set_type(line(result.map_or("no result", TestResult::as_str), LONGEST_NAME));
     let mut case = TestCase::new("result", status);
     case.set_classname(class);
     if let Some(took) = job.deciding().and_then(|run| run.duration) {

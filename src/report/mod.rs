@@ -5,6 +5,8 @@ mod brief;
 mod comment;
 mod escape;
 mod findings;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod json;
 mod junit;
 mod markdown;

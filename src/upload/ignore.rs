@@ -125,9 +125,10 @@ fn class(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Token> 
         }
         if char == '[' && chars.peek() == Some(&':') {
             let rest: String = chars.clone().collect();
-            let end = rest.find(":]")?;
-            items.push(ClassItem::Named(rest[1..end].to_owned()));
-            for _ in 0..rest[..end + 2].chars().count() {
+            // The colon that opens the name does not also close it.
+            let (name, _) = rest[1..].split_once(":]")?;
+            items.push(ClassItem::Named(name.to_owned()));
+            for _ in 0..name.chars().count() + 3 {
                 chars.next();
             }
             continue;

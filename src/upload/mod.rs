@@ -4,6 +4,8 @@
 mod body;
 mod error;
 mod finish;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hash;
 mod ignore;
 mod journal;

@@ -41,7 +41,11 @@ fn imports_only_go_down() {
         let inside = file.strip_prefix(&root).unwrap();
         let top = inside.components().next().unwrap().as_os_str().to_str().unwrap();
         let Some(&allowed) = rooms.get(top) else {
-            assert!(["lib.rs", "main.rs"].contains(&top), "{} belongs to no room", inside.display());
+            assert!(
+                ["lib.rs", "main.rs", "fuzzing.rs"].contains(&top),
+                "{} belongs to no room",
+                inside.display()
+            );
             continue;
         };
         let text = fs::read_to_string(&file).unwrap();
