@@ -8,16 +8,8 @@ use nunu_ci::flow::{Cancel, Visit, visit};
 use nunu_ci::model::{Env, Reason};
 
 fn main() -> ExitCode {
-    // A bug still reports: the panic's own message may hold anything, so only its place is shown.
-    panic::set_hook(Box::new(|about| {
-        let place = about
-            .location()
-            .map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
-        complain(&format!(
-            "error: internal error{place}; this is a bug of nunu-ci\nerror: hint: report it with diagnostics.jsonl, which holds no secrets\nerror: more: {}",
-            Reason::Internal.page()
-        ));
-    }));
+    keep_memory_private();
+    panic::set_hook(Box::new(|about| complain(&describe(about))));
     match enter() {
         Ok(reason) => ExitCode::from(reason.exit_code()),
         Err(error) => {
@@ -25,6 +17,28 @@ fn main() -> ExitCode {
             ExitCode::from(Reason::Internal.exit_code())
         }
     }
+}
+
+/// A bug still reports: the panic's own message may hold anything, so only its place is shown.
+fn describe(about: &panic::PanicHookInfo<'_>) -> String {
+    let place =
+        about.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+    format!(
+        "error: internal error{place}; this is a bug of nunu-ci\nerror: hint: report it with diagnostics.jsonl, which holds no secrets\nerror: more: {}",
+        Reason::Internal.page()
+    )
+}
+
+/// The memory holds a key: no core dump of it is written and, on Linux, no other process of the same user may look into it. Where that
+/// cannot be arranged, nothing else changes.
+fn keep_memory_private() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 fn enter() -> anyhow::Result<Reason> {
@@ -51,4 +65,24 @@ fn enter() -> anyhow::Result<Reason> {
 fn complain(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic;
+    use std::sync::{Arc, Mutex};
+
+    use super::describe;
+
+    #[test]
+    fn a_panic_shows_its_place_and_never_its_message() {
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&said);
+        panic::set_hook(Box::new(move |about| *heard.lock().unwrap() = describe(about)));
+        let _ = panic::catch_unwind(|| panic!("nunu_secret_in_a_message"));
+        drop(panic::take_hook());
+        let said = said.lock().unwrap();
+        assert!(said.starts_with("error: internal error at src/main.rs:"), "{said}");
+        assert!(!said.contains("nunu_secret"), "{said}");
+    }
 }

@@ -142,6 +142,9 @@ pub struct BuildRecord {
     pub state: UploadState,
     /// More than one part was asked for.
     pub multipart: bool,
+    /// The secret of a multipart upload; not for files.
+    #[serde(skip)]
+    pub upload_id: Option<String>,
     /// Parts of which something arrived.
     pub parts: Vec<PartRecord>,
     /// SHA-256 of the stored file in lower-case hex, when complete.

@@ -354,6 +354,10 @@ fn build_record(build: &Build) -> BuildRecord {
         tags: build.tags.clone(),
         state: build.state,
         multipart: matches!(build.kind, Kind::Multi { .. }),
+        upload_id: match &build.kind {
+            Kind::Multi { secret, .. } => Some(secret.clone()),
+            Kind::Single => None,
+        },
         parts: parts.collect(),
         sha256: build.digest.clone(),
     }

@@ -26,6 +26,14 @@ const ALLOWED: [&str; 12] = [
     "XDG_CONFIG_HOME",
 ];
 
+/// What the configuration of a repository cannot change.
+const CONFIG: [(&str, &str); 4] = [
+    ("safe.directory", "*"),
+    ("safe.bareRepository", "explicit"),
+    ("core.fsmonitor", "false"),
+    ("log.showSignature", "false"),
+];
+
 /// Fills the gaps in `facts`.
 pub(super) fn complete(facts: &mut Facts, env: &Env, workdir: &Path) {
     let wanted = facts.commit.clone().unwrap_or_else(|| "HEAD".to_owned());
@@ -65,16 +73,16 @@ fn git(env: &Env, workdir: &Path, args: &[&str]) -> Option<String> {
             command.env(name, value);
         }
     }
-    // In containers the checkout often belongs to another user; reading is safe, and no hook or fsmonitor may run.
+    // In containers the checkout often belongs to another user; reading is safe, because nothing that a configuration names may run:
+    // no fsmonitor, no program that checks signatures, and no folder of the repository that poses as a repository of its own.
     command
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_NO_LAZY_FETCH", "1")
-        .env("GIT_CONFIG_COUNT", "2")
-        .env("GIT_CONFIG_KEY_0", "safe.directory")
-        .env("GIT_CONFIG_VALUE_0", "*")
-        .env("GIT_CONFIG_KEY_1", "core.fsmonitor")
-        .env("GIT_CONFIG_VALUE_1", "false");
+        .env("GIT_CONFIG_COUNT", CONFIG.len().to_string());
+    for (index, (key, value)) in CONFIG.into_iter().enumerate() {
+        command.env(format!("GIT_CONFIG_KEY_{index}"), key).env(format!("GIT_CONFIG_VALUE_{index}"), value);
+    }
     let mut child = command.args(args).spawn().ok()?;
     let out = child.stdout.take()?;
     let reader = std::thread::spawn(move || {
@@ -97,4 +105,57 @@ fn git(env: &Env, workdir: &Path, args: &[&str]) -> Option<String> {
     };
     let text = String::from_utf8_lossy(&reader.join().ok()?).trim().to_owned();
     (status.success() && !text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::{Env, git};
+
+    /// Runs `git` as a person would.
+    fn prepare(folder: &Path, args: &[&str]) {
+        let mut command = Command::new("git");
+        command.current_dir(folder).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+        let done = command
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    #[test]
+    fn a_folder_that_poses_as_a_repository_runs_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let (trap, marker) = (home.path().join("trap"), home.path().join("ran"));
+        fs::create_dir(&trap).unwrap();
+        prepare(&trap, &["init", "--quiet", "--bare"]);
+        let path = std::env::vars().find(|(name, _)| name == "PATH").unwrap().1;
+        let env = Env::from([("PATH", path.as_str())]);
+        let program = home.path().join("gpg");
+        fs::write(&program, format!("#!/bin/sh\n: >'{}'\n", marker.display())).unwrap();
+        prepare(home.path(), &["-C", "trap", "config", "gpg.program", &program.display().to_string()]);
+        prepare(home.path(), &["-C", "trap", "config", "core.fsmonitor", &program.display().to_string()]);
+        prepare(home.path(), &["-C", "trap", "config", "remote.origin.url", "https://evil.example/x"]);
+        assert_eq!(
+            git(&env, &trap, &["config", "--get", "remote.origin.url"]),
+            None,
+            "its configuration is not read"
+        );
+        assert_eq!(git(&env, &trap, &["log", "-1", "--format=%H", "HEAD", "--"]), None);
+        assert!(!marker.exists(), "a program of the folder ran");
+        // A real checkout is read.
+        let real = home.path().join("real");
+        fs::create_dir(&real).unwrap();
+        prepare(&real, &["init", "--quiet"]);
+        prepare(&real, &["remote", "add", "origin", "https://example.com/x"]);
+        assert_eq!(
+            git(&env, &real, &["config", "--get", "remote.origin.url"]).as_deref(),
+            Some("https://example.com/x")
+        );
+    }
 }

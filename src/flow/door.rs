@@ -118,7 +118,9 @@ pub async fn visit(visit: Visit) -> Reason {
 
 /// Registers a secret and has the host mask all its forms.
 pub(super) fn mask(log: &Log, secrets: &Secrets, value: &str) {
-    for form in secrets.register(value) {
+    // Hosts mask within a line, so every line of a value that was pasted wrongly is a secret of its own.
+    let lines = value.lines().map(str::trim).filter(|line| *line != value);
+    for form in std::iter::once(value).chain(lines).flat_map(|secret| secrets.register(secret)) {
         log.mask(&form);
     }
 }

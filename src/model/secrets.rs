@@ -20,7 +20,8 @@ const SHORTEST: usize = 4;
 pub struct Secrets(Arc<RwLock<Vec<String>>>);
 
 impl Secrets {
-    /// Registers a secret in every form it could appear in (raw, URL-encoded, base64 with and without padding, JSON-escaped)
+    /// Registers a secret in every form it could appear in (raw, URL-encoded, base64 with and without padding, JSON-escaped,
+    /// and as Markdown and XML write it)
     /// and returns the forms that are new, longest first, for the host's own masking.
     pub fn register(&self, raw: &str) -> Vec<String> {
         if raw.len() < SHORTEST {
@@ -65,8 +66,10 @@ pub fn forms(raw: &str) -> Vec<String> {
     let padded = base64(raw.as_bytes());
     let unpadded = padded.trim_end_matches('=').to_owned();
     let json = serde_json::Value::from(raw).to_string();
-    let json = json.trim_matches('"').to_owned();
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json).to_owned();
     let mut forms = vec![raw.to_owned(), percent(raw, false), percent(raw, true), padded, unpadded, json];
+    // As our own reports would write it, should the service put a secret into the name of something.
+    forms.extend([markdown(raw), xml(raw)]);
     forms.sort();
     forms.dedup();
     forms.retain(|form| form.len() >= SHORTEST);
@@ -85,6 +88,30 @@ fn percent(raw: &str, lower: bool) -> String {
         }
         out
     })
+}
+
+/// As text in Markdown: markup is escaped by a backslash, HTML by entities.
+fn markdown(raw: &str) -> String {
+    raw.chars().fold(String::new(), |mut out, letter| {
+        match letter {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            letter if r"\`*_[]|~#!$^={}".contains(letter) => {
+                out.push('\\');
+                out.push(letter);
+            }
+            letter => out.push(letter),
+        }
+        out
+    })
+}
+
+/// As text or a value in XML.
+fn xml(raw: &str) -> String {
+    [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&apos;")]
+        .into_iter()
+        .fold(raw.to_owned(), |text, (letter, entity)| text.replace(letter, entity))
 }
 
 /// Standard base64 with padding (RFC 4648, section 4). Twelve lines do not earn a dependency.
@@ -124,6 +151,14 @@ mod tests {
             base64(b"nunu_a/b\"c+d")
         );
         assert_eq!(secrets.redact(&text), "raw *** url *** lower *** json *** b64 ***");
+    }
+
+    #[test]
+    fn redacts_what_our_own_reports_would_make_of_it() {
+        let secrets = Secrets::default();
+        secrets.register("nunu_a&b\"");
+        let text = "markdown nunu\\_a&amp;b\" xml nunu_a&amp;b&quot; json nunu_a&b\\\" end";
+        assert_eq!(secrets.redact(text), "markdown *** xml *** json *** end");
     }
 
     #[test]

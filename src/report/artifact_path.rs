@@ -72,7 +72,8 @@ fn part(raw: &str) -> Option<String> {
         let first = clean.chars().next()?.len_utf8();
         clean.drain(..first);
     }
-    let clean = clean.trim().trim_end_matches(['.', ' ']).to_owned();
+    let clean =
+        clean.trim().trim_end_matches(|letter: char| letter == '.' || letter.is_whitespace()).to_owned();
     // Blanks before the extension do not count for Windows.
     let stem = clean.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     if clean.is_empty() || clean.starts_with("..") {

@@ -12,8 +12,9 @@ use crate::model::verdict::Gate;
 use crate::model::{Build, BuildOrigin, Failure, Reason, RunReport, TestResult};
 
 use super::brief::gitlab;
+use super::comment::comment;
 use super::escape::{address, code, inline, link, quote, xml};
-use super::markdown::{LARGEST, comment};
+use super::markdown::LARGEST;
 use super::outputs::{Files, dotenv, outputs};
 use super::{json, junit, safe_artifact_path};
 
@@ -165,9 +166,12 @@ fn report(data: &[u8]) -> RunReport {
 /// The summary and the comment: bounded, and every tag in them is one of ours.
 pub(crate) fn summary(data: &[u8]) {
     let report = report(data);
-    for (text, most) in [(super::markdown(&report), LARGEST), (comment(&report), 65_536)] {
+    for (text, most) in
+        [(super::markdown(&report), LARGEST), (comment(&report, "acme/game playtest"), 65_536)]
+    {
         assert!(text.len() <= most, "{} bytes", text.len());
-        let ours = ["details>", "/details>", "summary>", "/summary>", "br>", "!-- nunu-ci -->"];
+        let ours =
+            ["details>", "/details>", "summary>", "/summary>", "br>", "!-- nunu-ci acme/game playtest -->"];
         for after in text.split('<').skip(1) {
             assert!(ours.iter().any(|tag| after.starts_with(tag)), "a tag of somebody else: {text}");
         }
@@ -190,6 +194,10 @@ pub(crate) fn junit_file(data: &[u8]) {
         "property",
         "failure",
         "error",
+        "flakyFailure",
+        "flakyError",
+        "rerunFailure",
+        "rerunError",
         "skipped",
         "system-out",
         "system-err",

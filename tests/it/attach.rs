@@ -185,12 +185,17 @@ fn a_start_whose_answer_never_came_is_found_by_another_process() {
 /// The same program survives the lost answer: it finds the run by its tag and follows it.
 #[test]
 fn a_lost_answer_is_looked_up_in_every_generation() {
-    for generation in [Generation::V1, Generation::V2, Generation::V3, Generation::V5] {
+    let lost = |generation| {
         let stage = Stage::of(Sim::builder().generation(generation));
         stage.sim.fault(Call::StartRun, Fault::drop_after().once());
         stage.quick(&[]).is(0, "passed").says("looking for runs with the tag");
         assert_eq!(stage.sim.effective_starts(), 1, "{generation:?}");
-    }
+    };
+    std::thread::scope(|scope| {
+        for generation in [Generation::V1, Generation::V2, Generation::V3, Generation::V5] {
+            scope.spawn(move || lost(generation));
+        }
+    });
 }
 
 /// A service with many runs that knows no filters is not read to its end for every look.

@@ -29,9 +29,9 @@ fn a_signal_ends_a_hanging_check_of_the_key() {
 /// A key in the wrong place would reach the state file and the service's records.
 #[test]
 fn the_key_in_another_setting_is_refused() {
-    let stage = Stage::new();
-    stage
-        .quick(&["--project-id", DEFAULT_KEY])
+    Stage::new()
+        .env("NUNU_PROJECT_ID", DEFAULT_KEY)
+        .quick(&[])
         .is(2, "invalid-input")
-        .says("project-id (from --project-id): holds the API key");
+        .says("project-id (from NUNU_PROJECT_ID): holds the API key");
 }

@@ -169,6 +169,8 @@ fn a_service_that_is_gone_is_seven_for_check() {
             nunu_sim::DEFAULT_TEST,
             "--deployment-config-id",
             nunu_sim::DEFAULT_DEPLOYMENT_CONFIG,
+            "--timeout",
+            "10s",
         ])
         .is(7, "service-error");
     let stage = Stage::new().env("NUNU_API_URL", "http://127.0.0.1:9");

@@ -270,10 +270,18 @@ fn a_build_that_changes_while_it_is_sent_is_noticed() {
 
 #[test]
 fn a_service_out_of_reach_is_a_network_error() {
-    // Nobody listens on the discard port; the budget of a short call passes before anything is said.
+    // Nobody listens on the discard port; the budget of a call, no longer than the timeout, passes before anything is said.
     let stage = Stage::new().env("NUNU_API_URL", "http://127.0.0.1:9");
     stage
-        .run(&["check", "--test-id", DEFAULT_TEST, "--deployment-config-id", DEFAULT_DEPLOYMENT_CONFIG])
+        .run(&[
+            "check",
+            "--timeout",
+            "10s",
+            "--test-id",
+            DEFAULT_TEST,
+            "--deployment-config-id",
+            DEFAULT_DEPLOYMENT_CONFIG,
+        ])
         .is(7, "network-error")
         .says("127.0.0.1:9");
 }
