@@ -54,7 +54,11 @@ pub(crate) fn api_url(data: &[u8]) {
     match values::origin(&text) {
         Ok(origin) => {
             let host = origin.split_once("://").map_or("", |(_, host)| host);
-            let local = ["127.", "localhost", "[::1]"].iter().any(|name| host.starts_with(name));
+            // As the client reads it, not as we did.
+            let name = reqwest::Url::parse(&origin).ok().and_then(|url| url.host_str().map(str::to_owned));
+            let name = name.as_deref().unwrap_or_default().trim_matches(['[', ']']);
+            let address = name.parse::<std::net::IpAddr>();
+            let local = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
             assert!(origin.starts_with("https://") || (origin.starts_with("http://") && local), "{origin}");
             assert!(!host.is_empty() && !host.contains(['/', '@', '?', '#', '\\', ' ', '%']), "{origin}");
             assert_eq!(values::origin(&origin).as_ref(), Ok(&origin));
@@ -84,8 +88,15 @@ pub(crate) fn api_key(data: &[u8]) {
         assert!(found.problem.is_none());
         assert!(reqwest::header::HeaderValue::from_str(key).is_ok());
     }
+    // What we say of any key is not a secret.
+    let env = Env::from([("NUNU_API_TOKEN", "a b"), ("NUNU_API_KEY", "c")]);
+    let usual = key::find(&Args::default(), &env, Path::new("."));
+    let known: Vec<&String> = usual.notices.iter().chain(&usual.problem).collect();
     for said in found.notices.iter().chain(&found.problem) {
         for secret in [token.trim(), alias.trim()].into_iter().filter(|secret| secret.len() >= 16) {
+            if known.iter().any(|words| words.contains(secret)) {
+                continue;
+            }
             assert!(!said.contains(secret), "{said}");
         }
     }

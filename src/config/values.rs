@@ -66,11 +66,10 @@ pub(super) fn boolean(raw: &str) -> Result<bool, String> {
 #[must_use]
 pub(super) fn list(raw: &str) -> Vec<String> {
     raw.lines()
-        .map(|line| match line.find('#') {
+        .map(|line| {
             // Only a `#` at the beginning or after white space starts a comment, as in YAML.
-            Some(0) => "",
-            Some(at) if line.as_bytes()[at - 1].is_ascii_whitespace() => &line[..at],
-            _ => line,
+            let begins = |at: usize| at == 0 || line.as_bytes()[at - 1].is_ascii_whitespace();
+            line.match_indices('#').find(|(at, _)| begins(*at)).map_or(line, |(at, _)| &line[..at])
         })
         .flat_map(|line| line.split(','))
         .map(str::trim)
@@ -269,6 +268,7 @@ mod tests {
     #[test]
     fn lists_drop_empty_items_and_comments() {
         assert_eq!(list("a, b,,\n# all\nc # last\n d#1\n"), ["a", "b", "c", "d#1"]);
+        assert_eq!(list("a#1, b # last"), ["a#1", "b"]);
     }
 
     #[test]

@@ -307,7 +307,7 @@ impl Download {
 
 /// Host, with its port when it is not the usual one.
 pub(crate) fn host_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("?");
+    let host = url.host_str().unwrap_or("an address without a host");
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 

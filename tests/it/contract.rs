@@ -6,6 +6,7 @@ use std::path::Path;
 use nunu_ci::config::SETTINGS;
 use nunu_ci::model::Reason;
 
+use crate::house::sources;
 use crate::stage::Stage;
 
 fn read(name: &str) -> String {
@@ -126,5 +127,23 @@ fn versions_agree() {
     let help = Stage::new().run(&["--help"]).stdout;
     for setting in SETTINGS.iter().filter(|setting| setting.has_flag()) {
         assert!(help.contains(&format!("--{}", setting.name)), "--help does not show {}", setting.name);
+    }
+}
+
+#[test]
+fn the_tests_that_the_threat_model_names_exist() {
+    let mut files = Vec::new();
+    for folder in ["src", "tests/it"] {
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
+    }
+    let text = read("docs/security.md");
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|word| word.contains("::")).collect();
+    assert!(named.len() >= 25, "{named:?}");
+    for test in named {
+        let (module, name) = test.rsplit_once("::").unwrap();
+        let room = module.trim_end_matches("::tests").rsplit("::").next().unwrap();
+        let mut there = files.iter().filter(|file| file.to_str().unwrap().contains(room));
+        let known = there.any(|file| fs::read_to_string(file).unwrap().contains(&format!("fn {name}(")));
+        assert!(known, "docs/security.md names {test}, which does not exist");
     }
 }

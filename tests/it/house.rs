@@ -18,7 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 /// Lines a source file has at most, its tests included.
 const LONGEST_FILE: usize = 500;
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
