@@ -79,6 +79,9 @@ pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
         }
         Err(error) => around.log.warn(format!("cannot write reports to {}: {error}", dir.display())),
     }
+    if around.args.json {
+        super::door::print(&around.secrets.redact(&report::json(&report)));
+    }
     annotations(&around.host, &report, 10, &around.secrets);
     around.log.info(format!(
         "nunu-ci: {} ({reason}), exit code {}",

@@ -35,19 +35,12 @@ impl Shown {
     }
 }
 
-fn off_ci(mut stage: Stage) -> Stage {
-    for name in ["GITHUB_ACTIONS", "CI"] {
-        stage.set(name, "");
-    }
-    stage
-}
-
 fn playing(script: Script) -> Stage {
-    off_ci(Stage::of(Sim::builder().scenario(Scenario::of(script))))
+    Stage::of(Sim::builder().scenario(Scenario::of(script))).off_ci()
 }
 
 fn good() -> Stage {
-    off_ci(Stage::new())
+    Stage::new().off_ci()
 }
 
 fn shown(stage: &Stage, args: &[&str], code: i32, stderr: &str) -> Shown {
@@ -99,7 +92,7 @@ fn provoke(reason: Reason) -> Shown {
         Reason::Skipped => quick(&key(""), &["--on-missing-token", "skip"]),
         Reason::TestsFailed => quick(&playing(Script::new("FAILED")), &[]),
         Reason::BugsFound => quick(
-            &off_ci(Stage::of(Sim::builder().scenario(Scenario::bugs()))),
+            &Stage::of(Sim::builder().scenario(Scenario::bugs())).off_ci(),
             &["--fail-on", "failed,bugs:high"],
         ),
         Reason::NothingTested => quick(&playing(Script::new("SKIPPED")), &[]),
@@ -146,12 +139,12 @@ fn provoke_failure(reason: Reason) -> Shown {
             run(&stage, &["upload", "--build-path", "game.apk"])
         }
         Reason::BuildTooLarge => {
-            let stage = off_ci(Stage::of(Sim::builder().max_size(1000)));
+            let stage = Stage::of(Sim::builder().max_size(1000)).off_ci();
             run(&stage, &["upload", "--build-path", stage.apk(10_000)])
         }
         Reason::BuildChanged => changed_meanwhile(),
         Reason::QuotaExceeded => {
-            let stage = off_ci(Stage::of(Sim::builder().capacity(1000)));
+            let stage = Stage::of(Sim::builder().capacity(1000)).off_ci();
             run(&stage, &["upload", "--build-path", stage.apk(10_000)])
         }
         Reason::UploadFailed => {
@@ -194,7 +187,7 @@ fn provoke_failure(reason: Reason) -> Shown {
 
 /// The build is written to while it is sent.
 fn changed_meanwhile() -> Shown {
-    let stage = off_ci(Stage::of(Sim::builder().throttle(Host::Storage, 400_000)));
+    let stage = Stage::of(Sim::builder().throttle(Host::Storage, 400_000)).off_ci();
     let args = ["upload", "--build-path", stage.apk(900_000)];
     let child = stage.spawn(&args);
     stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.requests_to(Call::Initiate).is_empty());

@@ -14,6 +14,7 @@ mod house;
 mod kills;
 mod leaks;
 mod link;
+mod manners;
 mod mistakes;
 mod network;
 mod secrets;

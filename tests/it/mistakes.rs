@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use nunu_sim::{
-    DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_TEST as TEST, DISABLED_KEY, EXPIRED_KEY, Sim,
-    UPLOAD_ONLY_KEY,
+    DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_TEST as TEST, DISABLED_KEY, EXPIRED_KEY, UPLOAD_ONLY_KEY,
 };
 
 use crate::stage::Stage;
@@ -116,10 +115,7 @@ const MISTAKES: &[Mistake] = &[
 ];
 
 fn screen(mistake: &Mistake) -> String {
-    let mut stage = Stage::of(Sim::builder());
-    for name in ["GITHUB_ACTIONS", "CI"] {
-        stage.set(name, "");
-    }
+    let mut stage = Stage::new().off_ci();
     for (name, value) in mistake.env {
         stage.set(name, value);
     }

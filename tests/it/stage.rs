@@ -85,6 +85,11 @@ impl Stage {
         }
     }
 
+    /// Where a person types: no CI at all.
+    pub(crate) fn off_ci(self) -> Self {
+        self.env("GITHUB_ACTIONS", "").env("CI", "")
+    }
+
     /// The working directory of the job.
     pub(crate) fn work(&self) -> PathBuf {
         self.home.path().join("work")

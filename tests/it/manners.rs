@@ -1,0 +1,62 @@
+//! Manners at a terminal: data on stdout, talk on stderr, and no more than was asked for.
+
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+/// What `jq` would get.
+fn data(stdout: &str) -> Value {
+    serde_json::from_str(stdout).unwrap_or_else(|error| panic!("{error}: {stdout:?}"))
+}
+
+#[test]
+fn an_upload_prints_its_id_and_nothing_else() {
+    let stage = Stage::new().off_ci();
+    let ended = stage.run(&["upload", "--build-path", stage.apk(1000)]);
+    assert_eq!(ended.code, 0, "{}", ended.log());
+    assert_eq!(ended.stdout.trim(), stage.sim.ledger().builds[0].build_id);
+    assert!(ended.stderr.contains("uploaded game.apk"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains('\u{1b}'), "{:?}", ended.stderr);
+    let quiet = stage.run(&["upload", "--build-path", "game.apk", "--quiet"]);
+    assert_eq!(quiet.stdout, ended.stdout, "the same build is the same id");
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn json_is_the_report_whatever_the_end() {
+    let stage = Stage::new().off_ci();
+    let ended = stage.quick(&["--json", "--build-path", stage.apk(1000)]);
+    assert_eq!(data(&ended.stdout), stage.results());
+    assert_eq!(data(&ended.stdout)["exit_reason"], "passed");
+    // Mistakes and missing keys end early, and say so all the same.
+    let ended = stage.run(&["run", "--json", "--quiet", "--timeout", "soon"]);
+    assert_eq!((ended.code, &data(&ended.stdout)["exit_reason"]), (2, &"invalid-input".into()));
+    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+    let stage = Stage::new().off_ci().env("NUNU_API_TOKEN", "");
+    let ended = stage.quick(&["--json"]);
+    assert_eq!(data(&ended.stdout)["exit_reason"], "api-key-missing");
+}
+
+#[test]
+fn a_check_tells_machines_what_it_tells_people() {
+    let stage = Stage::new().off_ci().env("NUNU_DEPLOYMENT_CONFIG_ID", nunu_sim::DEFAULT_DEPLOYMENT_CONFIG);
+    let args = ["check", "--build-path", stage.apk(1000), "--test-id", nunu_sim::DEFAULT_TEST];
+    let found = data(&stage.run(&[&args[..], &["--json"]].concat()).stdout);
+    assert_eq!(found["build"]["action"], "upload");
+    let digest = found["build"]["sha256"].as_str().unwrap().to_owned();
+    assert_eq!(found["limits"]["timeout_seconds"], 12_600);
+    assert_eq!(found["runs"][0]["target_name"], "Smoke test");
+    let standing = |name: &str| {
+        let all = found["permissions"].as_array().unwrap();
+        all.iter().find(|permission| permission["name"] == name).unwrap()["standing"].clone()
+    };
+    assert_eq!(standing("project:operate-runs"), "proved");
+    let table = stage.run(&args);
+    table.says("checked (checked), exit code 0").says(&digest).says("Smoke test").says("NUNU_DEPLOYMENT_CONFIG_ID");
+    // Stored once, it would be used again.
+    stage.run(&["upload", "--build-path", "game.apk"]).says("exit code 0");
+    let found = data(&stage.run(&[&args[..], &["--json"]].concat()).stdout);
+    assert_eq!((&found["build"]["action"], &found["build"]["sha256"]), (&"reuse".into(), &digest.into()));
+    assert_eq!(found["build"]["id"], stage.sim.ledger().builds[0].build_id);
+    assert_eq!((stage.sim.effective_starts(), stage.sim.ledger().builds.len()), (0, 1));
+}
