@@ -52,7 +52,7 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Re
     };
     story.build = build.as_ref().map(|found| found.build.clone());
     let names = look_around(session, story, &proofs).await;
-    warn(session, story, &proofs);
+    warn(session, story, &proofs, &needed);
     let findings = Findings {
         key: kind(session),
         permissions: Permission::ALL
@@ -205,7 +205,7 @@ async fn look_around(session: &Session, story: &mut Story, proofs: &Proofs) -> B
     names
 }
 
-fn warn(session: &Session, story: &mut Story, proofs: &Proofs) {
+fn warn(session: &Session, story: &mut Story, proofs: &Proofs, needed: &[Permission]) {
     let plan = &session.plan;
     if let Some(limit) = session.host.job_limit().filter(|limit| plan.wait.timeout >= *limit) {
         story.warnings.push(format!(
@@ -214,7 +214,6 @@ fn warn(session: &Session, story: &mut Story, proofs: &Proofs) {
             duration(limit)
         ));
     }
-    let needed = plan.permissions();
     let spare: Vec<&str> = Permission::ALL
         .into_iter()
         .filter(|permission| !needed.contains(permission) && proofs.proved(*permission))
