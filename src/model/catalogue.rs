@@ -125,7 +125,7 @@ impl Reason {
     const fn entry_of_a_failure(self) -> (&'static str, &'static str) {
         match self {
             Self::BuildNotFound => (
-                "there is no file where `build-path` points, or no stored build with that `build-id`",
+                "there is no file where `build-path` points",
                 "check the path; the step that makes the build has to run before, in the same job",
             ),
             Self::BuildAmbiguous => (
