@@ -152,9 +152,11 @@ impl Inner {
         let inner = Arc::clone(self);
         tokio::spawn(async move {
             tokio::time::sleep(period).await;
-            if let Some(listeners) = inner.listeners.get() {
-                // The port was ours a moment ago; if somebody took it, the host stays away.
-                let _ = listeners.of(host).reopen(host, &inner);
+            let Some(listeners) = inner.listeners.get() else { return };
+            // The port was ours a moment ago, but the socket that had it may not be gone yet, or a connection of somebody else has it
+            // for its own end.
+            while !inner.shutdown.is_cancelled() && listeners.of(host).reopen(host, &inner).is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
     }

@@ -52,7 +52,11 @@ fn a_check_tells_machines_what_it_tells_people() {
     };
     assert_eq!(standing("project:operate-runs"), "proved");
     let table = stage.run(&args);
-    table.says("checked (checked), exit code 0").says(&digest).says("Smoke test").says("NUNU_DEPLOYMENT_CONFIG_ID");
+    table
+        .says("checked (checked), exit code 0")
+        .says(&digest)
+        .says("Smoke test")
+        .says("NUNU_DEPLOYMENT_CONFIG_ID");
     // Stored once, it would be used again.
     stage.run(&["upload", "--build-path", "game.apk"]).says("exit code 0");
     let found = data(&stage.run(&[&args[..], &["--json"]].concat()).stdout);
