@@ -9,7 +9,8 @@ use nunu_ci::model::{Env, Reason};
 
 fn main() -> ExitCode {
     keep_memory_private();
-    panic::set_hook(Box::new(|about| complain(&describe(about))));
+    // A panic ends the program at once, with whatever was reported until then: the release build carries no code for unwinding.
+    panic::set_hook(Box::new(die));
     match enter() {
         Ok(reason) => ExitCode::from(reason.exit_code()),
         Err(error) => {
@@ -17,6 +18,12 @@ fn main() -> ExitCode {
             ExitCode::from(Reason::Internal.exit_code())
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, clippy::exit, reason = "nothing of a program with a bug may go on")]
+fn die(about: &panic::PanicHookInfo<'_>) {
+    complain(&describe(about));
+    std::process::exit(Reason::Internal.exit_code().into());
 }
 
 /// A bug still reports: the panic's own message may hold anything, so only its place is shown.
@@ -54,8 +61,7 @@ fn enter() -> anyhow::Result<Reason> {
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let env = Env::new(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))));
         let argv = std::env::args_os().map(lossy).collect();
-        // A panic in the story ends in exit code 70, with whatever was reported until then.
-        anyhow::Ok(tokio::spawn(visit(Visit { argv, env, cwd, cancel })).await.unwrap_or(Reason::Internal))
+        anyhow::Ok(visit(Visit { argv, env, cwd, cancel }).await)
     });
     // Reading threads of an interrupted upload, or a resolver that hangs, must not hold the process.
     runtime.shutdown_background();
