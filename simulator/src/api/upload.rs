@@ -11,7 +11,6 @@ use crate::clock::Moment;
 use crate::exchange::Reply;
 use crate::ledger::UploadState;
 use crate::state::{State, uuid};
-use crate::storage::SMALLEST_PART;
 use crate::wire::{Quirk, Wire};
 
 const PLATFORMS: &[&str] =
@@ -247,14 +246,8 @@ pub(super) async fn complete(request: &ApiRequest) -> Reply {
     let id = id.unwrap_or_default();
     let answer = match &kind {
         Kind::Single => json!({ "status": "success" }),
-        Kind::Multi { upload, part_size, parts, .. } => {
-            let joined = if *part_size < SMALLEST_PART {
-                inner.storage.join_small(&key, upload, *parts).await
-            } else {
-                let etags: Vec<String> = given.into_iter().flatten().map(|(_, e)| e).collect();
-                inner.storage.join(&key, upload, &etags).await
-            };
-            if let Err(error) = joined {
+        Kind::Multi { upload, parts, .. } => {
+            if let Err(error) = inner.storage.join(&key, upload, *parts).await {
                 return broken(&error);
             }
             json!({ "build_id": id })
