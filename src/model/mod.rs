@@ -1,5 +1,5 @@
 //! Meaning: plain types that every other room shares, and the pure functions that decide.
-//! Touches nothing: no files, no network, no clock, no environment.
+//! Touches nothing: no files, no network, no clock, no environment; `workspace` alone asks the disk where links end.
 
 pub mod annotation;
 pub mod build;
@@ -9,6 +9,7 @@ pub mod env;
 pub mod failure;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+pub mod ids;
 pub mod judge;
 pub mod log;
 pub mod permission;
@@ -18,14 +19,17 @@ pub mod run_report;
 pub mod secrets;
 pub mod units;
 pub mod verdict;
+pub mod workspace;
 
 pub use build::{Build, BuildOrigin, BuildSpec, DeletionPolicy, Multipart, Platform};
 pub use details::Details;
 pub use env::Env;
 pub use failure::{Failure, Reason, Status};
+pub use ids::may_be_id;
 pub use log::Log;
 pub use permission::Permission;
 pub use result::TestResult;
 pub use run::{RunSpec, Target};
 pub use run_report::RunReport;
 pub use secrets::{ApiKey, Secrets};
+pub use workspace::Workspace;

@@ -1,0 +1,32 @@
+//! Ids of the service, wherever they come from: a setting, the run config, an output of another job, or a reply. Pure.
+
+/// Longer ids than this are none.
+const LONGEST: usize = 128;
+
+/// True for what may be an id of a build, job, run, plan or project: letters, digits, `.`, `_` and `-`, at most 128 of them, and
+/// neither `.` nor `..`. Such an id is harmless in a path, an address, a shell and a report; anything else is refused where it enters.
+#[must_use]
+pub fn may_be_id(text: &str) -> bool {
+    (1..=LONGEST).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && text != "."
+        && text != ".."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_id;
+
+    #[test]
+    fn only_harmless_words_are_ids() {
+        let longest = "x".repeat(128);
+        for good in ["1", "a.b_c-D9", "...", "789e0123-e89b-12d3-a456-426614174000", &longest] {
+            assert!(may_be_id(good), "{good}");
+        }
+        let longer = "x".repeat(129);
+        for bad in ["", ".", "..", "a/b", "a b", "$(id)", "`id`", "a\nb", "a;b", "é", "a%2fb", "a?b", &longer]
+        {
+            assert!(!may_be_id(bad), "{bad}");
+        }
+    }
+}
