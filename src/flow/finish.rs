@@ -140,6 +140,7 @@ pub(super) fn tell(session: &Session, story: &Story, normal: Reason) -> Reason {
     match write(session, &report) {
         Ok(files) => {
             outputs(session, &report, &files, false);
+            wrong::dotenv(&session.host, &session.log, &report, &files);
             let markdown = session.secrets.redact(&report::markdown(&report)).into_owned();
             if let Err(error) = session.host.summary(&markdown, &files.summary) {
                 session.log.warn(format!("cannot write the job summary: {error}"));

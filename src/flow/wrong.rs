@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::ci::{self, Host};
 use crate::config::{self, Command};
 use crate::model::{Failure, Log, Reason, RunReport, Secrets};
-use crate::report;
+use crate::report::{self, Files};
 
 use super::door::Surroundings;
 
@@ -72,6 +72,7 @@ pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
         Ok(files) => {
             let told = Told::default();
             outputs(&around.host, &around.log, &around.secrets, &told, report::outputs(&report, &files));
+            dotenv(&around.host, &around.log, &report, &files);
             let markdown = around.secrets.redact(&report::markdown(&report)).into_owned();
             if let Err(error) = around.host.summary(&markdown, &files.summary) {
                 around.log.warn(format!("cannot write the job summary: {error}"));
@@ -108,6 +109,15 @@ pub(super) fn outputs(
             log.warn(format!("cannot write the output {name}: {error}"));
         }
         told.insert(name, value);
+    }
+}
+
+/// Says what `nunu.env` lacks, where it is how the host gets outputs.
+pub(super) fn dotenv(host: &Host, log: &Log, report: &RunReport, files: &Files) {
+    if host.kind() != ci::Kind::GitHub {
+        for notice in report::dotenv_notices(report, files) {
+            log.info(notice);
+        }
     }
 }
 

@@ -13,9 +13,10 @@ use crate::model::{Build, BuildOrigin, Failure, Reason, RunReport, TestResult};
 
 use super::brief::gitlab;
 use super::comment::comment;
+use super::dotenv::dotenv;
 use super::escape::{address, code, inline, link, quote, xml};
 use super::markdown::LARGEST;
-use super::outputs::{Files, dotenv, outputs};
+use super::outputs::{Files, outputs};
 use super::{json, junit, safe_artifact_path};
 
 /// The entities that we write.
@@ -279,13 +280,20 @@ pub(crate) fn dotenv_file(data: &[u8]) {
     for (_, value) in &known {
         assert!(!value.contains(char::is_control), "{value:?}");
     }
-    let text = dotenv(&report, &files);
-    assert!(text.len() <= 5 * 1024 && (text.is_empty() || text.ends_with('\n')), "{text}");
+    let text = dotenv(&report, &files).text;
+    assert!(
+        text.len() <= 5 * 1024 && text.lines().count() <= 20 && (text.is_empty() || text.ends_with('\n')),
+        "{text}"
+    );
     for line in text.lines() {
         let Some((name, value)) = line.split_once('=') else { panic!("{line:?}") };
-        let output = name.trim_start_matches("NUNU_").to_ascii_lowercase().replace('_', "-");
-        assert!(name.starts_with("NUNU_") && known.iter().any(|(known, _)| *known == output), "{line:?}");
-        assert!(value.bytes().all(|byte| byte.is_ascii_graphic()), "{line:?}");
+        let output = name.trim_start_matches("NUNU_OUTPUT_").to_ascii_lowercase().replace('_', "-");
+        assert!(
+            name.starts_with("NUNU_OUTPUT_") && known.iter().any(|(known, _)| *known == output),
+            "{line:?}"
+        );
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+=,~-".contains(&byte);
+        assert!(value.bytes().all(plain), "{line:?}");
     }
 }
 

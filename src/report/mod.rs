@@ -3,6 +3,7 @@
 mod artifact_path;
 mod brief;
 mod comment;
+mod dotenv;
 mod escape;
 mod findings;
 #[cfg(any(test, fuzzing))]
@@ -19,6 +20,7 @@ mod write;
 pub use artifact_path::safe_artifact_path;
 pub use brief::{annotations, closing};
 pub use comment::{comment, comment_mark};
+pub use dotenv::dotenv_notices;
 pub use json::{SCHEMA_VERSION, json};
 pub use junit::junit;
 pub use markdown::{LARGEST, markdown};

@@ -1,4 +1,4 @@
-//! Outputs of the job, and the dotenv file that carries them where a host has no outputs.
+//! Outputs of the job. Pure.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,6 @@ use crate::model::{Build, RunReport};
 
 use super::escape::address;
 
-/// A dotenv report of GitLab has at most 5 KB.
-const LARGEST_DOTENV: usize = 5 * 1024;
 /// Outputs are limited to 1 MB for a whole job on GitHub; ids of one start are far below.
 const LONGEST_VALUE: usize = 64 * 1024;
 
@@ -65,28 +63,4 @@ pub fn outputs(report: &RunReport, files: &Files) -> Vec<(&'static str, String)>
 /// False for a build that was only looked at.
 fn settled(build: &Build) -> bool {
     build.id.is_some() || build.file_name.is_none()
-}
-
-/// The dotenv file: `NUNU_` names, no spaces in values; what breaks a rule is left out, long lists of ids first.
-#[must_use]
-pub(super) fn dotenv(report: &RunReport, files: &Files) -> String {
-    let mut lines: Vec<(String, usize)> = outputs(report, files)
-        .into_iter()
-        .filter(|(_, value)| value.bytes().all(|byte| byte.is_ascii_graphic()))
-        .map(|(name, value)| {
-            let line = format!("NUNU_{}={value}\n", name.to_ascii_uppercase().replace('-', "_"));
-            let drop_first = if name.ends_with("-ids") { line.len() } else { 0 };
-            (line, drop_first)
-        })
-        .collect();
-    while lines.iter().map(|(line, _)| line.len()).sum::<usize>() > LARGEST_DOTENV {
-        let longest = lines
-            .iter()
-            .enumerate()
-            .max_by_key(|(_, (line, list))| (*list, line.len()))
-            .map(|(index, _)| index);
-        let Some(longest) = longest else { break };
-        lines.remove(longest);
-    }
-    lines.into_iter().map(|(line, _)| line).collect()
 }

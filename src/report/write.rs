@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::model::{RunReport, Secrets};
 
-use super::outputs::{Files, dotenv};
+use super::dotenv::dotenv;
+use super::outputs::Files;
 use super::{gitlab, json, junit, markdown};
 
 /// Writes every report of the results folder; `JUnit` and `results.json` first. Every text goes through the redactor.
@@ -27,7 +28,7 @@ pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool, secrets: &Sec
     write(&files.junit, &junit(report, &format!("{folder}/")))?;
     write(&files.results, &json(report))?;
     write(&files.summary, &markdown(report))?;
-    write(&dir.join("nunu.env"), &dotenv(report, &files))?;
+    write(&dir.join("nunu.env"), &dotenv(report, &files).text)?;
     if for_gitlab {
         write(&dir.join("gl-annotations.json"), &gitlab(report))?;
     }

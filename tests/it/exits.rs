@@ -26,7 +26,7 @@ fn a_green_run_uploads_starts_and_reports() {
         Some(&ended.outputs["build-sha256"])
     );
     assert_eq!(stage.sim.effective_starts(), 1);
-    assert!(stage.read("nunu-results/nunu.env").contains("NUNU_STATUS=passed\n"));
+    assert!(stage.read("nunu-results/nunu.env").contains("NUNU_OUTPUT_STATUS=passed\n"));
     assert!(stage.read("nunu-results/junit.xml").contains("failures=\"0\" errors=\"0\""));
     assert!(stage.summary().contains("passed: 1 of 1 test passed"));
 }

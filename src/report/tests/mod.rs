@@ -1,5 +1,6 @@
 //! Every renderer over the same reports.
 
+mod dotenv;
 mod reports;
 
 use std::path::PathBuf;
@@ -53,7 +54,7 @@ fn renderers_look_as_they_did() {
             ("log", closing(&report).join("\n")),
             ("gitlab", gitlab(&report)),
             ("annotations", format!("{:#?}", annotations(&report, 10))),
-            ("env", super::outputs::dotenv(&report, &files())),
+            ("env", super::dotenv::dotenv(&report, &files()).text),
         ];
         for (kind, text) in texts {
             insta::assert_snapshot!(format!("{name}.{kind}"), shown(&text));
@@ -73,7 +74,7 @@ fn a_huge_report_keeps_every_name_within_the_budget() {
     let shown = annotations(&report, 10);
     assert_eq!(shown.len(), 10);
     assert!(shown[9].message.contains("and 31 more"), "{}", shown[9].message);
-    assert!(super::outputs::dotenv(&report, &files()).len() <= 5 * 1024);
+    assert!(super::dotenv::dotenv(&report, &files()).text.len() <= 5 * 1024);
 }
 
 #[test]
