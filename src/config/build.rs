@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::model::build::BuildSource;
+use crate::model::ids::is_ours;
 use crate::model::run_report::Context;
-use crate::model::{BuildSpec, DeletionPolicy, Multipart, Platform, Reason};
+use crate::model::{BuildSpec, DeletionPolicy, Multipart, Platform, Reason, may_be_id};
 
 use super::build_path;
 use super::file::Raw;
@@ -126,9 +127,7 @@ fn given(resolver: &mut Resolver<'_>, command: Command, raw: Raw, source: &Sourc
             "names a build that is stored already: there is nothing to upload; set build-path instead",
         );
     }
-    if id.contains(|letter: char| {
-        letter.is_whitespace() || letter.is_control() || letter == '/' || letter == ','
-    }) {
+    if !may_be_id(&id) {
         resolver.complain("build-id", source, "is not a build id: use the output build-id of the upload");
     }
     BuildSource::Id(id)
@@ -253,6 +252,11 @@ fn tags(resolver: &mut Resolver<'_>, context: &Context, date: &str) -> Vec<Strin
                     resolver
                         .notices
                         .push(format!("the tag {item} was cut to {LONGEST_TAG} characters: {text}"));
+                }
+                if is_ours(&text) {
+                    let what =
+                        format!("\"{text}\" begins with nunu-ci., as only the tags of this program do");
+                    resolver.complain("tags", &source, &what);
                 }
                 if !text.is_empty() && !tags.contains(&text) {
                     tags.push(text);

@@ -48,7 +48,7 @@ enum Shape {
 fn shape(definition: &Definition) -> Shape {
     match definition.name {
         _ if definition.switch => Shape::Switch,
-        "tags" | "fail-on" | "artifacts" => Shape::List,
+        _ if definition.list => Shape::List,
         "timeout" | "poll" | "stall" | "upload-timeout" | "parallel" | "annotations" => Shape::Number,
         _ => Shape::Text,
     }
@@ -122,6 +122,7 @@ fn section_of(document: &mut Document<'_>, root: &Mapping, name: &str) -> Option
 fn raw(document: &mut Document<'_>, path: &str, value: &Value, shape: Shape) -> Option<Raw> {
     let what = match (value, shape) {
         (Value::Null, _) => return None,
+        (Value::String(text), Shape::List) if super::values::list(text).is_empty() => return None,
         (Value::String(text), _) => return (!text.is_empty()).then(|| Raw::Text(text.clone())),
         (Value::Number(number), Shape::Number) => return Some(Raw::Text(number.to_string())),
         (Value::Bool(word), Shape::Switch) => return Some(Raw::Text(word.to_string())),
@@ -129,7 +130,13 @@ fn raw(document: &mut Document<'_>, path: &str, value: &Value, shape: Shape) -> 
         (Value::Bool(false), Shape::Number) if path == "wait.stall" => {
             return Some(Raw::Text("off".to_owned()));
         }
-        (Value::Sequence(items), Shape::List) => return Some(Raw::List(texts(document, path, items))),
+        (Value::Sequence(items), Shape::List) if items.is_empty() && path == "gate.fail_on" => {
+            "an empty list would let everything pass; to report a run that cannot fail the job write required: false in its entry of runs, else leave this key out"
+        }
+        // A list that became empty, such as by a variable without a value, is not set.
+        (Value::Sequence(items), Shape::List) => {
+            return Some(texts(document, path, items)).filter(|items| !items.is_empty()).map(Raw::List);
+        }
         (Value::Number(_) | Value::Bool(_), Shape::Text | Shape::List) => {
             "has to be a text; put it in quotes when it is one"
         }

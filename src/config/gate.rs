@@ -3,20 +3,12 @@
 use crate::model::run_report::{Confidence, Severity};
 use crate::model::verdict::{BugGate, FailOn};
 
-use super::file::Raw;
 use super::resolve::Resolver;
 use super::values;
 
-/// What fails the job; an empty list in the run config means that no result does.
+/// What fails the job.
 pub(super) fn fail_on(resolver: &mut Resolver<'_>) -> FailOn {
-    let items = match resolver.found("fail-on") {
-        Some((Raw::List(items), source)) if items.is_empty() => {
-            resolver.record("fail-on", "nothing".to_owned(), &source);
-            Some((items, source))
-        }
-        _ => resolver.items("fail-on"),
-    };
-    let Some((items, source)) = items else { return FailOn::default() };
+    let Some((items, source)) = resolver.items("fail-on") else { return FailOn::default() };
     let mut fail_on = FailOn {
         failed: false,
         error: false,

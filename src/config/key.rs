@@ -8,12 +8,27 @@ use secrecy::SecretString;
 use crate::model::{ApiKey, Env};
 
 use super::args::Args;
+use super::layers::Layers;
 
 /// A file or stream with more than this is not a key.
-const LARGEST: u64 = 48 * 1024;
+const LARGEST: u64 = 64 * 1024;
 
 /// Longer than any key.
 const LONGEST: usize = 4096;
+
+/// Variables and inputs that hold secrets of ours, wherever they count: masked before anything is printed.
+pub const SECRET_VARIABLES: [&str; 10] = [
+    "NUNU_API_TOKEN",
+    "NUNU_API_KEY",
+    "INPUT_API-TOKEN",
+    "INPUT_API_TOKEN",
+    "NUNU_INPUT_API_TOKEN",
+    "NUNU_GITHUB_TOKEN",
+    "INPUT_GITHUB-TOKEN",
+    "INPUT_GITHUB_TOKEN",
+    "NUNU_INPUT_GITHUB_TOKEN",
+    "NUNU_GITLAB_TOKEN",
+];
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -46,9 +61,7 @@ pub(super) fn find(args: &Args, env: &Env, cwd: &Path) -> KeyFound {
             }
         }
     } else {
-        let input = ["INPUT_API-TOKEN", "INPUT_API_TOKEN"]
-            .into_iter()
-            .find_map(|name| env.get(name).map(|raw| (name, raw)));
+        let input = Layers::new(args, env).key_input();
         let token = env.get("NUNU_API_TOKEN");
         let alias = env.get("NUNU_API_KEY");
         if input.is_none() && token.zip(alias).is_some_and(|(token, alias)| token.trim() != alias.trim()) {
@@ -58,10 +71,12 @@ pub(super) fn find(args: &Args, env: &Env, cwd: &Path) -> KeyFound {
             );
             return found;
         }
-        let chosen =
-            input.or(token.map(|raw| ("NUNU_API_TOKEN", raw))).or(alias.map(|raw| ("NUNU_API_KEY", raw)));
+        let variable = |name: &str, raw| (name.to_owned(), raw);
+        let chosen = input
+            .or(token.map(|raw| variable("NUNU_API_TOKEN", raw)))
+            .or(alias.map(|raw| variable("NUNU_API_KEY", raw)));
         chosen.map(|(name, raw)| {
-            name.clone_into(&mut found.source);
+            found.source = name;
             raw.to_owned()
         })
     };
@@ -105,14 +120,19 @@ fn what_is_wrong(key: &str) -> Option<String> {
     })
 }
 
+/// The file may be a pipe, and whatever it is, no more than a key may need is read of it.
 fn read(path: &Path, cwd: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    if path == Path::new("-") {
-        std::io::stdin().take(LARGEST).read_to_string(&mut text)?;
+    let mut bytes = Vec::new();
+    let most = LARGEST + 1;
+    let count = if path == Path::new("-") {
+        std::io::stdin().take(most).read_to_end(&mut bytes)?
     } else {
-        std::fs::File::open(cwd.join(path))?.take(LARGEST).read_to_string(&mut text)?;
+        std::fs::File::open(cwd.join(path))?.take(most).read_to_end(&mut bytes)?
+    };
+    if count as u64 > LARGEST {
+        return Err(std::io::Error::other(format!("it holds more than {LARGEST} bytes, which no key does")));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8 text"))
 }
 
 #[cfg(test)]
@@ -131,6 +151,10 @@ mod tests {
         };
         assert_eq!(of("key").key.unwrap().expose_secret(), "nunu_abc");
         assert!(of("kye").problem.unwrap().contains("cannot read kye"));
+        std::fs::write(home.path().join("large"), vec![b'\n'; 64 * 1024 + 1]).unwrap();
+        assert!(of("large").problem.unwrap().contains("more than 65536 bytes"));
+        #[cfg(unix)]
+        assert!(of("/dev/zero").problem.unwrap().contains("more than 65536 bytes"));
         let problem = of("nunu_0123456789").problem.unwrap();
         assert!(
             problem.contains("looks like the key itself") && !problem.contains("0123456789"),

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::model::run_report::Context;
 use crate::model::verdict::Gate;
-use crate::model::{Env, Failure};
+use crate::model::{Env, Failure, may_be_id};
 
 use super::args::Args;
 use super::build;
@@ -36,7 +36,7 @@ const NEEDED_TO_STOP: [&str; 7] =
 /// The results folder as far as it can be told without a plan: reports of wrong input go there too.
 #[must_use]
 pub fn results_dir(args: &Args, env: &Env, cwd: &Path) -> PathBuf {
-    let layers = Layers { args, env };
+    let layers = Layers::new(args, env);
     if let Some(found) = layers.get("results-dir") {
         return cwd.join(found.value.trim());
     }
@@ -54,8 +54,14 @@ pub fn results_dir(args: &Args, env: &Env, cwd: &Path) -> PathBuf {
 /// The command as far as it can be told without a plan; `None` when nothing names one, or not a known one.
 #[must_use]
 pub fn command_of(args: &Args, env: &Env) -> Option<Command> {
-    let layers = Layers { args, env };
+    let layers = Layers::new(args, env);
     args.command.or_else(|| Command::parse(layers.get("command")?.value.trim()))
+}
+
+/// True when every detail is asked for, as far as it can be told without a plan.
+#[must_use]
+pub fn is_verbose(args: &Args, env: &Env) -> bool {
+    Layers::new(args, env).get("verbose").is_some_and(|found| values::boolean(&found.value) == Ok(true))
 }
 
 /// Whom to ask as whom, for commands that work without a plan.
@@ -76,8 +82,8 @@ pub struct Access {
 /// # Errors
 /// What is wrong with the settings `api-url` or `api-token`.
 pub fn access(args: &Args, env: &Env, cwd: &Path) -> Result<Access, String> {
-    let layers = Layers { args, env };
-    let origin = match layers.get("api-url") {
+    let layers = Layers::new(args, env);
+    let origin = match layers.address()? {
         Some(found) => {
             values::origin(&found.value).map_err(|what| format!("api-url (from {}): {what}", found.source))?
         }
@@ -102,9 +108,10 @@ pub fn plan(
     context: &Context,
     today: NaiveDate,
 ) -> Result<Plan, Failure> {
-    let layers = Layers { args, env };
+    let layers = Layers::new(args, env);
     let source = run_config(&layers, cwd);
-    let notices = layers.misspelt();
+    let mut notices = layers.misspelt();
+    notices.extend(layers.inputs_in_vain());
     let mut resolver = Resolver {
         layers,
         file: FileConfig::default(),
@@ -182,12 +189,14 @@ fn assemble(
 ) -> Plan {
     let command = command(resolver, args);
     let date = today.format("%Y-%m-%d").to_string();
+    if let Err(problem) = resolver.layers.address() {
+        resolver.problems.push(problem);
+    }
     let origin = resolver.parsed("api-url", values::origin).unwrap_or_else(|| "https://nunu.ai".to_owned());
     let project_id = project(resolver, key.as_ref());
     let build = build::build(resolver, command, cwd, context, &date);
     let runs = runs(resolver, command, &build);
-    let job_ids = resolver.items("job-ids").map(|(items, _)| items).unwrap_or_default();
-    check_ids(resolver, "job-ids", &job_ids);
+    let job_ids = job_ids(resolver, args.best_effort);
     let wait = wait(resolver);
     let gate = Gate { fail_on: fail_on(resolver), quarantine: std::mem::take(&mut resolver.file.quarantine) };
     let report = report(resolver, env, cwd);
@@ -223,11 +232,23 @@ fn command(resolver: &mut Resolver<'_>, args: &Args) -> Command {
     resolver.word("command", &words).unwrap_or_default()
 }
 
+/// The jobs that `wait` and `stop` are told of. The safety net takes no ids from a variable: what an earlier job of the pipeline
+/// handed on is none of its business.
+fn job_ids(resolver: &mut Resolver<'_>, best_effort: bool) -> Vec<String> {
+    let Some((ids, source)) = resolver.items("job-ids") else { return Vec::new() };
+    if let (true, Source::Variable(name)) = (best_effort, &source) {
+        resolver.notices.push(format!("job-ids (from {name}): stop --best-effort ends what this job left open and ignores this variable; to stop those jobs too write nunu-ci stop --best-effort --job-ids \"${name}\""));
+        return Vec::new();
+    }
+    check_ids(resolver, "job-ids", &source, &ids);
+    ids
+}
+
 fn project(resolver: &mut Resolver<'_>, key: Option<&SecretString>) -> Option<String> {
     let set = resolver.found("project-id").is_some();
     let project = resolver.parsed("project-id", |text| {
         let text = text.trim();
-        if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+        if text.is_empty() || may_be_id(text) {
             Ok(text.to_owned())
         } else {
             Err(format!("\"{text}\" is not a project id: copy it from the dashboard's address"))

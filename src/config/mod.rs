@@ -9,6 +9,7 @@ mod file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod gate;
+mod inputs;
 mod key;
 mod layers;
 mod load;
@@ -29,7 +30,8 @@ mod variables;
 mod yaml;
 
 pub use args::{Args, Parsed, parse};
-pub use load::{Access, access, command_of, plan, results_dir};
+pub use key::SECRET_VARIABLES;
+pub use load::{Access, access, command_of, is_verbose, plan, results_dir};
 pub use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Setting, Wait};
 pub use settings::{Definition, SETTINGS};
 pub use values::{is_id, resolve_name};

@@ -131,7 +131,7 @@ impl Resolver<'_> {
         self.parsed(name, super::values::boolean).unwrap_or(default)
     }
 
-    /// A list, and where it came from.
+    /// A list, and where it came from; one without items is not set.
     pub(super) fn items(&mut self, name: &'static str) -> Option<(Vec<String>, Source)> {
         let (raw, source) = self.found(name)?;
         let items = match raw {
@@ -139,7 +139,7 @@ impl Resolver<'_> {
             Raw::List(items) => items,
         };
         self.record(name, items.join(", "), &source);
-        (!items.is_empty()).then_some((items, source))
+        Some((items, source))
     }
 
     /// Every setting that was not set, with its default, after all others were resolved.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml::Value;
 
+use crate::model::ids::is_ours;
 use crate::model::run::{Deployment, GpsLocation, RunOptions};
-use crate::model::{RunSpec, Target};
+use crate::model::{RunSpec, Target, may_be_id};
 
 use super::entry::{Entry, scalar};
 use super::file::texts;
@@ -173,6 +174,12 @@ impl Entry<'_, '_> {
         };
         for tag in &tags {
             let count = tag.chars().count();
+            if is_ours(tag) {
+                self.problem(
+                    "tags",
+                    &format!("\"{tag}\" begins with nunu-ci., as only the tags of this program do"),
+                );
+            }
             if count > LONGEST_TAG {
                 let what = format!("\"{tag}\" has {count} characters, at most {LONGEST_TAG} are allowed");
                 self.problem("tags", &what);
@@ -234,7 +241,7 @@ impl Entry<'_, '_> {
         for (key, value) in map {
             let word = scalar(key).unwrap_or_default();
             let number = word.parse::<u8>().ok().filter(|number| (1..=3).contains(number));
-            let id = value.as_str().map(str::trim).filter(|id| !id.is_empty());
+            let id = value.as_str().map(str::trim).filter(|id| may_be_id(id));
             if let (Some(number), Some(id)) = (number, id) {
                 builds.insert(number, id.to_owned());
             } else {
@@ -271,6 +278,9 @@ impl Entry<'_, '_> {
                 continue;
             };
             let (build, extra_builds) = (inner.text("build"), inner.extra_builds());
+            if build.as_ref().is_some_and(|build| !may_be_id(build)) {
+                inner.problem("build", "is not the id of a stored build");
+            }
             deployments.insert(number, Deployment { deployment_config, build, extra_builds });
         }
         deployments

@@ -16,6 +16,8 @@ pub struct Definition {
     pub heading: &'static str,
     /// True for `true`/`false`.
     pub switch: bool,
+    /// True for lists, separated by commas or lines.
+    pub list: bool,
     /// Further variables and inputs that mean the same.
     pub aliases: &'static [&'static str],
 }
@@ -27,7 +29,7 @@ const fn setting(
     heading: &'static str,
     help: &'static str,
 ) -> Definition {
-    Definition { name, key, default, help, heading, switch: false, aliases: &[] }
+    Definition { name, key, default, help, heading, switch: false, list: false, aliases: &[] }
 }
 
 const fn switch(
@@ -37,11 +39,21 @@ const fn switch(
     heading: &'static str,
     help: &'static str,
 ) -> Definition {
-    Definition { name, key, default, help, heading, switch: true, aliases: &[] }
+    Definition { name, key, default, help, heading, switch: true, list: false, aliases: &[] }
 }
 
 const fn also(definition: Definition, aliases: &'static [&'static str]) -> Definition {
     Definition { aliases, ..definition }
+}
+
+const fn list(
+    name: &'static str,
+    key: Option<&'static str>,
+    default: &'static str,
+    heading: &'static str,
+    help: &'static str,
+) -> Definition {
+    Definition { name, key, default, help, heading, switch: false, list: true, aliases: &[] }
 }
 
 const ACCOUNT: &str = "Account";
@@ -95,7 +107,7 @@ pub const SETTINGS: &[Definition] = &[
         BUILD,
         "Description of the build, at most 1000 characters",
     ),
-    setting(
+    list(
         "tags",
         Some("build.tags"),
         "-",
@@ -124,14 +136,14 @@ pub const SETTINGS: &[Definition] = &[
         "Reservation on the server: whole minutes, 1-1440",
     ),
     setting("run-config", None, ".nunu/run.yml", RUNS, "Run config: a path, or the YAML itself"),
-    setting(
+    list(
         "test-id",
         Some("runs[].test"),
         "-",
         RUNS,
         "Tests to start, without a run config: comma or newline list",
     ),
-    setting(
+    list(
         "test-plan-id",
         Some("runs[].test_plan"),
         "-",
@@ -145,7 +157,7 @@ pub const SETTINGS: &[Definition] = &[
         RUNS,
         "Deployment configuration for every run that names none",
     ),
-    setting(
+    list(
         "job-ids",
         None,
         "-",
@@ -160,7 +172,7 @@ pub const SETTINGS: &[Definition] = &[
         RESULT,
         "Longest time from the start to the last result, such as 90m or 2h",
     ),
-    setting(
+    list(
         "fail-on",
         Some("gate.fail_on"),
         "failed, error, timeout, blocked, stopped",
@@ -174,7 +186,7 @@ pub const SETTINGS: &[Definition] = &[
         RESULT,
         "Folder for results.json, junit.xml, summary.md and the rest",
     ),
-    setting(
+    list(
         "artifacts",
         Some("report.artifacts"),
         "none",
@@ -256,7 +268,12 @@ impl Definition {
     /// The variable: `NUNU_` and the name in upper snake case.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!("NUNU_{}", self.name.to_ascii_uppercase().replace('-', "_"))
+        Self::variable_of(self.name)
+    }
+
+    /// The variable of a setting with that name.
+    pub(super) fn variable_of(name: &str) -> String {
+        format!("NUNU_{}", name.to_ascii_uppercase().replace('-', "_"))
     }
 
     /// True when there is a flag and an action input of that name.

@@ -109,7 +109,7 @@ mod tests {
 
     fn of(value: &str, cwd: &Path) -> RunConfig {
         let env = Env::from([("NUNU_RUN_CONFIG", value)]);
-        run_config(&Layers { args: &Args::default(), env: &env }, cwd)
+        run_config(&Layers::new(&Args::default(), &env), cwd)
     }
 
     fn why(value: &str, cwd: &Path) -> String {

@@ -2,8 +2,9 @@
 
 use crate::model::build::BuildSource;
 use crate::model::run::RunOptions;
-use crate::model::{BuildSpec, RunSpec, Target};
+use crate::model::{BuildSpec, RunSpec, Target, may_be_id};
 
+use super::layers::Source;
 use super::plan::Command;
 use super::resolve::Resolver;
 use super::runs::FileRun;
@@ -109,14 +110,13 @@ fn quick_start(target: Target) -> RunSpec {
 }
 
 /// Job ids are copied from an output; whatever else is no id.
-pub(super) fn check_ids(resolver: &mut Resolver<'_>, name: &str, ids: &[String]) {
-    for id in ids {
-        if id.len() > 100
-            || id.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '/')
-        {
-            resolver
-                .problems
-                .push(format!("{name}: \"{}\" is not a job id", id.chars().take(60).collect::<String>()));
-        }
+pub(super) fn check_ids(resolver: &mut Resolver<'_>, name: &str, source: &Source, ids: &[String]) {
+    for id in ids.iter().filter(|id| !may_be_id(id)) {
+        let shown: String = id.chars().take(60).collect();
+        resolver.complain(
+            name,
+            source,
+            &format!("\"{shown}\" is not a job id: use the output job-ids of the start"),
+        );
     }
 }

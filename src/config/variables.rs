@@ -2,17 +2,8 @@
 
 use crate::model::Env;
 
-/// Variables that must not be written into a config: they hold secrets.
-pub(super) const SECRET_VARIABLES: [&str; 8] = [
-    "NUNU_API_TOKEN",
-    "NUNU_API_KEY",
-    "NUNU_GITHUB_TOKEN",
-    "NUNU_GITLAB_TOKEN",
-    "INPUT_API-TOKEN",
-    "INPUT_API_TOKEN",
-    "INPUT_GITHUB-TOKEN",
-    "INPUT_GITHUB_TOKEN",
-];
+use super::key::SECRET_VARIABLES;
+
 /// A shorter value is too likely to be part of an innocent text.
 const SHORTEST_SECRET: usize = 8;
 

@@ -18,18 +18,6 @@ use super::tags::invocation_tag;
 use super::wrong::Told;
 use super::{commands, forge, init, recorded, wrong};
 
-/// Variables and inputs that hold secrets of ours; masked before anything is printed.
-const SECRETS: [&str; 8] = [
-    "NUNU_API_TOKEN",
-    "NUNU_API_KEY",
-    "INPUT_API-TOKEN",
-    "INPUT_API_TOKEN",
-    "NUNU_GITHUB_TOKEN",
-    "INPUT_GITHUB-TOKEN",
-    "INPUT_GITHUB_TOKEN",
-    "NUNU_GITLAB_TOKEN",
-];
-
 /// What the door hands in.
 #[derive(Debug)]
 pub struct Visit {
@@ -80,7 +68,7 @@ pub async fn visit(visit: Visit) -> Reason {
         return Reason::Passed;
     }
     let host = Host::detect(&visit.env, &visit.cwd);
-    let verbose = args.verbose() || visit.env.is_true("NUNU_VERBOSE") || host.debug_requested();
+    let verbose = config::is_verbose(&args, &visit.env) || host.debug_requested();
     let loudness = if args.quiet {
         Loudness::Quiet
     } else if verbose {
@@ -89,7 +77,7 @@ pub async fn visit(visit: Visit) -> Reason {
         Loudness::Normal
     };
     let log = Log::new(host.console(secrets.clone(), loudness, args.json));
-    for name in SECRETS {
+    for name in config::SECRET_VARIABLES {
         if let Some(value) = visit.env.get(name) {
             mask(&log, &secrets, value.trim());
         }

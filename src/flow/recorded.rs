@@ -71,9 +71,15 @@ pub(super) async fn collect(session: &Session, story: &mut Story) -> Result<(), 
         story.add(tracked(start), &id);
     }
     if story.jobs.is_empty() {
-        return Err(Failure::new(Reason::InvalidInput, "there is nothing to wait for: no unfinished job is recorded here")
-            .cause(format!("looked in {}", session.state.path().display()))
-            .hint("run nunu-ci start before, in the same job, or name the jobs with the setting job-ids (the output job-ids of the start)"));
+        let mut failure = Failure::new(
+            Reason::InvalidInput,
+            "there is nothing to wait for: no unfinished job is recorded here",
+        )
+        .cause(format!("looked in {}", session.state.path().display()));
+        if session.env.get("NUNU_OUTPUT_JOB_IDS").is_some() {
+            failure = failure.hint("an earlier job of this pipeline handed on its jobs, and outputs are no settings; hand them on by a variable of this job: NUNU_JOB_IDS: $NUNU_OUTPUT_JOB_IDS (or: nunu-ci wait --job-ids \"$NUNU_OUTPUT_JOB_IDS\")");
+        }
+        return Err(failure.hint("run nunu-ci start before, in the same job, or name the jobs with the setting job-ids (the output job-ids of the start)"));
     }
     session.log.info(format!("waiting for {} recorded job(s)", story.jobs.len()));
     session.known(story);
@@ -116,7 +122,8 @@ pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
     let mut nameless: BTreeSet<String> = BTreeSet::new();
     let mut trouble = Trouble::default();
     let mut done: BTreeSet<String> = BTreeSet::new();
-    let named = !ids.is_empty();
+    // The safety net ends what this job left, whatever else it is told to stop.
+    let named = !ids.is_empty() && !session.plan.best_effort;
     for record in if named { Vec::new() } else { records(session, which)? } {
         match &record.what {
             What::Upload { .. } => match cancel_upload(session, &record).await {

@@ -2,6 +2,8 @@
 
 /// Longer ids than this are none.
 const LONGEST: usize = 128;
+/// Tags of this program begin so.
+pub const OUR_TAGS: &str = "nunu-ci.";
 
 /// True for what may be an id of a build, job, run, plan or project: letters, digits, `.`, `_` and `-`, at most 128 of them, and
 /// neither `.` nor `..`. Such an id is harmless in a path, an address, a shell and a report; anything else is refused where it enters.
@@ -13,9 +15,28 @@ pub fn may_be_id(text: &str) -> bool {
         && text != ".."
 }
 
+/// True for tags that only this program gives: its starts are looked up by them, so a user's tag must not look like one.
+#[must_use]
+pub fn is_ours(tag: &str) -> bool {
+    tag.get(..OUR_TAGS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OUR_TAGS))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::may_be_id;
+    use super::{is_ours, may_be_id};
+
+    #[test]
+    fn tags_of_ours_are_known_whatever_the_case() {
+        for (tag, ours) in [
+            ("nunu-ci.a", true),
+            ("Nunu-CI.", true),
+            ("nunu-ci", false),
+            ("my nunu-ci.a", false),
+            ("é", false),
+        ] {
+            assert_eq!(is_ours(tag), ours, "{tag}");
+        }
+    }
 
     #[test]
     fn only_harmless_words_are_ids() {

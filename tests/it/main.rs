@@ -21,4 +21,5 @@ mod secrets;
 mod stage;
 mod story;
 mod terminal;
+mod trust;
 mod upload;

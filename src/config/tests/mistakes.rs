@@ -122,7 +122,7 @@ fn mistakes_with_settings() {
     screens.add("upload of an id", &world(), &["upload", "--build-id", "b"]);
     screens.add(
         "several at once",
-        &world().env("NUNU_WAIT", "yes").env("INPUT_FAIL-ON", "faild"),
+        &world().container_action().env("NUNU_WAIT", "yes").env("INPUT_FAIL-ON", "faild"),
         &with(&["--timeout", "soon", "--upload-timeout", "90s"]),
     );
     screens.add("plain HTTP", &world(), &with(&["--api-url", "http://nunu.ai"]));

@@ -115,7 +115,7 @@ fn defaults_are_those_of_the_contract() {
 
 #[test]
 fn a_higher_layer_replaces_a_lower_one() {
-    let config = "version: 1\nbuild: { id: from-file, name: n }\nruns: [{ test: a, deployment_config: b }, { test: a, deployment_config: c }]\nwait: { timeout: 5m, poll: 2s, stall: false }\nreport: { annotations: 3 }\ngate: { fail_on: [] }\n";
+    let config = "version: 1\nbuild: { id: from-file, name: n }\nruns: [{ test: a, deployment_config: b }, { test: a, deployment_config: c }]\nwait: { timeout: 5m, poll: 2s, stall: false }\nreport: { annotations: 3 }\n";
     let world = World::new().config(config).env("NUNU_TIMEOUT", "6m");
     let plan = world.good(&["run", "--name", "flag"]);
     assert_eq!(plan.build.source, BuildSource::Id("from-file".to_owned()));
@@ -124,7 +124,6 @@ fn a_higher_layer_replaces_a_lower_one() {
         (plan.wait.poll, plan.wait.stall, plan.report.annotations),
         (Poll::Every(Duration::from_secs(2)), None, 3)
     );
-    assert!(!plan.gate.fail_on.failed, "an empty list means that nothing fails the job");
     let labels: Vec<&str> = plan.runs.iter().map(|run| run.label.as_str()).collect();
     assert_eq!(labels, ["a", "a (2)"], "the same test twice needs no names");
     assert_eq!(setting(&plan, "name"), ("flag", "--name"));
@@ -136,6 +135,7 @@ fn a_higher_layer_replaces_a_lower_one() {
 
     // A path from above replaces the id of the file, and test-id replaces runs.
     let world = world
+        .container_action()
         .env("INPUT_BUILD-PATH", "build/*.apk")
         .env("NUNU_BUILD_ID", "lower")
         .env("NUNU_TEST_ID", "one,\ntwo # no");
@@ -152,6 +152,32 @@ fn a_higher_layer_replaces_a_lower_one() {
     ]);
     assert_eq!(plan.build.source, BuildSource::Id("top".to_owned()));
     assert_eq!(plan.runs[0].target, Target::Plan("p".to_owned()));
+}
+
+#[test]
+fn a_gate_that_became_empty_is_not_set_and_an_empty_one_is_refused() {
+    let gate = |fail_on: &str| {
+        let text = format!(
+            "version: 1\nruns: [{{ test: a, deployment_config: b }}]\ngate: {{ fail_on: {fail_on} }}\n"
+        );
+        World::new().config(&text)
+    };
+    let usual = World::new().good(&quick(&[])).gate.fail_on;
+    for empty in ["[\"${NUNU_X:-}\"]", "\"${NUNU_X:-}\"", "[\"\", null]", "\" , # nothing\"", "null", "\"\""]
+    {
+        let plan = gate(empty).good(&["run"]);
+        assert_eq!(plan.gate.fail_on, usual, "{empty}");
+        assert_eq!(setting(&plan, "fail-on").1, "default", "{empty}");
+    }
+    for (name, value) in [("NUNU_FAIL_ON", ","), ("NUNU_FAIL_ON", "# none"), ("NUNU_FAIL_ON", " ")] {
+        assert_eq!(World::new().env(name, value).good(&quick(&[])).gate.fail_on, usual);
+    }
+    assert_eq!(World::new().good(&quick(&["--fail-on", ", ,"])).gate.fail_on, usual);
+    // A variable without items does not hide the run config's gate.
+    let plan = gate("[blocked]").env("NUNU_FAIL_ON", ",").good(&["run"]);
+    assert!(plan.gate.fail_on.blocked && !plan.gate.fail_on.failed);
+    let (reason, text) = gate("[]").wrong(&["run"]);
+    assert!(reason.exit_code() == 2 && text.contains("required: false"), "{text}");
 }
 
 #[test]
@@ -275,7 +301,7 @@ proptest! {
     ) {
         let names = ["NUNU_TAGS", "INPUT_FAIL-ON", "NUNU_API_URL", "NUNU_TIMEOUT", "NUNU_ARTIFACTS", "NUNU_NAME"];
         for config in [text + "\n", format!("version: 1\n{}\n", keys.join("\n"))] {
-            let mut world = World::new().env("NUNU_RUN_CONFIG", &config);
+            let mut world = World::new().container_action().env("NUNU_RUN_CONFIG", &config);
             for (name, word) in names.iter().zip(&words) {
                 world = world.env(name, word);
             }

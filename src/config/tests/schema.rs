@@ -78,6 +78,7 @@ fn accepts(schema: &Value, value: &Value) -> bool {
         "minLength" => letters(value).is_none_or(|count| count >= wanted.as_u64().unwrap()),
         "maxLength" => letters(value).is_none_or(|count| count <= wanted.as_u64().unwrap()),
         "pattern" => value.as_str().is_none_or(|text| matches(wanted.as_str().unwrap(), text)),
+        "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
         "items" => value.as_array().is_none_or(|items| items.iter().all(|item| accepts(wanted, item))),
         "required" => value.as_object().is_none_or(|map| {
             wanted.as_array().unwrap().iter().all(|key| map.contains_key(key.as_str().unwrap()))
@@ -181,7 +182,8 @@ const SAMPLES: &[(&str, bool)] = &[
         true,
     ),
     ("gate: { fail_on: 'failed, error' }", true),
-    ("gate: { fail_on: [] }", true),
+    ("gate: { fail_on: [] }", false),
+    ("gate: { fail_on: ['${NUNU_X:-}'] }", true),
     ("gate: { fail_on: { failed: true } }", false),
     ("gate: { quarantine: [{ bug: a, test: b, until: 2027-01-31, reason: r }] }", false),
     ("gate: { quarantine: [{ bug: a, until: soon, reason: r }] }", false),

@@ -94,7 +94,7 @@ fn tags(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn fail_on(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "anyOf": [{ "type": "array", "items": { "anyOf": [{ "type": "string", "pattern": FAIL_ON }, variable()] } }, { "type": "string" }] })
+    json_schema!({ "anyOf": [{ "type": "array", "minItems": 1, "items": { "anyOf": [{ "type": "string", "pattern": FAIL_ON }, variable()] } }, { "type": "string" }] })
 }
 
 fn place(_: &mut SchemaGenerator) -> Schema {

@@ -63,6 +63,11 @@ impl World {
         self
     }
 
+    /// In a Docker container action, where inputs are `INPUT_*`.
+    pub(super) fn container_action(self) -> Self {
+        self.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", "/github/workspace")
+    }
+
     /// The plan for a command line.
     pub(super) fn plan(&self, line: &[&str]) -> Result<Plan, Failure> {
         let argv: Vec<String> =
