@@ -146,7 +146,7 @@ impl Api {
                 Err(error) => error,
             };
             error.attempts = attempts.number();
-            if !attempts.again(error.retry_fault(), &error.brief(), self.net().log()).await {
+            if !attempts.again(error.retry_fault(), &error.brief(), self.net().retries()).await {
                 return Err(error);
             }
         }

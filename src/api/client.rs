@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
-use crate::http::{HttpError, Limits, Net, Storage, is_confidential, is_loopback};
+use crate::http::{HttpError, Limits, Net, RetryLog, Storage, is_confidential, is_loopback};
 use crate::model::{ApiKey, secrets::ExposeSecret as _};
 
 use super::auth::KeyKind;
@@ -173,6 +173,11 @@ impl Api {
 
     pub(super) const fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// What tells of retries, of storage too.
+    pub(crate) fn retries(&self) -> &RetryLog {
+        self.inner.net.retries()
     }
 
     pub(super) fn net(&self) -> &Net {

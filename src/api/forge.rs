@@ -175,7 +175,7 @@ impl Comments {
                 Err(error) => ApiError::new(call.clone(), NO_KEY, None, Fault::Network(error)),
             };
             error.attempts = attempts.number();
-            if !attempts.again(error.retry_fault(), &error.brief(), self.net.log()).await {
+            if !attempts.again(error.retry_fault(), &error.brief(), self.net.retries()).await {
                 return Err(self.error(&error));
             }
         }

@@ -109,6 +109,12 @@ async fn ready(session: &mut Session) -> Result<Proofs, Failure> {
     let needed = session.plan.permissions();
     let proofs = prove(&session.api, &needed, &session.log).await?;
     proofs.require(&needed)?;
+    // A wait sends nothing and has a patience of its own: what runs must not be given up for a minute without the service.
+    if session.plan.command != Command::Wait
+        && let Some(unreachable) = proofs.unreachable()
+    {
+        return Err(unreachable);
+    }
     session.may_read = proofs.may(Permission::ReadRuns);
     session.log.info(proofs.overview(&needed));
     resolve::names(session).await?;

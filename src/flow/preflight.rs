@@ -30,6 +30,19 @@ impl Proofs {
         missing_permissions(&asked).map_or(Ok(()), Err)
     }
 
+    /// The failure of a service that was not reached at all: whatever is tried next would only wait for it again. Any answer, also a
+    /// refusal, means that somebody is there.
+    #[must_use]
+    pub(super) fn unreachable(&self) -> Option<Failure> {
+        let network = |proof: &Proof| match proof {
+            Proof::Unknown(error) if matches!(error.fault, Fault::Network(_)) => Some(error.clone()),
+            _ => None,
+        };
+        let errors: Vec<_> = self.0.iter().map_while(|(_, proof)| network(proof)).collect();
+        let error = errors.first().filter(|_| errors.len() == self.0.len())?;
+        Some(error.failure(Phase::Check))
+    }
+
     /// One line: what this job needs and which of it is proved.
     #[must_use]
     pub(super) fn overview(&self, needed: &[Permission]) -> String {

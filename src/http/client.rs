@@ -15,6 +15,7 @@ use super::error::HttpError;
 use super::proxy;
 use super::recorder::{Recorder, Recording};
 use super::reply::{self, Head, Reply};
+use super::retry::RetryLog;
 use super::storage::Storage;
 use super::tls;
 
@@ -47,6 +48,7 @@ struct Inner {
     recorder: Recorder,
     secrets: Secrets,
     log: Log,
+    retries: RetryLog,
     /// The proxy for hosts that are not on this machine, for messages.
     proxy: Option<String>,
 }
@@ -124,6 +126,7 @@ impl Net {
             storage: client(CONNECT, IDLE_STORAGE)?,
             recorder: Recorder::new(secrets.clone()),
             secrets,
+            retries: RetryLog::new(log.clone()),
             log,
             proxy: proxy.map(|setting| setting.host),
         })))
@@ -160,9 +163,9 @@ impl Net {
         &self.0.secrets
     }
 
-    /// The log.
-    pub(crate) fn log(&self) -> &Log {
-        &self.0.log
+    /// What tells of retries.
+    pub(crate) fn retries(&self) -> &RetryLog {
+        &self.0.retries
     }
 
     /// The client that talks to storage.

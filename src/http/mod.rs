@@ -26,7 +26,7 @@ pub(crate) use client::{Download, Request, Route, is_confidential, is_loopback};
 pub use error::HttpError;
 pub use recorder::Recorder;
 pub(crate) use reply::Reply;
-pub(crate) use retry::Attempts;
+pub(crate) use retry::{Attempts, RetryLog};
 pub use retry::{Class, Fault, Next, Policy};
 pub use storage::{Limits, Storage};
 pub use storage_error::{Refusal, StorageError};

@@ -1,10 +1,12 @@
 //! Retry as a value: what to do after an attempt is decided by a pure function; a small loop state waits and says so.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::{Log, units};
+use crate::model::log::{LiveLine, Log};
+use crate::model::units;
 
 /// Longest `Retry-After` that is honoured.
 pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -112,18 +114,54 @@ impl Policy {
     }
 }
 
+/// Between two lines about retries in a log that is kept, whatever the number of calls that are repeated.
+const EVERY_LINE: Duration = Duration::from_secs(60);
+
+/// Tells of retries: in place where a person watches a terminal, else in one line a minute for all calls together. The diagnostics
+/// have every attempt.
+#[derive(Debug, Clone)]
+pub(crate) struct RetryLog {
+    log: Log,
+    last: Arc<Mutex<Option<Instant>>>,
+}
+
+impl RetryLog {
+    /// One for all calls that share `log`.
+    pub(crate) fn new(log: Log) -> Self {
+        Self { log, last: Arc::default() }
+    }
+
+    fn say(&self, live: &LiveLine, text: &str) {
+        if !live.show(text) {
+            self.note(text);
+        }
+    }
+
+    /// A line of the story at most once a minute; for work that shows in place how it gets on, and would take away what a retry shows.
+    pub(crate) fn note(&self, text: &str) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.elapsed() < EVERY_LINE) {
+            return self.log.debug(text);
+        }
+        *last = Some(Instant::now());
+        self.log.info(text);
+    }
+}
+
 /// The state of one call's attempts.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     policy: Policy,
     began: Instant,
     number: u32,
+    /// Shown from the first retry to the end of the call.
+    live: Option<LiveLine>,
 }
 
 impl Attempts {
     /// Before the first attempt.
     pub(crate) fn begin(policy: Policy) -> Self {
-        Self { policy, began: Instant::now(), number: 1 }
+        Self { policy, began: Instant::now(), number: 1, live: None }
     }
 
     /// Number of the current attempt, from 1.
@@ -136,13 +174,14 @@ impl Attempts {
         self.policy.budget.saturating_sub(self.began.elapsed())
     }
 
-    /// Waits for the next attempt, after one line in the log. False when there is none.
-    pub(crate) async fn again(&mut self, fault: Fault, what: &str, log: &Log) -> bool {
+    /// Waits for the next attempt, and tells of it. False when there is none.
+    pub(crate) async fn again(&mut self, fault: Fault, what: &str, retries: &RetryLog) -> bool {
         match self.policy.next(self.number, self.began.elapsed(), fault, fastrand::f64()) {
             Next::GiveUp => false,
             Next::Wait(wait) => {
                 self.number += 1;
-                log.info(format!("attempt {} in {}: {what}", self.number, units::duration(wait)));
+                let live = self.live.get_or_insert_with(|| retries.log.live_line());
+                retries.say(live, &format!("attempt {} in {}: {what}", self.number, units::duration(wait)));
                 tokio::time::sleep(wait).await;
                 true
             }
@@ -156,7 +195,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Attempts, Class, Fault, Next, Policy};
+    use super::{Attempts, Class, Fault, Next, Policy, RetryLog};
     use crate::http::testing::Lines;
 
     const UNCLEAR: Fault = Fault::Unclear { retry_after: None };
@@ -249,21 +288,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_always_fails_ends_within_sixty_seconds_and_says_each_retry() {
+    async fn calls_that_always_fail_end_within_sixty_seconds_and_share_one_line_a_minute() {
         let lines = Lines::default();
-        let began = tokio::time::Instant::now();
-        let mut attempts = Attempts::begin(REPEATABLE);
-        while attempts.again(UNCLEAR, "503 from POST /builds/upload", &lines.log()).await {
-            assert!(attempts.time_left() > Duration::ZERO);
+        let retries = RetryLog::new(lines.log());
+        for _ in 0..2 {
+            let began = tokio::time::Instant::now();
+            let call = || async {
+                let mut attempts = Attempts::begin(REPEATABLE);
+                while attempts.again(UNCLEAR, "503 from POST /builds/upload", &retries).await {
+                    assert!(attempts.time_left() > Duration::ZERO);
+                }
+                assert!(attempts.number() >= 6, "{}", attempts.number());
+            };
+            tokio::join!(call(), call(), call());
+            assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+            let said = lines.take_story();
+            assert_eq!(said.len(), 1, "{said:?}");
+            assert!(
+                said[0].starts_with("attempt 2 in ") && said[0].ends_with(" s: 503 from POST /builds/upload")
+            );
+            tokio::time::advance(super::EVERY_LINE).await;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
-        let said = lines.take();
-        assert!(said.len() >= 6 && said.len() + 1 == attempts.number() as usize, "{said:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_person_watches_one_line_that_is_gone_at_the_end() {
+        let lines = Lines::watched();
+        let retries = RetryLog::new(lines.log());
+        let mut attempts = Attempts::begin(REPEATABLE);
+        while attempts.again(UNCLEAR, "x", &retries).await {}
+        let number = attempts.number();
+        drop(attempts);
+        assert_eq!(lines.take_story(), [] as [&str; 0]);
+        let shown = lines.shown();
+        assert_eq!(shown.len(), usize::try_from(number).unwrap(), "each retry, and the end: {shown:?}");
         assert!(
-            said[0].starts_with("attempt 2 in 0.") || said[0].starts_with("attempt 2 in 1 s"),
-            "{said:?}"
+            shown[0].starts_with("attempt 2 in ") && shown.last().is_some_and(String::is_empty),
+            "{shown:?}"
         );
-        assert!(said.iter().all(|line| line.ends_with(" s: 503 from POST /builds/upload")), "{said:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -274,7 +336,7 @@ mod tests {
             let mut attempts = Attempts::begin(Policy::urgent(Class::Repeatable));
             loop {
                 tokio::time::sleep(attempt).await;
-                if !attempts.again(UNCLEAR, "x", &Lines::default().log()).await {
+                if !attempts.again(UNCLEAR, "x", &RetryLog::new(Lines::default().log())).await {
                     break;
                 }
             }

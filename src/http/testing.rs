@@ -13,31 +13,58 @@ use super::Net;
 
 /// A log that remembers.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<(Vec<String>, Vec<String>)>>);
+pub(crate) struct Lines(Arc<Mutex<Remembered>>);
+
+#[derive(Default)]
+struct Remembered {
+    lines: Vec<(Level, String)>,
+    masked: Vec<String>,
+    /// What was shown in place; `None` where nobody watches.
+    shown: Option<Vec<String>>,
+}
 
 impl Lines {
+    /// One that a person watches in a terminal.
+    pub(crate) fn watched() -> Self {
+        Self(Arc::new(Mutex::new(Remembered { shown: Some(Vec::new()), ..Remembered::default() })))
+    }
     pub(crate) fn log(&self) -> Log {
         Log::new(Arc::new(self.clone()))
     }
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap().0)
+        std::mem::take(&mut self.0.lock().unwrap().lines).into_iter().map(|(_, line)| line).collect()
+    }
+    /// What everybody sees, without the details of `verbose`.
+    pub(crate) fn take_story(&self) -> Vec<String> {
+        let mut lines = std::mem::take(&mut self.0.lock().unwrap().lines);
+        lines.retain(|(level, _)| *level != Level::Debug);
+        lines.into_iter().map(|(_, line)| line).collect()
     }
     pub(crate) fn masked(&self) -> Vec<String> {
-        self.0.lock().unwrap().1.clone()
+        self.0.lock().unwrap().masked.clone()
+    }
+    pub(crate) fn shown(&self) -> Vec<String> {
+        self.0.lock().unwrap().shown.clone().unwrap_or_default()
     }
 }
 
 impl Sink for Lines {
-    fn line(&self, _: Level, text: &str) {
-        self.0.lock().unwrap().0.push(text.to_owned());
+    fn line(&self, level: Level, text: &str) {
+        self.0.lock().unwrap().lines.push((level, text.to_owned()));
     }
     fn remote(&self, text: &str) {
-        self.0.lock().unwrap().0.push(format!("| {text}"));
+        self.0.lock().unwrap().lines.push((Level::Info, format!("| {text}")));
     }
     fn group(&self, _: &str) {}
     fn end_group(&self) {}
     fn mask(&self, value: &str) {
-        self.0.lock().unwrap().1.push(value.to_owned());
+        self.0.lock().unwrap().masked.push(value.to_owned());
+    }
+    fn live(&self, text: &str) -> bool {
+        let mut remembered = self.0.lock().unwrap();
+        let Some(shown) = &mut remembered.shown else { return false };
+        shown.push(text.to_owned());
+        true
     }
 }
 

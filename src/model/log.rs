@@ -110,14 +110,14 @@ impl Log {
 pub struct LiveLine(Log);
 
 impl LiveLine {
-    /// Shows `text` where a person watches, and nowhere else.
-    pub fn show(&self, text: impl AsRef<str>) {
-        self.0.0.live(text.as_ref());
+    /// Shows `text` where a person watches, and nowhere else: false there.
+    pub fn show(&self, text: impl AsRef<str>) -> bool {
+        self.0.0.live(text.as_ref())
     }
 
     /// Shows `text` where a person watches; elsewhere it is a line of the story.
     pub fn say(&self, text: impl AsRef<str>) {
-        if !self.0.0.live(text.as_ref()) {
+        if !self.show(&text) {
             self.0.info(text);
         }
     }
@@ -126,6 +126,12 @@ impl LiveLine {
 impl Drop for LiveLine {
     fn drop(&mut self) {
         self.0.0.live("");
+    }
+}
+
+impl std::fmt::Debug for LiveLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LiveLine")
     }
 }
 

@@ -15,7 +15,6 @@ use super::patience::{Patience, Tries};
 use super::put::{Freight, Trouble};
 use super::split::{Part, Parts};
 use crate::api::{Api, ETag, PresignedUrl, UploadHandle};
-use crate::model::log::Log;
 use crate::model::units;
 
 /// Presigned URLs live about an hour; an older one than this is not worth the risk of sending a part in vain.
@@ -34,7 +33,6 @@ pub(crate) struct Multipart {
     pub(crate) patience: Patience,
     /// How far the sending has come, for the digest that follows it.
     pub(crate) frontier: Frontier,
-    pub(crate) log: Log,
 }
 
 struct Shared {
@@ -125,7 +123,7 @@ impl Shared {
             let Some(wait) = wait else { return Err(trouble.failure(&what, tries.number)) };
             // An expired URL needs no rest, but one that is born expired must not spin.
             let wait = if trouble.wants_fresh_url() && tries.number == 1 { Duration::ZERO } else { wait };
-            self.job.log.info(format!(
+            self.job.api.retries().note(&format!(
                 "{what}: attempt {} in {}: {trouble}",
                 tries.number + 1,
                 units::duration(wait)

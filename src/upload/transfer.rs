@@ -85,7 +85,6 @@ impl Transfer<'_> {
             parallel,
             patience: self.upload.patience,
             frontier: self.frontier.clone(),
-            log: self.upload.log.clone(),
         };
         let tags = tokio::select! {
             tags = job.send() => tags?,
@@ -145,7 +144,7 @@ impl Transfer<'_> {
                 tries.fail(self.upload.patience.part, trouble.retry_after())
             };
             let Some(wait) = wait else { return Err(trouble.failure("the upload", tries.number)) };
-            self.upload.log.info(format!(
+            self.upload.api.retries().note(&format!(
                 "the upload starts again in {} (attempt {}): {trouble}",
                 units::duration(wait),
                 tries.number + 1

@@ -78,13 +78,11 @@ fn a_company_proxy_with_its_own_certificate_is_passed() {
 #[test]
 fn an_unknown_certificate_is_explained() {
     let (stage, proxy) = behind_a_proxy();
-    let began = Instant::now();
     let ended = stage.quick(&[]);
-    // A failure has the code of its phase, and without an answer the preflight proves nothing.
-    ended.is(6, "start-failed").says("the certificate of nunu.test is not trusted");
+    ended.is(7, "network-error").says("the certificate of nunu.test is not trusted");
     ended.says("SSL_CERT_FILE").says("NO_PROXY").says(&format!("through the proxy {}", proxy.address));
     assert!(stage.read("nunu-results/results.json").contains("SSL_CERT_FILE"));
-    assert!(began.elapsed() < Duration::from_secs(5), "no patience with what stays wrong");
+    assert_eq!(attempts(&stage), [1, 1], "no patience with what stays wrong");
     assert!(stage.sim.ledger().requests.is_empty(), "nothing was sent to somebody unknown");
 }
 
@@ -120,4 +118,38 @@ fn a_service_with_an_ipv6_address_alone_is_reached() {
     link.to(&stage.sim.api_url());
     stage.quick(&["--build-path", stage.apk(20_000)]).is(0, "passed");
     assert!(link.told().0 > 0);
+}
+
+/// The attempt number of every request in the diagnostics.
+fn attempts(stage: &Stage) -> Vec<u64> {
+    let lines = stage.read("nunu-results/diagnostics.jsonl");
+    let entry = |line| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    lines.lines().filter_map(|line| entry(line)["attempt"].as_u64()).collect()
+}
+
+/// Nobody listens where the service should be: the job ends after the preflight, with one line about all its retries.
+#[test]
+fn a_service_that_cannot_be_reached_ends_the_job_before_anything_is_sent() {
+    for command in ["run", "upload", "start"] {
+        let stage = Stage::new().off_ci().env("NUNU_RESULTS_DIR", "nunu-results");
+        stage.sim.refuse(nunu_sim::Host::Api);
+        let mut args = vec![command, "--timeout", "12s"];
+        if command == "upload" {
+            args.extend(["--build-path", stage.apk(20_000)]);
+        } else {
+            args.extend(["--test-id", DEFAULT_TEST, "--deployment-config-id", DEFAULT_DEPLOYMENT_CONFIG]);
+        }
+        let ended = stage.run(&args);
+        assert_eq!(ended.code, 7, "{command}: {}", ended.log());
+        assert_eq!(stage.results()["exit_reason"], "network-error", "{command}");
+        let retries = ended.stderr.lines().filter(|line| line.starts_with("attempt ")).count();
+        assert_eq!(retries, 1, "{command}: {}", ended.stderr);
+        let asked = stage.read("nunu-results/diagnostics.jsonl");
+        assert!(attempts(&stage).into_iter().max() > Some(1), "{asked}");
+        assert!(
+            !asked.contains("/builds/upload") && !asked.contains("\"path\":\"/runs\""),
+            "{command}: {asked}"
+        );
+        assert_eq!(stage.state(), serde_json::Value::Null, "{command}: nothing was begun");
+    }
 }
