@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 
 /// Name of the file in its folder.
 const FILE_NAME: &str = "state.json";
+/// Name of the file that is locked while records are changed.
+const LOCK_NAME: &str = "state.lock";
+/// A file that is being written is named by its process in between.
+const FRESH_BEGINS: &str = "state.";
+const FRESH_ENDS: &str = ".tmp";
 /// Layout of the file.
 const VERSION: u32 = 1;
 /// Finished records kept for the curious; older ones are dropped.
@@ -174,6 +179,12 @@ impl StateFile {
     /// # Errors
     /// When the file exists and cannot be read or is not ours.
     pub(super) fn records(&self) -> io::Result<Vec<Record>> {
+        // Without a lock file nobody ever wrote here; while another holds the lock, what lies there is its own.
+        if let Ok(lock) = OpenOptions::new().write(true).open(self.folder.join(LOCK_NAME))
+            && lock.try_lock().is_ok()
+        {
+            self.sweep();
+        }
         read(&self.path())
     }
 
@@ -208,8 +219,9 @@ impl StateFile {
     fn change(&self, change: impl FnOnce(&mut Vec<Record>)) -> io::Result<()> {
         create_private_folder(&self.folder)?;
         let lock = private(OpenOptions::new().create(true).truncate(false).write(true))
-            .open(self.folder.join("state.lock"))?;
+            .open(self.folder.join(LOCK_NAME))?;
         lock.lock()?;
+        self.sweep();
         let path = self.path();
         // A file that is not ours, or was cut short by a full disk, must not stop us from recording what costs money.
         let mut records = read(&path).unwrap_or_default();
@@ -217,11 +229,22 @@ impl StateFile {
         drop_old(&mut records);
         let text =
             serde_json::to_vec_pretty(&Contents { version: VERSION, records }).map_err(io::Error::other)?;
-        let fresh = self.folder.join(format!("state.{}.tmp", std::process::id()));
+        let fresh = self.folder.join(format!("{FRESH_BEGINS}{}{FRESH_ENDS}", std::process::id()));
         write_private(&fresh, &text).and_then(|()| fs::rename(&fresh, &path)).inspect_err(|_| {
             let _ = fs::remove_file(&fresh);
         })
         // The lock ends with `lock`.
+    }
+
+    /// Takes away what a killed process left half written: it may hold an upload id, and nobody needs it. Under the lock alone.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with(FRESH_BEGINS) && name.ends_with(FRESH_ENDS))
+            {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 
@@ -347,6 +370,24 @@ mod tests {
         assert!(state.records().is_err());
         state.put(&record("a", Standing::Open)).unwrap();
         assert_eq!(ids(&state.records().unwrap()), ["a"]);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_half_written_is_taken_away() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateFile::new(home.path().to_owned());
+        state.put(&record("a", Standing::Open)).unwrap();
+        let left = home.path().join("state.4711.tmp");
+        for look in [true, false] {
+            fs::write(&left, b"half a record with an upload id").unwrap();
+            if look {
+                assert_eq!(ids(&state.records().unwrap()), ["a"]);
+            } else {
+                state.put(&record("b", Standing::Open)).unwrap();
+            }
+            assert!(!left.exists());
+        }
+        assert_eq!(ids(&state.records().unwrap()), ["a", "b"]);
     }
 
     #[test]
