@@ -43,6 +43,7 @@ impl Default for Builder {
                 storage_origin: None,
                 ready_after: Duration::ZERO,
                 build_status: "OK".to_owned(),
+                lacks: Vec::new(),
             },
             ports: [0; 3],
             keys: known_keys(),
@@ -58,6 +59,12 @@ impl Builder {
     /// Which generation of the API answers; the newest unless told otherwise.
     pub fn generation(mut self, generation: Generation) -> Self {
         self.config.generation = generation;
+        self
+    }
+
+    /// Leaves out a call that the generation has: it is answered as any address that is not there.
+    pub fn lacking(mut self, call: Call) -> Self {
+        self.config.lacks.push(call);
         self
     }
 

@@ -36,6 +36,10 @@ pub struct TestCase {
     pub players: u32,
     /// Folder it lies in.
     pub folder: String,
+    /// Marked as quarantined.
+    pub quarantined: bool,
+    /// Longest time of a run, in seconds.
+    pub max_seconds: u32,
 }
 
 impl TestCase {
@@ -48,7 +52,23 @@ impl TestCase {
             kind: "verification".to_owned(),
             players: 1,
             folder: "/".to_owned(),
+            quarantined: false,
+            max_seconds: 19_800,
         }
+    }
+
+    /// Another kind than `verification`.
+    #[must_use]
+    pub fn kind(mut self, kind: &str) -> Self {
+        kind.clone_into(&mut self.kind);
+        self
+    }
+
+    /// Marks it as quarantined.
+    #[must_use]
+    pub fn quarantined(mut self) -> Self {
+        self.quarantined = true;
+        self
     }
 }
 
@@ -145,6 +165,8 @@ pub struct DeploymentConfig {
     pub kind: String,
     /// Where the app comes from.
     pub source: AppSource,
+    /// `file` or `zip`: the format of the builds it takes.
+    pub file_format: String,
     /// Tags that a build must carry to be picked.
     pub required_tags: Vec<String>,
     /// All configured devices; the first runs single-device starts.
@@ -167,6 +189,7 @@ impl DeploymentConfig {
             name: name.to_owned(),
             kind: kind.to_owned(),
             source: AppSource::BuildStorage,
+            file_format: "file".to_owned(),
             required_tags: Vec::new(),
             devices: vec![Device::new(device)],
             multi_device: false,
@@ -177,6 +200,13 @@ impl DeploymentConfig {
     #[must_use]
     pub fn source(mut self, source: AppSource) -> Self {
         self.source = source;
+        self
+    }
+
+    /// Takes builds that are zips.
+    #[must_use]
+    pub fn zipped(mut self) -> Self {
+        "zip".clone_into(&mut self.file_format);
         self
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::builds::Build;
-use crate::call::Host;
+use crate::call::{Call, Host};
 use crate::clock::Clock;
 use crate::faults::FaultQueue;
 use crate::jobs::Job;
@@ -57,9 +57,16 @@ pub(crate) struct Config {
     pub(crate) storage_origin: Option<String>,
     pub(crate) ready_after: Duration,
     pub(crate) build_status: String,
+    /// Calls that this service does not have, whatever its generation.
+    pub(crate) lacks: Vec<Call>,
 }
 
 impl Config {
+    /// Whether this service has the call.
+    pub(crate) fn serves(&self, call: Call) -> bool {
+        call.exists_in(self.generation) && !self.lacks.contains(&call)
+    }
+
     pub(crate) fn has(&self, quirk: Quirk) -> bool {
         self.quirks.contains(&quirk)
     }

@@ -1,4 +1,6 @@
-//! Names and ids of configurations, tests and plans, for look-ups by name.
+//! Tests, plans and configurations: lists of them for look-ups by name, and what the service tells of one.
+
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -22,8 +24,32 @@ pub struct Named {
     pub note: Option<String>,
     /// Deployment configurations: whether they take their app from build storage; `None` when it is not said.
     pub takes_builds: Option<bool>,
-    /// Tests: whether the service marks them as quarantined.
+    /// Deployment configurations: the platform they play on, in the service's words.
+    pub platform: Option<String>,
+    /// Deployment configurations: `zip` or `file`, the format of the builds they take.
+    pub file_format: Option<String>,
+}
+
+/// What the service tells of one test.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TestFacts {
+    /// Name.
+    pub name: Option<String>,
+    /// `verification`, `discovery` or `task`.
+    pub kind: Option<String>,
+    /// Marked as quarantined on the service.
     pub quarantined: bool,
+    /// Longest time that a run of it may take.
+    pub longest: Option<Duration>,
+}
+
+/// What the service tells of one test plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanFacts {
+    /// Name.
+    pub name: Option<String>,
+    /// How many tests it has: one job each. `None` when the service does not say.
+    pub tests: Option<usize>,
 }
 
 impl Api {
@@ -59,16 +85,32 @@ impl Api {
         self.named("test-plans").await
     }
 
-    /// How many tests a plan has: one job each. `None` when the service does not say.
+    /// `GET tests/{id}`. Any key of the project may.
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub async fn test_plan_size(&self, plan_id: &str) -> Result<Option<usize>, ApiError> {
-        let ask = Ask::get(&["test-plans", plan_id]);
-        self.ask(&ask, |answer| {
-            let plan =
-                answer.json.get("test_plan").or_else(|| answer.json.get("data")).unwrap_or(&answer.json);
-            Ok(plan.get("test_items").and_then(Value::as_array).map(Vec::len))
+    pub async fn test(&self, test_id: &str) -> Result<TestFacts, ApiError> {
+        self.ask(&Ask::get(&["tests", test_id]), |answer| {
+            let fields = object(&answer.json, "test")?;
+            Ok(TestFacts {
+                name: fields.text(&["name"]),
+                kind: fields.text(&["test_type", "type"]),
+                quarantined: fields.flag(&["quarantined"]).unwrap_or(false),
+                longest: fields.count(&["max_seconds"]).map(Duration::from_secs),
+            })
+        })
+        .await
+    }
+
+    /// `GET test-plans/{id}`.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn test_plan(&self, plan_id: &str) -> Result<PlanFacts, ApiError> {
+        self.ask(&Ask::get(&["test-plans", plan_id]), |answer| {
+            let fields = object(&answer.json, "test_plan")?;
+            let items = fields.value(&["test_items"]).and_then(Value::as_array);
+            Ok(PlanFacts { name: fields.text(&["name"]), tests: items.map(Vec::len) })
         })
         .await
     }
@@ -80,9 +122,19 @@ impl Api {
     }
 }
 
+/// The object that an answer is, or has under `name` or `data`.
+fn object<'a>(answer: &'a Value, name: &str) -> Result<Fields<'a>, String> {
+    let inner =
+        [name, "data"].into_iter().find_map(|name| answer.get(name).filter(|inner| inner.is_object()));
+    let object = inner.unwrap_or(answer);
+    if object.is_object() { Ok(Fields::of(object)) } else { Err("no object".to_owned()) }
+}
+
 fn named(value: &Value) -> Option<Named> {
     let fields = Fields::of(value);
-    let source = fields.object(&["summary"]).object(&["app"]).text(&["source"]);
+    let summary = fields.object(&["summary"]);
+    let app = summary.object(&["app"]);
+    let source = app.text(&["source"]);
     let provider = fields.text(&["provider_type", "providerType"]).or(source);
     Some(Named {
         id: fields.text(&[
@@ -95,7 +147,8 @@ fn named(value: &Value) -> Option<Named> {
         name: fields.text(&["name"]).unwrap_or_default(),
         note: fields.text(&["folder_path", "kind", "type"]),
         takes_builds: provider.map(|provider| matches!(provider.replace('_', "-").as_str(), "build-storage")),
-        quarantined: fields.flag(&["quarantined"]).unwrap_or(false),
+        platform: summary.text(&["platform"]).or_else(|| fields.text(&["kind"])),
+        file_format: app.text(&["file_format"]),
     })
 }
 
@@ -122,10 +175,7 @@ mod tests {
             assert_eq!(named(&value).unwrap().takes_builds, want, "{value}");
         }
         assert_eq!(named(&json!({"name": "x"})), None);
-        let test = named(
-            &json!({"id": "t", "name": "Shop", "type": "task", "folder_path": "/a", "quarantined": true}),
-        )
-        .unwrap();
-        assert_eq!((test.note.as_deref(), test.quarantined), (Some("/a"), true));
+        let test = json!({"id": "t", "name": "Shop", "type": "task", "folder_path": "/a"});
+        assert_eq!(named(&test).unwrap().note.as_deref(), Some("/a"));
     }
 }

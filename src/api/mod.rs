@@ -28,7 +28,7 @@ pub use builds::{
     BuildFilter, BuildReadiness, InitiateUpload, OpenUpload, StoredBuild, UploadHandle, UploadKind,
 };
 pub use client::{Api, Call, Mode};
-pub use configs::Named;
+pub use configs::{Named, PlanFacts, TestFacts};
 pub use error::{ApiError, Details as ErrorDetails, Fault, KeyNote};
 pub use failure::{Phase, missing_permissions, permission_state};
 pub use jobs::{JobFilter, JobSnapshot};

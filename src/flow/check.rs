@@ -1,13 +1,12 @@
 //! The command `check`: what would happen, and is the key good for it? Changes nothing.
 
-use std::collections::BTreeMap;
-
-use crate::api::{KeyKind, Named, Proof};
+use crate::api::{KeyKind, Proof};
 use crate::model::build::BuildSource;
 use crate::model::units::duration;
-use crate::model::{Build, Failure, Permission, Reason, RunSpec, Target};
+use crate::model::{Build, Failure, Permission, Reason};
 use crate::upload::{Inspected, Places, Purpose, Wanted, find_stored};
 
+use super::known::{self, Known, Shape};
 use super::preflight::{Proofs, prove};
 use super::session::Session;
 use super::story::Story;
@@ -23,8 +22,8 @@ pub(super) struct Findings {
     pub(super) build: Option<Found>,
     /// Names that stood in the plan, and the ids they became.
     pub(super) resolved: Vec<(String, String)>,
-    /// Names of the ids in the plan, as far as the service shows them.
-    pub(super) names: BTreeMap<String, String>,
+    /// What the service tells of what the plan names.
+    pub(super) known: Known,
 }
 
 /// The build that would be sent.
@@ -46,12 +45,14 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Re
     let proofs = prove(&session.api, &Permission::ALL, &session.log).await?;
     let resolved =
         if proofs.require(&needed).is_ok() { resolve::names(session).await } else { Ok(Vec::new()) };
+    let shape = inspected.as_ref().map(Shape::of);
     let build = match inspected {
         Some(inspected) => digest(session, inspected, &proofs).await?,
         None => None,
     };
     story.build = build.as_ref().map(|found| found.build.clone());
-    let names = look_around(session, story, &proofs).await;
+    let known = Box::pin(known::look(&session.api, &session.plan, shape)).await;
+    story.warnings.extend(known.notices.iter().chain(&known.remarks).cloned());
     warn(session, story, &proofs, &needed);
     let findings = Findings {
         key: kind(session),
@@ -62,7 +63,7 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Re
             .to_vec(),
         build,
         resolved: resolved.as_ref().cloned().unwrap_or_default(),
-        names,
+        known,
     };
     if session.json {
         session.data(&check_text::machine(session, story, &findings).to_string());
@@ -76,6 +77,7 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Re
     }
     proofs.require(&needed)?;
     resolved?;
+    findings.known.require()?;
     // A check that proved nothing at all is no check.
     let unknown = proofs.0.iter().find_map(|(permission, proof)| match proof {
         Proof::Unknown(error) if needed.contains(permission) && *permission != Permission::OperateRuns => {
@@ -142,67 +144,6 @@ fn standing(proofs: &Proofs, needed: &[Permission], permission: Permission) -> &
         (false, Some(Proof::Missing(_))) => "not there, and not needed",
         _ => "not known",
     }
-}
-
-/// Every deployment configuration that a run names.
-pub(super) fn deployment_configs(run: &RunSpec) -> impl Iterator<Item = &String> {
-    let others = run.players.values().chain(run.slots.values()).map(|other| &other.deployment_config);
-    run.deployment_config.iter().chain(others)
-}
-
-/// Names of the ids in the plan, and warnings about what the lists say of them. Lists that the key may not read are passed over.
-async fn look_around(session: &Session, story: &mut Story, proofs: &Proofs) -> BTreeMap<String, String> {
-    let (api, runs) = (session.api.once(), &session.plan.runs);
-    let mut names = BTreeMap::new();
-    let mut take = |noun: &str, ids: Vec<&String>, known: &[Named], warnings: &mut Vec<String>| {
-        names.extend(known.iter().map(|named| (named.id.clone(), named.name.clone())));
-        for id in ids.into_iter().filter(|id| crate::config::is_id(id) && !known.is_empty()) {
-            if !known.iter().any(|named| named.id == *id) {
-                warnings.push(format!(
-                    "no {noun} of this project has the id {id}: was it deleted, or does it belong to another project?"
-                ));
-            }
-        }
-    };
-    let of = |wanted: fn(&Target) -> Option<&String>| -> Vec<&String> {
-        runs.iter().filter_map(|run| wanted(&run.target)).collect()
-    };
-    let tests = of(|target| if let Target::Test(id) = target { Some(id) } else { None });
-    if !tests.is_empty() {
-        take("test", tests, &api.tests().await.unwrap_or_default(), &mut story.warnings);
-    }
-    let plans = of(|target| if let Target::Plan(id) = target { Some(id) } else { None });
-    if !plans.is_empty() && proofs.proved(Permission::ReadRuns) {
-        take("test plan", plans, &api.test_plans().await.unwrap_or_default(), &mut story.warnings);
-    }
-    if !proofs.proved(Permission::ViewConfigs) || runs.is_empty() {
-        return names;
-    }
-    let agents: Vec<&String> = runs.iter().filter_map(|run| run.agent_config.as_ref()).collect();
-    if !agents.is_empty() {
-        take(
-            "agent configuration",
-            agents,
-            &api.agent_configs().await.unwrap_or_default(),
-            &mut story.warnings,
-        );
-    }
-    let configs = api.deployment_configs().await.unwrap_or_default();
-    let wanted = runs.iter().flat_map(deployment_configs).collect();
-    take("deployment configuration", wanted, &configs, &mut story.warnings);
-    if session.plan.build.source != BuildSource::None {
-        for run in runs {
-            for config in configs.iter().filter(|config| config.takes_builds == Some(false)) {
-                if deployment_configs(run).any(|id| *id == config.id) {
-                    story.warnings.push(format!(
-                        "{}: the deployment configuration \"{}\" takes no uploaded build: the run will not test this one",
-                        run.label, config.name
-                    ));
-                }
-            }
-        }
-    }
-    names
 }
 
 fn warn(session: &Session, story: &mut Story, proofs: &Proofs, needed: &[Permission]) {

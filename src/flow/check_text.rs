@@ -10,7 +10,8 @@ use crate::model::units::{bytes, duration};
 use crate::model::{Platform, RunSpec, Target};
 use crate::upload::reservation;
 
-use super::check::{Findings, deployment_configs};
+use super::check::Findings;
+use super::known::deployment_configs;
 use super::session::Session;
 use super::story::Story;
 
@@ -97,7 +98,7 @@ fn reserved(session: &Session, findings: &Findings) -> Option<u16> {
 
 /// An id with its name, when that is known.
 fn named(id: &str, findings: &Findings) -> String {
-    match findings.names.get(id) {
+    match findings.known.names.get(id) {
         Some(name) => format!("\"{name}\" ({id})"),
         None => id.to_owned(),
     }
@@ -105,10 +106,22 @@ fn named(id: &str, findings: &Findings) -> String {
 
 fn target(target: &Target, findings: &Findings) -> String {
     match target {
-        Target::Test(id) => format!("test {}", named(id, findings)),
+        Target::Test(id) => format!("{} {}", test_words(id, findings), named(id, findings)),
         Target::Plan(id) => format!("test plan {}", named(id, findings)),
         Target::Instructions(words) => format!("one-off: {}", words.lines().next().unwrap_or_default()),
     }
+}
+
+/// `test`, or with what the service tells of it: `quarantined discovery test`.
+fn test_words(id: &str, findings: &Findings) -> String {
+    let facts = findings.known.tests.get(id);
+    let mut words = Vec::new();
+    if facts.is_some_and(|facts| facts.quarantined) {
+        words.push("quarantined");
+    }
+    words.extend(facts.and_then(|facts| facts.kind.as_deref()));
+    words.push("test");
+    words.join(" ")
 }
 
 fn sentence(run: &RunSpec, findings: &Findings) -> String {
@@ -187,13 +200,17 @@ fn run_for_machines(run: &RunSpec, findings: &Findings) -> Value {
         Target::Plan(id) => ("test_plan", Some(id)),
         Target::Instructions(_) => ("instructions", None),
     };
-    let name = |id: Option<&String>| id.and_then(|id| findings.names.get(id));
+    let facts = id.and_then(|id| findings.known.tests.get(id));
+    let name = |id: Option<&String>| id.and_then(|id| findings.known.names.get(id));
     json!({
         "name": run.label,
         "target": target(&run.target, findings),
         "kind": kind,
         "target_id": id,
         "target_name": name(id),
+        "test_type": facts.and_then(|facts| facts.kind.as_ref()),
+        "quarantined_on_service": facts.map(|facts| facts.quarantined),
+        "max_seconds": facts.and_then(|facts| facts.longest).map(|longest| longest.as_secs()),
         "deployment_config": run.deployment_config,
         "deployment_config_name": name(run.deployment_config.as_ref()),
         "deployment_configs": deployment_configs(run).collect::<Vec<_>>(),

@@ -5,12 +5,13 @@ use crate::model::{Build, Failure, Permission, Reason};
 use crate::upload::Inspected;
 
 use super::cancel::Cancel;
-use super::preflight::{Proofs, prove};
+use super::known::Shape;
+use super::preflight::prove;
 use super::session::Session;
 use super::start::{BuildRef, start_all};
 use super::state::Standing;
 use super::story::Story;
-use super::{artifacts, build, check, recorded, resolve, stop, watch};
+use super::{artifacts, build, check, known, recorded, resolve, stop, watch};
 
 /// Runs the plan's command. What happened is in the story, whatever is returned; a signal is no error here.
 ///
@@ -32,7 +33,7 @@ pub(super) async fn execute(session: &mut Session, story: &mut Story) -> Result<
 }
 
 async fn run(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
-    let inspected = prepare(session).await?;
+    let inspected = prepare(session, story).await?;
     let stored = build::store(session, story, inspected).await?;
     if session.plan.dry_run {
         return Ok(dry_run(session));
@@ -52,13 +53,13 @@ async fn run(session: &mut Session, story: &mut Story) -> Result<Reason, Failure
 }
 
 async fn upload(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
-    let inspected = prepare(session).await?;
+    let inspected = prepare(session, story).await?;
     build::store(session, story, inspected).await?;
     Ok(if session.plan.dry_run { dry_run(session) } else { Reason::Uploaded })
 }
 
 async fn start(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
-    let inspected = prepare(session).await?;
+    let inspected = prepare(session, story).await?;
     let stored = build::store(session, story, inspected).await?;
     if session.plan.dry_run {
         return Ok(dry_run(session));
@@ -74,18 +75,32 @@ async fn wait(session: &mut Session, story: &mut Story) -> Result<Reason, Failur
     let cancel = session.cancel.clone();
     unless_cancelled(&cancel, async {
         ready(session).await?;
+        session.log.end_group();
         recorded::collect(session, story).await
     })
     .await?;
     follow(session, story).await
 }
 
-/// Looks at the build and asks about the key.
-async fn prepare(session: &mut Session) -> Result<Option<Inspected>, Failure> {
+/// Looks at the build, and asks about the key and all that will be started.
+async fn prepare(session: &mut Session, story: &mut Story) -> Result<Option<Inspected>, Failure> {
     let cancel = session.cancel.clone();
     unless_cancelled(&cancel, async {
         let inspected = build::look(session).await?;
         ready(session).await?;
+        if session.plan.command != Command::Upload && !session.plan.runs.is_empty() {
+            let shape = inspected.as_ref().map(Shape::of);
+            let known = Box::pin(known::look(&session.api, &session.plan, shape)).await;
+            for remark in &known.remarks {
+                session.log.info(remark);
+            }
+            for notice in &known.notices {
+                session.log.warn(notice);
+            }
+            story.warnings.extend(known.notices.iter().cloned());
+            known.require()?;
+        }
+        session.log.end_group();
         Ok(inspected)
     })
     .await
@@ -104,7 +119,7 @@ async fn unless_cancelled<T>(
 }
 
 /// Proves permissions and turns names into ids.
-async fn ready(session: &mut Session) -> Result<Proofs, Failure> {
+async fn ready(session: &mut Session) -> Result<(), Failure> {
     session.log.group("Checking the key");
     let needed = session.plan.permissions();
     let proofs = prove(&session.api, &needed, &session.log).await?;
@@ -118,8 +133,7 @@ async fn ready(session: &mut Session) -> Result<Proofs, Failure> {
     session.may_read = proofs.may(Permission::ReadRuns);
     session.log.info(proofs.overview(&needed));
     resolve::names(session).await?;
-    session.log.end_group();
-    Ok(proofs)
+    Ok(())
 }
 
 /// Starts everything.

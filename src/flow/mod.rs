@@ -15,6 +15,7 @@ mod forge;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod init;
+mod known;
 mod lookup;
 mod preflight;
 mod reattach;

@@ -308,7 +308,9 @@ fn adopted(
 /// How many jobs the start gives; 0 when that cannot be known.
 async fn expected_jobs(session: &Session, spec: &RunSpec) -> usize {
     match &spec.target {
-        Target::Plan(id) => session.api.once().test_plan_size(id).await.ok().flatten().unwrap_or(0),
+        Target::Plan(id) => {
+            session.api.once().test_plan(id).await.ok().and_then(|plan| plan.tests).unwrap_or(0)
+        }
         _ => usize::from(spec.instances.unwrap_or(1)),
     }
 }

@@ -156,7 +156,7 @@ impl Reason {
                 "allow `nunu.ai` and `*.r2.cloudflarestorage.com`, and look into `diagnostics.jsonl`",
             ),
             Self::StartFailed => (
-                "the service refused the start, or it is unknown whether it took effect",
+                "the service refused the start, or would (no test or plan has the id; found before the build is sent), or it is unknown whether it took effect",
                 "follow the server's words; if it is unknown, look for the tag in the message on the dashboard",
             ),
             Self::StartIncomplete => (
@@ -172,7 +172,7 @@ impl Reason {
                 "repeat later; `diagnostics.jsonl` has every request",
             ),
             Self::NetworkError => (
-                "the service could not be reached",
+                "the service could not be reached; at the beginning of a job nothing was sent then",
                 "check proxy (`HTTPS_PROXY`), firewall (`nunu.ai`, `bouncer.nunu.ai`, `*.r2.cloudflarestorage.com`) and company CA (`SSL_CERT_FILE`)",
             ),
             Self::Timeout => (

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nunu_ci::model::Reason;
 use nunu_sim::{
-    Call, DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_TEST as TEST, DISABLED_KEY, EXPIRED_KEY, Fault, Host,
+    Call, DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_TEST as TEST, DISABLED_KEY, EXPIRED_KEY, Fault,
     Scenario, Script, Sim, UPLOAD_ONLY_KEY,
 };
 
@@ -19,6 +19,9 @@ use crate::stage::Stage;
 
 /// A test that no project has.
 const NOBODYS: &str = "00000000-0000-4000-8000-000000000000";
+
+/// Until something happens that surely will, on however slow a machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One end: what was typed, and what the program said.
 struct Shown {
@@ -155,8 +158,9 @@ fn provoke_failure(reason: Reason) -> Shown {
         Reason::StartFailed => run(&good(), &["run", "--test-id", NOBODYS, "--deployment-config-id", CONFIG]),
         Reason::StartIncomplete => {
             let stage = good();
+            stage.sim.fault(Call::StartRun, Fault::reply(400, "{\"error\":\"no agent is set up\"}").skip(1));
             let config = format!(
-                "version: 1\nruns:\n  - {{name: good, test: {TEST}, deployment_config: {CONFIG}}}\n  - {{name: bad, test: {NOBODYS}, deployment_config: {CONFIG}}}\n"
+                "version: 1\nruns:\n  - {{name: good, test: {TEST}, deployment_config: {CONFIG}}}\n  - {{name: bad, test: {TEST}, deployment_config: {CONFIG}}}\n"
             );
             stage.file(".nunu/run.yml", config.as_bytes());
             run(&stage, &["run"])
@@ -185,18 +189,19 @@ fn provoke_failure(reason: Reason) -> Shown {
     }
 }
 
-/// The build is written to while it is sent.
+/// The build is written to while it is sent: between the first try, which fails, and one of the next.
 fn changed_meanwhile() -> Shown {
-    let stage = Stage::of(Sim::builder().throttle(Host::Storage, 400_000)).off_ci();
+    let stage = good();
+    let busy = stage.sim.fault(Call::PutSingle, Fault::status(503).forever());
     let args = ["upload", "--build-path", stage.apk(900_000)];
     let child = stage.spawn(&args);
-    stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.requests_to(Call::Initiate).is_empty());
-    std::thread::sleep(Duration::from_millis(400));
+    assert!(stage.sim.wait_until(PATIENCE, |sim| !sim.requests_to(Call::PutSingle).is_empty()));
     let path = stage.work().join("game.apk");
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() - 100;
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).unwrap();
+    stage.sim.clear_fault(busy);
     let ended = stage.end(child);
     shown(&stage, &args, ended.code, &ended.stderr)
 }
@@ -205,8 +210,8 @@ fn interrupted() -> Shown {
     let stage = playing(Script::endless());
     let args = ["run", "--test-id", TEST, "--deployment-config-id", CONFIG];
     let child = stage.spawn(&args);
-    stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.unfinished_jobs().is_empty());
-    std::thread::sleep(Duration::from_millis(500));
+    // Who asks for the job has taken the answer of the start.
+    assert!(stage.sim.wait_until(PATIENCE, |sim| !sim.requests_to(Call::GetJob).is_empty()));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let ended = stage.end(child);
     shown(&stage, &args, ended.code, &ended.stderr)
@@ -246,31 +251,51 @@ fn steady(stage: &Stage, said: &str) -> String {
         .filter(|line| !LEFT_OUT.iter().any(|begin| line.starts_with(begin)))
         .map(steady_line)
         .collect();
-    lines.join("\n")
+    // Where the job ended before its run did, it depends on the moment whether the run was seen.
+    let ended = |line: &String| {
+        !["timed out: ", "stalled: ", "cancelled: "].iter().any(|begin| line.starts_with(begin))
+    };
+    let seen = lines.iter().all(ended);
+    let stays = |line: &&String| seen || !line.trim_start().starts_with("http://");
+    lines.iter().filter(stays).cloned().collect::<Vec<_>>().join("\n")
 }
 
 fn steady_line(line: &str) -> String {
-    let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    for index in 0..words.len() {
-        let (before, after) = words.split_at_mut(index);
-        let Some((word, after)) = after.split_first_mut() else { break };
+    let mut words: Vec<String> = Vec::new();
+    let mut rest = line.split(' ').peekable();
+    while let Some(word) = rest.next() {
+        let before = words.last().map_or("", String::as_str);
         let is_number = word.parse::<f64>().is_ok();
-        let next = after.first().map_or("", String::as_str);
-        if is_number && before.last().is_some_and(|before| before == "in") && next.starts_with('s') {
-            "42".clone_into(word);
-        } else if before.last().is_some_and(|before| before == "error") && word.ends_with(')') {
-            // Systems number their errors each in its own way.
-            "7)".clone_into(word);
-        } else if is_number && next.starts_with("attempts") {
-            "7".clone_into(word);
+        let mut word = word.to_owned();
+        if is_number && before == "in" && rest.peek().copied().is_some_and(is_unit) {
+            // How long it took, in one or more units: only the last is kept.
+            words.push("…".to_owned());
+            word.clear();
+            while let Some(unit) = rest.next_if(|next| is_unit(next) || next.parse::<f64>().is_ok()) {
+                unit.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '.')
+                    .clone_into(&mut word);
+            }
+            word.insert(0, 's');
+        } else if before == "error" && word.ends_with(')') {
+            // Systems number their errors each in its own way; Linux so.
+            let number = if line.contains("refused") { "111)" } else { "2)" };
+            number.clone_into(&mut word);
+        } else if is_number && rest.peek().is_some_and(|next| next.starts_with("attempts")) {
+            "…".clone_into(&mut word);
         } else if let Some((start, rest)) = word.split_once("/runs/m/") {
             let end = rest.split_once('/').map_or("", |(_, end)| end);
-            *word = format!("{start}/runs/m/k3v9x1q7m2p/{end}");
-        } else if is_id(word) && ![TEST, CONFIG, NOBODYS].iter().any(|known| word.contains(known)) {
-            "a1b2c3d4-e5f6-4a1b-8c2d-3e4f5a6b7c8d".clone_into(word);
+            word = format!("{start}/runs/m/k3v9x1q7m2p/{end}");
+        } else if is_id(&word) && ![TEST, CONFIG, NOBODYS].iter().any(|known| word.contains(known)) {
+            "a1b2c3d4-e5f6-4a1b-8c2d-3e4f5a6b7c8d".clone_into(&mut word);
         }
+        words.push(word);
     }
     words.join(" ")
+}
+
+/// A unit of time, with what may follow it.
+fn is_unit(word: &str) -> bool {
+    ["ms", "s", "min", "h"].contains(&word.trim_end_matches([':', ',', ';']))
 }
 
 fn is_id(word: &str) -> bool {
@@ -307,8 +332,8 @@ const HEAD: &str = "# Errors and ends
 Every end of `nunu-ci` has one `exit-reason` and one exit code. They are written as outputs, into `results.json`, into the summary and into the last line of
 the log. An error in the log says what failed with the server's own words, what caused it (`caused by:`), what to do (`hint:`), and where its page is (`more:`).
 
-Each page has an example: the end of a real log. A test provokes every one of them against the simulated service; only folders, ports, ids of jobs and
-durations were made the same. `789e0123-…` is a test and `456e7890-…` a deployment configuration.
+Each page has an example: the end of a real log. A test provokes every one of them against the simulated service; only folders, ports and ids of jobs were
+made the same, and `…` stands for how long something took and how often it was tried. `789e0123-…` is a test and `456e7890-…` a deployment configuration.
 
 ";
 

@@ -140,9 +140,10 @@ fn refused_and_partial_starts_are_six() {
         ])
         .is(6, "start-failed");
     let stage = Stage::new();
+    stage.sim.fault(Call::StartRun, Fault::reply(400, "{\"error\":\"no slot is free\"}").skip(1));
     let config = format!(
-        "version: 1\nruns:\n  - {{name: good, test: {}, deployment_config: {dc}}}\n  - {{name: bad, test: 00000000-0000-4000-8000-000000000000, deployment_config: {dc}}}\n",
-        nunu_sim::DEFAULT_TEST,
+        "version: 1\nruns:\n  - {{name: good, test: {test}, deployment_config: {dc}}}\n  - {{name: bad, test: {test}, deployment_config: {dc}}}\n",
+        test = nunu_sim::DEFAULT_TEST,
         dc = nunu_sim::DEFAULT_DEPLOYMENT_CONFIG
     );
     let ended = stage.run(&["run", "--run-config", &config]);

@@ -11,6 +11,7 @@ mod deadline;
 mod exits;
 mod faults;
 mod house;
+mod ids;
 mod kills;
 mod leaks;
 mod link;

@@ -46,7 +46,7 @@ fn resources(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
     let named = |name: &str| search.as_ref().is_none_or(|s| name.to_lowercase().contains(s));
     match request.routed.call {
         Call::ListTests => {
-            let items = all.tests.iter().filter(|t| named(&t.name)).map(|t| wire.test(t)).collect();
+            let items = all.tests.iter().filter(|t| named(&t.name)).map(Wire::test_summary).collect();
             request.page(items, 25)
         }
         Call::GetTest => one(wire, all.test(id).map(|t| wire.test(t)), "test not found"),

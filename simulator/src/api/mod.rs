@@ -75,7 +75,7 @@ impl ApiRequest {
 /// Answers a call to the API.
 pub(crate) async fn answer(request: ApiRequest) -> Reply {
     let call = request.routed.call;
-    if !call.exists_in(request.inner.config.generation) {
+    if !request.inner.config.serves(call) {
         return Reply::error(404, "not found");
     }
     if call == Call::PartUrls {

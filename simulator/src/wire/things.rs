@@ -32,11 +32,17 @@ impl Wire<'_> {
         value
     }
 
+    /// A test in the list.
+    pub(crate) fn test_summary(test: &TestCase) -> Value {
+        json!({ "id": test.id, "name": test.name, "type": test.kind, "folder_id": null, "folder_path": test.folder })
+    }
+
+    /// A test by itself: another word for its kind, and what the list does not tell.
     pub(crate) fn test(self, test: &TestCase) -> Value {
         json!({
-            "id": test.id, "project_id": self.project(), "name": test.name, "type": test.kind,
-            "folder_id": null, "folder_path": test.folder, "player_count": test.players, "quarantined": false,
-            "max_seconds": 19_800,
+            "id": test.id, "project_id": self.project(), "name": test.name, "version": 3, "tags": [],
+            "test_type": test.kind, "quarantined": test.quarantined, "testrail": null, "source": "bot",
+            "max_seconds": test.max_seconds, "memory": null,
         })
     }
 
@@ -69,7 +75,7 @@ impl Wire<'_> {
                 "target_label": labels.first(), "deployment_config_id": config.id, "version": 1,
                 "name": config.name, "description": "", "pinned": false, "platform": config.kind,
                 "environment": "external", "sdk_mode": "no_sdk",
-                "app": { "source": config.source.summary(), "file_format": "file",
+                "app": { "source": config.source.summary(), "file_format": config.file_format,
                     "required_tags": config.required_tags, "editable": false, "summary": "" },
                 "extra_apps": [],
             },
