@@ -11,14 +11,16 @@
 //! report/    markdown, junit, json, annotations, write
 //! api/       one method per endpoint, wire types of every generation
 //! http/      client, retry, redaction, diagnostics
+//! disk/      files of ours: created anew, read within bounds
 //! model/     build, run, report, verdict, failure, units: plain types
 //! ```
 //!
-//! `main -> flow -> {config, upload, api, ci, report}`, `upload -> api -> http`, everything `-> model`.
+//! `main -> flow -> {config, upload, api, ci, report}`, `upload -> api -> http`, everything `-> model, disk`.
 
 pub mod api;
 pub mod ci;
 pub mod config;
+pub mod disk;
 pub mod flow;
 pub mod http;
 pub mod model;

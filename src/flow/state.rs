@@ -5,19 +5,17 @@
 //! every change is made under a lock and lands by a rename.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::disk::{self, Readers};
 
 /// Name of the file in its folder.
 const FILE_NAME: &str = "state.json";
 /// Name of the file that is locked while records are changed.
 const LOCK_NAME: &str = "state.lock";
-/// A file that is being written is named by its process in between.
-const FRESH_BEGINS: &str = "state.";
-const FRESH_ENDS: &str = ".tmp";
 /// Layout of the file.
 const VERSION: u32 = 1;
 /// Finished records kept for the curious; older ones are dropped.
@@ -180,10 +178,12 @@ impl StateFile {
     /// When the file exists and cannot be read or is not ours.
     pub(super) fn records(&self) -> io::Result<Vec<Record>> {
         // Without a lock file nobody ever wrote here; while another holds the lock, what lies there is its own.
-        if let Ok(lock) = OpenOptions::new().write(true).open(self.folder.join(LOCK_NAME))
+        let lock = self.folder.join(LOCK_NAME);
+        if lock.is_file()
+            && let Ok(lock) = disk::lock_file(&lock)
             && lock.try_lock().is_ok()
         {
-            self.sweep();
+            disk::sweep(&self.path());
         }
         read(&self.path())
     }
@@ -217,47 +217,32 @@ impl StateFile {
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Record>)) -> io::Result<()> {
-        create_private_folder(&self.folder)?;
-        let lock = private(OpenOptions::new().create(true).truncate(false).write(true))
-            .open(self.folder.join(LOCK_NAME))?;
+        disk::folder(&self.folder, Readers::Owner)?;
+        let lock = disk::lock_file(&self.folder.join(LOCK_NAME))?;
         lock.lock()?;
-        self.sweep();
         let path = self.path();
+        // What a killed process left half written may hold an upload id, and nobody needs it.
+        disk::sweep(&path);
         // A file that is not ours, or was cut short by a full disk, must not stop us from recording what costs money.
         let mut records = read(&path).unwrap_or_default();
         change(&mut records);
         drop_old(&mut records);
         let text =
             serde_json::to_vec_pretty(&Contents { version: VERSION, records }).map_err(io::Error::other)?;
-        let fresh = self.folder.join(format!("{FRESH_BEGINS}{}{FRESH_ENDS}", std::process::id()));
-        write_private(&fresh, &text).and_then(|()| fs::rename(&fresh, &path)).inspect_err(|_| {
-            let _ = fs::remove_file(&fresh);
-        })
+        let fresh = disk::prepare(&path, &text, Readers::Owner)?;
+        fresh.file().sync_data()?;
+        fresh.place()?;
+        Ok(())
         // The lock ends with `lock`.
-    }
-
-    /// Takes away what a killed process left half written: it may hold an upload id, and nobody needs it. Under the lock alone.
-    fn sweep(&self) {
-        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if name.to_str().is_some_and(|name| name.starts_with(FRESH_BEGINS) && name.ends_with(FRESH_ENDS))
-            {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
     }
 }
 
 fn read(path: &Path) -> io::Result<Vec<Record>> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-        Ok(about) if about.len() > LARGEST => {
-            return Err(io::Error::other("the state file is too large to be ours"));
-        }
-        Ok(_) => {}
+    match disk::read(path, LARGEST) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(bytes) => parse(&bytes),
     }
-    parse(&fs::read(path)?)
 }
 
 /// The records of a state file.
@@ -285,37 +270,11 @@ fn drop_old(records: &mut Vec<Record>) {
     });
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file: File = private(OpenOptions::new().create(true).truncate(true).write(true)).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_data()
-}
-
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(0o600)
-}
-
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-#[cfg(unix)]
-fn create_private_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn create_private_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BTreeSet, KEEP_DONE, Place, Record, Standing, StartRecord, StateFile, What, fs};
+    use std::fs;
+
+    use super::{BTreeSet, KEEP_DONE, Place, Record, Standing, StartRecord, StateFile, What};
 
     fn record(id: &str, standing: Standing) -> Record {
         Record {
@@ -362,6 +321,25 @@ mod tests {
         assert_eq!(fs::metadata(state.path()).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn reads_no_device_and_writes_through_no_link() {
+        use std::os::unix::fs::symlink;
+        let home = tempfile::tempdir().unwrap();
+        let state = StateFile::new(home.path().join("state"));
+        fs::create_dir(home.path().join("state")).unwrap();
+        symlink("/dev/zero", state.path()).unwrap();
+        assert!(state.records().unwrap_err().to_string().contains("no regular file"));
+        state.put(&record("a", Standing::Open)).unwrap();
+        assert_eq!(ids(&state.records().unwrap()), ["a"]);
+
+        symlink(home.path().join("theirs"), home.path().join("state/state.lock")).unwrap_err();
+        fs::remove_file(home.path().join("state/state.lock")).unwrap();
+        symlink(home.path().join("theirs"), home.path().join("state/state.lock")).unwrap();
+        assert!(state.put(&record("b", Standing::Open)).is_err());
+        assert!(!home.path().join("theirs").exists());
+    }
+
     #[test]
     fn survives_a_file_that_was_cut_short() {
         let home = tempfile::tempdir().unwrap();
@@ -377,7 +355,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = StateFile::new(home.path().to_owned());
         state.put(&record("a", Standing::Open)).unwrap();
-        let left = home.path().join("state.4711.tmp");
+        let left = home.path().join(".state.json.4711.tmp");
         for look in [true, false] {
             fs::write(&left, b"half a record with an upload id").unwrap();
             if look {

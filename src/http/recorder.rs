@@ -1,6 +1,6 @@
 //! The flight recorder: one JSON line for every request in `diagnostics.jsonl`, without query strings and secrets.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::disk::{self, Readers};
 use crate::model::Secrets;
 use crate::model::units::Timestamp;
 
@@ -69,12 +70,12 @@ impl Recorder {
         Self { state: Arc::default(), secrets }
     }
 
-    /// Attaches the file (created or emptied) and writes what was kept.
+    /// Attaches a new file and writes what was kept.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn open(&self, path: &Path) -> io::Result<()> {
-        self.attach(OpenOptions::new().create(true).write(true).truncate(true).open(path)?)
+        self.attach(disk::Fresh::begin(path, Readers::Anyone)?.place()?)
     }
 
     /// Attaches the file behind what earlier commands of the same job wrote, and writes what was kept.
@@ -82,7 +83,7 @@ impl Recorder {
     /// # Errors
     /// When the file cannot be written.
     pub fn append(&self, path: &Path) -> io::Result<()> {
-        self.attach(OpenOptions::new().create(true).append(true).open(path)?)
+        self.attach(disk::append(path, Readers::Anyone)?)
     }
 
     fn attach(&self, mut file: File) -> io::Result<()> {

@@ -7,12 +7,15 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::disk;
 use crate::model::{Env, Log};
 
 use super::error::HttpError;
 
 /// Most files that are read from one folder of certificates.
 const MOST_FILES: usize = 1_000;
+/// A store with every certificate of the world is far below.
+const LARGEST_PEM: u64 = 16 * 1024 * 1024;
 
 /// Makes ring the process's crypto provider. Call first in `main`; calling again changes nothing.
 pub fn install_crypto() {
@@ -72,7 +75,7 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// The usable certificates of a PEM file.
 fn read(file: &Path) -> std::io::Result<Vec<CertificateDer<'static>>> {
-    let pem = std::fs::read(file)?;
+    let pem = disk::read(file, LARGEST_PEM)?;
     Ok(CertificateDer::pem_slice_iter(&pem)
         .filter_map(Result::ok)
         // One certificate that is no trust anchor would make the verifier refuse them all.
