@@ -25,7 +25,7 @@ use nunu_ci::api::Api;
 use nunu_ci::http::Net;
 use nunu_ci::model::build::{BuildSource, DeletionPolicy, Multipart};
 use nunu_ci::model::{ApiKey, BuildSpec, Details, Env, Log, Platform, Secrets};
-use nunu_ci::upload::{NoJournal, Patience, Places, Purpose, Upload, inspect};
+use nunu_ci::upload::{KeepOut, NoJournal, Patience, Places, Purpose, Upload, inspect};
 use nunu_sim::Sim;
 use tokio_util::sync::CancellationToken;
 
@@ -165,7 +165,7 @@ async fn upload(origin: &str, path: &str, multipart: &str, reuse: bool) -> anyho
     let spec = spec(path, if multipart == "never" { Multipart::Never } else { Multipart::Always }, reuse);
     let cancel = CancellationToken::new();
     let places = Places { temporary: vec![std::env::temp_dir()] };
-    let prepared = inspect(&spec).await?.prepare(&places, &log, &cancel).await?;
+    let prepared = inspect(&spec, &KeepOut::default()).await?.prepare(&places, &log, &cancel).await?;
     let details = Details::default();
     let journal = &NoJournal;
     let upload = Upload {
@@ -186,7 +186,10 @@ async fn upload(origin: &str, path: &str, multipart: &str, reuse: bool) -> anyho
 async fn zip(folder: &str, size: &str) -> anyhow::Result<()> {
     let places = Places { temporary: vec![std::env::temp_dir()] };
     let spec = spec(folder, Multipart::Auto, false);
-    let prepared = inspect(&spec).await?.prepare(&places, &Log::silent(), &CancellationToken::new()).await?;
+    let prepared = inspect(&spec, &KeepOut::default())
+        .await?
+        .prepare(&places, &Log::silent(), &CancellationToken::new())
+        .await?;
     Ok(std::fs::write(size, prepared.size_bytes.to_string())?)
 }
 

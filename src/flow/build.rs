@@ -6,7 +6,7 @@ use crate::api::UploadHandle;
 use crate::config::Command;
 use crate::model::build::BuildSource;
 use crate::model::{Build, BuildOrigin, Failure};
-use crate::upload::{Inspected, Journal, Places, Purpose, Upload, UploadError, inspect};
+use crate::upload::{Inspected, Journal, KeepOut, Places, Purpose, Upload, UploadError, inspect};
 
 use super::session::Session;
 use super::state::{Record, Standing, What};
@@ -39,7 +39,10 @@ pub(super) async fn store(
 /// Everything that a cheap look shows.
 pub(super) async fn look(session: &Session) -> Result<Option<Inspected>, Failure> {
     match &session.plan.build.source {
-        BuildSource::Path(_) => inspect(&session.plan.build).await.map(Some).map_err(|error| error.failure()),
+        BuildSource::Path(_) => {
+            let keep_out = KeepOut::new(session.own_folders(), &session.workspace);
+            inspect(&session.plan.build, &keep_out).await.map(Some).map_err(|error| error.failure())
+        }
         BuildSource::None | BuildSource::Id(_) => Ok(None),
     }
 }

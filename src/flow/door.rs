@@ -7,7 +7,7 @@ use crate::ci::{Host, Loudness};
 use crate::config::{self, Args, Command, OnMissingToken, Parsed, Plan};
 use crate::http::{Net, install_crypto};
 use crate::model::run_report::Context;
-use crate::model::{Env, Failure, Log, Reason, Secrets};
+use crate::model::{Env, Failure, Log, Reason, Secrets, Workspace};
 
 use super::cancel::Cancel;
 use super::finish::{self, Began};
@@ -169,6 +169,7 @@ fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
     let project = plan.project_id.clone().unwrap_or_default();
     parts.extend([around.context.ci.as_str(), plan.origin.as_str(), project.as_str(), nonce.as_str()]);
     let invocation = invocation_tag(&parts);
+    let workspace = Workspace::find(&around.env, &around.cwd);
     Session {
         state: StateFile::new(around.host.state_dir(&around.cwd)),
         details: around.host.details(env!("CARGO_PKG_VERSION")),
@@ -182,6 +183,7 @@ fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
         api,
         net,
         cancel: around.cancel,
+        workspace,
         place,
         invocation,
         may_read: true,

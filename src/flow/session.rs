@@ -1,6 +1,7 @@
 //! What every part of the story shares: the plan, the host, the service, the cancel token and the state file.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::api::Api;
@@ -9,7 +10,7 @@ use crate::config::Plan;
 use crate::http::Net;
 use crate::model::run_report::Context;
 use crate::model::units::format_time;
-use crate::model::{Details, Env, Log, RunSpec, Secrets};
+use crate::model::{Details, Env, Log, RunSpec, Secrets, Workspace};
 
 use crate::upload::Patience;
 
@@ -60,6 +61,8 @@ pub(super) struct Session {
     pub(super) cancel: Cancel,
     /// What is open on the service.
     pub(super) state: StateFile,
+    /// What paths of the repository's content have to end in.
+    pub(super) workspace: Workspace,
     /// Where in which pipeline we are.
     pub(super) place: Place,
     /// The invocation tag.
@@ -74,6 +77,11 @@ impl Session {
     /// The budgets of an upload.
     pub(super) fn patience(&self) -> Patience {
         longest_silence(&self.plan).map_or_else(Patience::default, |limit| Patience::default().within(limit))
+    }
+
+    /// Folders that change while we work.
+    pub(super) fn own_folders(&self) -> [PathBuf; 2] {
+        [self.plan.report.dir.clone(), self.state.folder().to_owned()]
     }
 
     /// A new open record of this place.

@@ -166,6 +166,11 @@ impl StateFile {
         Self { folder }
     }
 
+    /// The folder it lies in.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where it lies.
     #[must_use]
     pub(super) fn path(&self) -> PathBuf {

@@ -9,6 +9,8 @@ pub(crate) mod fuzz;
 mod hash;
 mod ignore;
 mod journal;
+mod keep_out;
+mod links;
 mod multipart;
 mod open;
 mod pace;
@@ -33,6 +35,7 @@ mod tests;
 
 pub use error::UploadError;
 pub use journal::{Journal, NoJournal};
+pub use keep_out::KeepOut;
 pub use patience::Patience;
 pub use reuse::Purpose;
 pub(crate) use reuse::{Wanted, find as find_stored};

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::UploadError;
 use super::hash::{self, Frontier};
+use super::keep_out::KeepOut;
 use super::precheck;
 use super::stamp::Stamp;
 use super::temp;
@@ -81,7 +82,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// `NotFound`, `Empty`, `Unsupported`, `TooLarge`, `Disk`.
-pub async fn inspect(spec: &BuildSpec) -> Result<Inspected, UploadError> {
+pub async fn inspect(spec: &BuildSpec, keep_out: &KeepOut) -> Result<Inspected, UploadError> {
     let (BuildSource::Path(path), Some(platform)) = (spec.source.clone(), spec.platform) else {
         return Err(UploadError::Unsupported {
             message: "the platform of the build is not known".to_owned(),
@@ -89,15 +90,16 @@ pub async fn inspect(spec: &BuildSpec) -> Result<Inspected, UploadError> {
         });
     };
     let multipart = spec.multipart;
+    let keep_out = keep_out.clone();
     blocking(move || {
-        let inspected = look(&path, platform)?;
+        let inspected = look(&path, platform, &keep_out)?;
         precheck::size(inspected.size_bytes, multipart)?;
         Ok(inspected)
     })
     .await
 }
 
-fn look(path: &Path, platform: Platform) -> Result<Inspected, UploadError> {
+fn look(path: &Path, platform: Platform, keep_out: &KeepOut) -> Result<Inspected, UploadError> {
     let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => UploadError::NotFound { path: path.to_owned() },
         _ => unreadable(path, source),
@@ -110,7 +112,7 @@ fn look(path: &Path, platform: Platform) -> Result<Inspected, UploadError> {
         });
     };
     if metadata.is_dir() {
-        look_at_folder(path, name, platform)
+        look_at_folder(path, name, platform, keep_out)
     } else {
         look_at_file(path, name, platform, &metadata)
     }
@@ -145,11 +147,16 @@ fn look_at_file(
     })
 }
 
-fn look_at_folder(path: &Path, name: &str, platform: Platform) -> Result<Inspected, UploadError> {
+fn look_at_folder(
+    path: &Path,
+    name: &str,
+    platform: Platform,
+    keep_out: &KeepOut,
+) -> Result<Inspected, UploadError> {
     let file_name = format!("{name}.zip");
     precheck::file_name(&file_name)?;
     precheck::folder(path, name, platform)?;
-    let tree = tree::walk(path, tree::Links::of(platform), tree::prefix(name))?;
+    let tree = tree::walk(path, tree::Links::of(platform), tree::prefix(name), keep_out)?;
     precheck::folder_size(name, &tree)?;
     Ok(Inspected {
         file_name,
@@ -326,7 +333,7 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::{Places, Prepared, inspect};
+    use super::{KeepOut, Places, Prepared, inspect};
     use crate::model::build::{BuildSource, BuildSpec, DeletionPolicy, Multipart, Platform};
     use crate::model::env::Env;
     use crate::model::failure::Reason;
@@ -351,7 +358,7 @@ mod tests {
 
     async fn prepare(path: &Path, platform: Platform) -> Result<Prepared, UploadError> {
         let places = Places { temporary: vec![path.parent().unwrap().to_owned()] };
-        inspect(&spec(path, platform))
+        inspect(&spec(path, platform), &KeepOut::default())
             .await?
             .prepare(&places, &Log::silent(), &CancellationToken::new())
             .await

@@ -68,7 +68,12 @@ impl Stage {
 
     async fn prepared(&self) -> Prepared {
         let places = Places { temporary: vec![self.dir.path().to_owned()] };
-        inspect(&self.spec).await.unwrap().prepare(&places, &Log::silent(), &self.cancel).await.unwrap()
+        inspect(&self.spec, &super::KeepOut::default())
+            .await
+            .unwrap()
+            .prepare(&places, &Log::silent(), &self.cancel)
+            .await
+            .unwrap()
     }
 
     async fn send(&self) -> Result<Build, UploadError> {

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::UploadError;
 use super::ignore::{self, Rules};
+use super::keep_out::{KeepOut, Named, named};
+use super::links::{self, Ends};
 use super::stamp::Stamp;
+use crate::disk;
 use crate::model::build::Platform;
 
 /// More entries than any build has; a guard against folders that contain themselves in some way we do not see.
@@ -13,6 +16,10 @@ const MOST_ENTRIES: usize = 2_000_000;
 const DEEPEST: usize = 256;
 /// Zip: a name has at most 65,535 bytes.
 const LONGEST_NAME: usize = 65_535;
+/// A `.nunuignore` is written by hand.
+const LARGEST_RULES: u64 = 1024 * 1024;
+/// Names of credentials that are told.
+const TOLD: usize = 5;
 
 /// What becomes of symbolic links and execute bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +68,10 @@ pub(crate) struct Tree {
     /// What becomes of execute bits.
     pub(crate) links: Links,
     ignored: usize,
+    /// What was left out because credentials are kept under such names.
+    credentials: Vec<String>,
+    /// No `.nunuignore` can take them back.
+    is_workspace: bool,
 }
 
 impl Tree {
@@ -90,11 +101,29 @@ impl Tree {
 
     /// What a person should know.
     pub(crate) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
         match self.ignored {
-            0 => Vec::new(),
-            1 => vec![format!("{} leaves out 1 file or folder", ignore::FILE_NAME)],
-            count => vec![format!("{} leaves out {count} files and folders", ignore::FILE_NAME)],
+            0 => {}
+            1 => notes.push(format!("{} leaves out 1 file or folder", ignore::FILE_NAME)),
+            count => notes.push(format!("{} leaves out {count} files and folders", ignore::FILE_NAME)),
         }
+        notes.extend(self.note_on_credentials());
+        notes
+    }
+
+    fn note_on_credentials(&self) -> Option<String> {
+        let first = self.credentials.first()?;
+        let mut names = self.credentials[..self.credentials.len().min(TOLD)].join(", ");
+        if self.credentials.len() > TOLD {
+            names = format!("{names} and {} more", self.credentials.len() - TOLD);
+        }
+        let remedy = if self.is_workspace {
+            "to send such a file, let build-path name the folder of the build instead of the whole workspace"
+                .to_owned()
+        } else {
+            format!("if the build needs it, take it back in {}: !/{first}", ignore::FILE_NAME)
+        };
+        Some(format!("left out, because programs keep credentials under such names: {names}; {remedy}"))
     }
 }
 
@@ -107,12 +136,27 @@ pub(crate) fn prefix(name: &str) -> String {
 ///
 /// # Errors
 /// `Unsupported` for what a zip cannot hold (names that are not UTF-8, loops, links out of the folder, devices), `Disk` for what cannot be read.
-pub(crate) fn walk(root: &Path, links: Links, prefix: String) -> Result<Tree, UploadError> {
+pub(crate) fn walk(
+    root: &Path,
+    links: Links,
+    prefix: String,
+    keep_out: &KeepOut,
+) -> Result<Tree, UploadError> {
+    let real = root.canonicalize().map_err(|source| unlistable(root, source))?;
+    if keep_out.lies_in_ours(&real) {
+        return Err(refuse(
+            format!("the build folder {} lies in the results or state folder of this job", root.display()),
+            "let results-dir name another folder than the build's",
+        ));
+    }
+    let is_workspace = keep_out.is_workspace(&real);
     let mut walk = Walk {
         root: root.to_owned(),
+        real,
         links,
         prefix,
-        tree: Tree { entries: Vec::new(), links, ignored: 0 },
+        keep_out,
+        tree: Tree { entries: Vec::new(), links, ignored: 0, credentials: Vec::new(), is_workspace },
         above: Vec::new(),
         rules: Vec::new(),
     };
@@ -122,10 +166,13 @@ pub(crate) fn walk(root: &Path, links: Links, prefix: String) -> Result<Tree, Up
     Ok(tree)
 }
 
-struct Walk {
+struct Walk<'a> {
     root: PathBuf,
+    /// The root's real path.
+    real: PathBuf,
     links: Links,
     prefix: String,
+    keep_out: &'a KeepOut,
     tree: Tree,
     /// The real paths of the folders we are in, to notice loops.
     above: Vec<PathBuf>,
@@ -133,10 +180,17 @@ struct Walk {
     rules: Vec<(usize, Rules)>,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Lists one folder; `relative` is its path below the root, ending with `/` unless empty.
     fn folder(&mut self, path: &Path, relative: &str) -> Result<(), UploadError> {
         let real = path.canonicalize().map_err(|source| unlistable(path, source))?;
+        if self.keep_out.is_ours(&real) {
+            return Ok(());
+        }
+        // Whatever the system calls it: a folder that lies elsewhere is a link.
+        if !real.starts_with(&self.real) {
+            return Err(links::refuse_outside(relative.trim_end_matches('/'), &real, &self.root));
+        }
         if self.above.contains(&real) {
             return Err(refuse(
                 format!("{} is a link to a folder that contains it", self.shown(relative)),
@@ -181,7 +235,7 @@ impl Walk {
             ));
         };
         let relative = format!("{folder}{name}");
-        if name == ignore::FILE_NAME {
+        if name == ignore::FILE_NAME || named(name) == Named::History {
             return Ok(());
         }
         let kind = item.file_type().map_err(|source| unlistable(&path, source))?;
@@ -189,9 +243,24 @@ impl Walk {
         // What a link points to decides whether it is a folder, unless the link itself is kept.
         let metadata = if keeps_link { std::fs::symlink_metadata(&path) } else { std::fs::metadata(&path) };
         let is_folder = metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir);
-        if self.is_ignored(&relative, is_folder) {
+        let decided = self.decide(&relative, is_folder);
+        if decided == Some(true) {
             self.tree.ignored += 1;
             return Ok(());
+        }
+        let taken_back = decided == Some(false) && !self.tree.is_workspace;
+        let ends = if kind.is_symlink() {
+            links::judge(&path, &relative, (&self.root, &self.real), self.keep_out)?
+        } else {
+            Ends::of_name(name)
+        };
+        match ends {
+            Ends::Ours => return Ok(()),
+            Ends::Credentials if !taken_back => {
+                self.tree.credentials.push(relative);
+                return Ok(());
+            }
+            Ends::Credentials | Ends::Inside => {}
         }
         if name.contains('\\') {
             return Err(refuse(
@@ -202,7 +271,7 @@ impl Walk {
             ));
         }
         if keeps_link {
-            let target = link_target(&path, &relative)?;
+            let target = links::target(&path, &relative, &self.real)?;
             return self.add(&relative, EntryKind::Link { target });
         }
         let metadata = metadata.map_err(|source| match source.kind() {
@@ -248,12 +317,8 @@ impl Walk {
     }
 
     /// The nearest rules that match decide.
-    fn is_ignored(&self, relative: &str, is_folder: bool) -> bool {
-        self.rules
-            .iter()
-            .rev()
-            .find_map(|(at, rules)| rules.decide(&relative[*at..], is_folder))
-            .unwrap_or(false)
+    fn decide(&self, relative: &str, is_folder: bool) -> Option<bool> {
+        self.rules.iter().rev().find_map(|(at, rules)| rules.decide(&relative[*at..], is_folder))
     }
 
     fn shown(&self, relative: &str) -> String {
@@ -261,48 +326,18 @@ impl Walk {
     }
 }
 
-/// The target of a link, which must stay inside the folder.
-fn link_target(path: &Path, relative: &str) -> Result<String, UploadError> {
-    let target = std::fs::read_link(path).map_err(|source| unlistable(path, source))?;
-    let Some(text) =
-        target.to_str().map(|text| if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() })
-    else {
-        return Err(refuse(
-            format!("the target of the link {relative} is not valid UTF-8"),
-            "rename the target",
-        ));
-    };
-    if target.is_absolute() || text.starts_with('/') || leaves(relative, &text) {
-        return Err(refuse(
-            format!("{relative} is a link out of the folder, to {text}"),
-            "replace the link by a copy of its target, or name it in .nunuignore",
-        ));
-    }
-    Ok(text)
-}
-
-/// Whether a relative link at `link` points above the root of the folder.
-fn leaves(link: &str, target: &str) -> bool {
-    let mut depth = link.matches('/').count();
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if depth == 0 => return true,
-            ".." => depth -= 1,
-            _ => depth += 1,
-        }
-    }
-    false
-}
-
 fn read_rules(folder: &Path) -> Result<Option<Rules>, UploadError> {
+    use std::io::ErrorKind;
     let path = folder.join(ignore::FILE_NAME);
-    match std::fs::read(&path) {
+    match disk::read(&path, LARGEST_RULES) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(Rules::parse(&text))),
             Err(_) => Err(refuse(format!("{} is not valid UTF-8", path.display()), "save it as UTF-8")),
         },
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(odd) if matches!(odd.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge) => {
+            Err(refuse(odd.to_string(), "make it a text file with one pattern a line"))
+        }
         Err(source) => Err(unlistable(&path, source)),
     }
 }
@@ -318,11 +353,11 @@ fn is_executable(_: &std::fs::Metadata) -> bool {
     false
 }
 
-fn refuse(message: String, hint: &str) -> UploadError {
+pub(super) fn refuse(message: String, hint: &str) -> UploadError {
     UploadError::Unsupported { message, hint: hint.to_owned() }
 }
 
-fn unlistable(path: &Path, source: std::io::Error) -> UploadError {
+pub(super) fn unlistable(path: &Path, source: std::io::Error) -> UploadError {
     UploadError::Disk {
         action: "cannot list",
         path: path.to_owned(),
@@ -335,12 +370,17 @@ fn unlistable(path: &Path, source: std::io::Error) -> UploadError {
 mod tests {
     use std::path::Path;
 
-    use super::{Links, leaves, walk};
+    use super::{EntryKind, KeepOut, Links, Tree, walk};
     use crate::model::failure::Reason;
+    use crate::model::{Env, Workspace};
     use crate::upload::error::UploadError;
 
     fn names(root: &Path, links: Links) -> Result<Vec<String>, UploadError> {
-        Ok(walk(root, links, String::new())?.entries.into_iter().map(|entry| entry.name).collect())
+        Ok(walk(root, links, String::new(), &KeepOut::default())?
+            .entries
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect())
     }
 
     fn lay(root: &Path, files: &[(&str, &str)]) {
@@ -371,7 +411,7 @@ mod tests {
             ],
         );
         std::fs::create_dir_all(dir.path().join("Empty/Inside")).unwrap();
-        let tree = walk(dir.path(), Links::Follow, String::new()).unwrap();
+        let tree = walk(dir.path(), Links::Follow, String::new(), &KeepOut::default()).unwrap();
         let names: Vec<&str> = tree.entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(
             names,
@@ -387,7 +427,7 @@ mod tests {
         use std::os::unix::ffi::OsStrExt as _;
         use std::os::unix::fs::symlink;
         type Lay = fn(&Path);
-        let cases: [(Lay, Links, &str); 8] = [
+        let cases: [(Lay, Links, &str); 11] = [
             (|root| symlink("..", root.join("sub/up")).unwrap(), Links::Follow, "contains it"),
             (|root| symlink("missing", root.join("dangling")).unwrap(), Links::Follow, "does not exist"),
             (
@@ -396,6 +436,17 @@ mod tests {
                 "out of the folder, to /etc/passwd",
             ),
             (|root| symlink("../../x", root.join("sub/out")).unwrap(), Links::Keep, "out of the folder"),
+            (
+                |root| symlink("/etc/passwd", root.join("out")).unwrap(),
+                Links::Follow,
+                "out of the folder, to /etc/passwd",
+            ),
+            (|root| symlink("/etc", root.join("out")).unwrap(), Links::Follow, "out of the folder, to /etc"),
+            (
+                |root| symlink("/dev/zero", root.join(".nunuignore")).unwrap(),
+                Links::Follow,
+                "no regular file",
+            ),
             (
                 |root| std::fs::write(root.join(std::ffi::OsStr::from_bytes(b"caf\xe9")), b"x").unwrap(),
                 Links::Keep,
@@ -431,17 +482,96 @@ mod tests {
         assert_eq!(names(dir.path(), Links::Keep).unwrap(), ["dangling", "file", "link"]);
     }
 
+    fn whole(root: &Path, links: Links, keep_out: &KeepOut) -> Tree {
+        walk(root, links, String::new(), keep_out).unwrap()
+    }
+
+    fn named(tree: &Tree) -> Vec<&str> {
+        tree.entries.iter().map(|entry| entry.name.as_str()).collect()
+    }
+
     #[test]
-    fn knows_links_that_leave() {
-        for (link, target, want) in [
-            ("a", "b", false),
-            ("a", "../b", true),
-            ("x/a", "../b", false),
-            ("x/a", "../../b", true),
-            ("x/a", "y/../../b", false),
-            ("x/a", "./y/../../../b", true),
-        ] {
-            assert_eq!(leaves(link, target), want, "{link} -> {target}");
+    fn neither_history_nor_our_own_folders_travel() {
+        let dir = tempfile::tempdir().unwrap();
+        lay(
+            dir.path(),
+            &[
+                ("game", "x"),
+                (".git/config", "token"),
+                ("module/.git", "gitdir: elsewhere"),
+                ("module/code", "x"),
+                ("out/nunu-results/results.json", "{}"),
+                (".nunu-state/state.json", "{}"),
+            ],
+        );
+        let ours = ["out/nunu-results", ".nunu-state"].map(|folder| dir.path().join(folder));
+        let keep_out = KeepOut::new(ours, &Workspace::find(&Env::default(), dir.path()));
+        assert_eq!(named(&whole(dir.path(), Links::Follow, &keep_out)), ["game", "module/code"]);
+        let inside = dir.path().join("out/nunu-results");
+        let error = walk(&inside, Links::Follow, String::new(), &keep_out).unwrap_err();
+        assert!(error.to_string().contains("lies in the results"), "{error}");
+    }
+
+    #[test]
+    fn credentials_stay_at_home_unless_they_are_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        lay(
+            dir.path(),
+            &[
+                ("build/.env", "x"),
+                ("build/.env.local", "x"),
+                ("build/sub/.npmrc", "x"),
+                ("build/sub/.ssh/id", "x"),
+                ("build/game", "x"),
+                ("build/.nunuignore", "!/.env\n"),
+                (".nunuignore", "!.env*\n!.npmrc\n!.ssh\n"),
+            ],
+        );
+        let keep_out = KeepOut::new([], &Workspace::find(&Env::default(), dir.path()));
+        let build = whole(&dir.path().join("build"), Links::Follow, &keep_out);
+        assert_eq!(named(&build), [".env", "game"]);
+        let notes = build.notes().join("\n");
+        assert!(notes.contains(".env.local") && notes.contains("!/"), "{notes}");
+        let workspace = whole(dir.path(), Links::Follow, &keep_out);
+        assert_eq!(named(&workspace), ["build/game"]);
+        assert!(workspace.notes()[0].contains("instead of the whole workspace"), "{:?}", workspace.notes());
+    }
+
+    /// Bazel and the like make trees of links.
+    #[cfg(unix)]
+    #[test]
+    fn links_count_where_they_end() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("build");
+        lay(&root, &[("store/game", "x"), ("store/.env", "x"), ("app/readme", "x")]);
+        let link = |target: &Path, name: &str| symlink(target, root.join(name)).unwrap();
+        link(&root.join("store/game"), "app/game");
+        link(Path::new("../../build/store"), "app/data");
+        link(Path::new("../store/.env"), "app/settings");
+        link(&root, "app/top");
+        let keep = whole(&root, Links::Keep, &KeepOut::default());
+        let target = |name: &str| match &keep.entries.iter().find(|entry| entry.name == name).unwrap().kind {
+            EntryKind::Link { target } => target.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(target("app/game"), "../store/game");
+        assert_eq!(target("app/data"), "../store");
+        assert_eq!(target("app/top"), "../");
+        assert!(!named(&keep).contains(&"app/settings"));
+
+        std::fs::remove_file(root.join("app/top")).unwrap();
+        let follow = whole(&root, Links::Follow, &KeepOut::default());
+        assert_eq!(named(&follow), ["app/data/game", "app/game", "app/readme", "store/game"]);
+
+        lay(dir.path(), &[("cache/big", "x")]);
+        link(&dir.path().join("cache"), "app/cache");
+        for links in [Links::Keep, Links::Follow] {
+            let failure = walk(&root, links, String::new(), &KeepOut::default()).unwrap_err().failure();
+            assert!(failure.hints[0].contains("cp -RL"), "{failure}");
         }
+        lay(&root, &[(".nunuignore", "/app/cache\n")]);
+        whole(&root, Links::Keep, &KeepOut::default());
+        whole(&root, Links::Follow, &KeepOut::default());
     }
 }

@@ -7,7 +7,7 @@ use nunu_ci::api::Api;
 use nunu_ci::http::Net;
 use nunu_ci::model::build::{BuildOrigin, BuildSource, DeletionPolicy, Multipart};
 use nunu_ci::model::{ApiKey, Build, BuildSpec, Details, Env, Log, Platform, Reason, Secrets};
-use nunu_ci::upload::{NoJournal, Patience, Places, Purpose, Upload, UploadError, inspect};
+use nunu_ci::upload::{KeepOut, NoJournal, Patience, Places, Purpose, Upload, UploadError, inspect};
 use nunu_sim::{Call, DEFAULT_KEY, Fault, Sim, UploadState};
 use sha2::Digest as _;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +49,7 @@ async fn send(sim: &Sim, spec: &BuildSpec, cancel: &CancellationToken) -> Result
     let net = Net::new(&Env::default(), "nunu-ci/test", Secrets::default(), log.clone()).unwrap();
     let api = Api::new(net, &sim.api_url(), None, &ApiKey::from(DEFAULT_KEY));
     let places = Places { temporary: vec![std::env::temp_dir()] };
-    let prepared = inspect(spec).await?.prepare(&places, &log, cancel).await?;
+    let prepared = inspect(spec, &KeepOut::default()).await?.prepare(&places, &log, cancel).await?;
     let upload = Upload {
         api: &api,
         spec,

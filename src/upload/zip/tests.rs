@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::format::{self, Method, Record};
 use super::write::{Written, write};
 use crate::model::failure::Reason;
+use crate::upload::KeepOut;
 use crate::upload::error::UploadError;
 use crate::upload::tree::{Links, Tree, prefix, walk};
 
@@ -73,7 +74,7 @@ fn another_program_reads_the_same_files() {
     ];
     lay(dir.path(), &files);
     std::fs::create_dir(dir.path().join("Saves")).unwrap();
-    let tree = walk(dir.path(), Links::Follow, prefix("Game")).unwrap();
+    let tree = walk(dir.path(), Links::Follow, prefix("Game"), &KeepOut::default()).unwrap();
     let (bytes, written) = zip_of(&tree).unwrap();
     assert_eq!(written.size, bytes.len() as u64);
     assert_eq!(written.sha256, crate::upload::hash::hex(&sha2::Sha256::digest(&bytes)));
@@ -100,7 +101,7 @@ fn an_application_keeps_its_folder() {
     let dir = tempfile::tempdir().unwrap();
     let app = dir.path().join("Game.app");
     lay(&app, &[("Contents/Info.plist", text(200))]);
-    let tree = walk(&app, Links::Keep, prefix("Game.app")).unwrap();
+    let tree = walk(&app, Links::Keep, prefix("Game.app"), &KeepOut::default()).unwrap();
     let (bytes, _) = zip_of(&tree).unwrap();
     assert_eq!(entries(bytes)[0].0, "Game.app/Contents/Info.plist");
 }
@@ -124,11 +125,12 @@ fn keeps_links_and_execute_bits_where_the_platform_has_them() {
     symlink("A", dir.path().join("Versions/Current")).unwrap();
     symlink("Versions/Current/lib", dir.path().join("lib")).unwrap();
 
-    let kept: BTreeMap<_, _> =
-        entries(zip_of(&walk(dir.path(), Links::Keep, String::new()).unwrap()).unwrap().0)
-            .into_iter()
-            .map(|(name, mode, _, content)| (name, (mode, content)))
-            .collect();
+    let kept: BTreeMap<_, _> = entries(
+        zip_of(&walk(dir.path(), Links::Keep, String::new(), &KeepOut::default()).unwrap()).unwrap().0,
+    )
+    .into_iter()
+    .map(|(name, mode, _, content)| (name, (mode, content)))
+    .collect();
     assert_eq!(kept["Versions/Current"], (0o120_777, b"A".to_vec()));
     assert_eq!(kept["lib"], (0o120_777, b"Versions/Current/lib".to_vec()));
     assert_eq!(kept["run"].0, 0o100_755);
@@ -137,11 +139,12 @@ fn keeps_links_and_execute_bits_where_the_platform_has_them() {
     assert_eq!(kept["Main.class"].0, 0o100_644);
     assert_eq!(kept["Versions/A/lib"].0, 0o100_644);
 
-    let followed: BTreeMap<_, _> =
-        entries(zip_of(&walk(dir.path(), Links::Follow, String::new()).unwrap()).unwrap().0)
-            .into_iter()
-            .map(|(name, mode, _, content)| (name, (mode, content)))
-            .collect();
+    let followed: BTreeMap<_, _> = entries(
+        zip_of(&walk(dir.path(), Links::Follow, String::new(), &KeepOut::default()).unwrap()).unwrap().0,
+    )
+    .into_iter()
+    .map(|(name, mode, _, content)| (name, (mode, content)))
+    .collect();
     assert_eq!(followed["Versions/Current/lib"], (0o100_644, text(500)));
     assert_eq!(followed["lib"], (0o100_644, text(500)));
     assert_eq!(followed["run"].0, 0o100_644);
@@ -161,7 +164,7 @@ fn the_same_tree_gives_the_same_bytes_everywhere() {
         for index in order {
             lay(dir.path(), &files[*index..=*index]);
         }
-        let tree = walk(dir.path(), Links::Follow, String::new()).unwrap();
+        let tree = walk(dir.path(), Links::Follow, String::new(), &KeepOut::default()).unwrap();
         zip_of(&tree).unwrap().1
     };
     let first = make(&[0, 1, 2, 3]);
@@ -182,7 +185,7 @@ fn a_file_that_changes_or_vanishes_is_noticed() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         lay(dir.path(), &[("a", text(400_000)), ("b", text(1000))]);
-        let tree = walk(dir.path(), Links::Follow, String::new()).unwrap();
+        let tree = walk(dir.path(), Links::Follow, String::new(), &KeepOut::default()).unwrap();
         change(&dir.path().join("b"));
         let error = zip_of(&tree).unwrap_err();
         assert_eq!(error.reason(), Reason::BuildChanged, "{error}");
@@ -194,7 +197,7 @@ fn a_file_that_changes_or_vanishes_is_noticed() {
 fn stops_when_it_is_cancelled() {
     let dir = tempfile::tempdir().unwrap();
     lay(dir.path(), &[("a", text(400_000))]);
-    let tree = walk(dir.path(), Links::Follow, String::new()).unwrap();
+    let tree = walk(dir.path(), Links::Follow, String::new(), &KeepOut::default()).unwrap();
     let cancel = CancellationToken::new();
     cancel.cancel();
     assert!(matches!(write(&tree, &tempfile::tempfile().unwrap(), &cancel), Err(UploadError::Cancelled)));
