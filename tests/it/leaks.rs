@@ -147,9 +147,10 @@ pub(crate) fn search(
 fn collect(folder: &Path, captures: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() {
+        let Ok(about) = entry.metadata() else { continue };
+        if about.is_dir() {
             collect(&path, captures);
-        } else if entry.metadata().is_ok_and(|about| about.len() < 4_000_000) {
+        } else if about.is_file() && about.len() < 4_000_000 {
             let text = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
             captures.push((path.display().to_string(), text));
         }
