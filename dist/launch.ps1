@@ -1,5 +1,5 @@
 # Picks the binary for this machine, checks its SHA-256 and runs it; the exit code is the binary's.
-# No setting can switch the check off. launch.sh is its twin for shells.
+# No setting can switch the check off. launch.sh is its twin for shells. Nothing but the binary is started, so nothing else sees the key.
 $ErrorActionPreference = 'Stop'
 $PSNativeCommandUseErrorActionPreference = $false
 

@@ -3,6 +3,12 @@
 # POSIX sh, because job containers may have nothing else. No setting can switch the check off.
 set -eu
 
+# Only the program gets the key and the tokens, and folders that an earlier step put in front of PATH are not asked first.
+unset token key github gitlab given
+token=${NUNU_API_TOKEN-} key=${NUNU_API_KEY-} github=${NUNU_GITHUB_TOKEN-} gitlab=${NUNU_GITLAB_TOKEN-} given=${PATH-}
+unset NUNU_API_TOKEN NUNU_API_KEY NUNU_GITHUB_TOKEN NUNU_GITLAB_TOKEN
+PATH=/usr/bin:/bin${given:+:$given}
+
 case $0 in
     */*) here=${0%/*} ;;
     *) here=. ;;
@@ -50,13 +56,13 @@ if [ -r "$here/SHA256SUMS" ]; then
     done <"$here/SHA256SUMS"
 fi
 if command -v sha256sum >/dev/null 2>&1; then
-    found=$(sha256sum <"$binary")
+    found=$(command sha256sum <"$binary")
 elif command -v shasum >/dev/null 2>&1; then
-    found=$(shasum -a 256 <"$binary")
+    found=$(command shasum -a 256 <"$binary")
 elif command -v openssl >/dev/null 2>&1; then
-    found=$(openssl dgst -sha256 -r <"$binary")
+    found=$(command openssl dgst -sha256 -r <"$binary")
 elif command -v busybox >/dev/null 2>&1; then
-    found=$(busybox sha256sum <"$binary")
+    found=$(command busybox sha256sum <"$binary")
 else
     refuse "dist/bin/$name cannot be checked and is not started: install sha256sum, shasum, openssl or busybox"
 fi
@@ -67,4 +73,5 @@ fi
 
 # A checkout through an archive may have lost the mode.
 [ -x "$binary" ] || chmod +x "$binary" || refuse "dist/bin/$name may not be started: its folder does not allow it"
+export PATH="$given" NUNU_API_TOKEN="$token" NUNU_API_KEY="$key" NUNU_GITHUB_TOKEN="$github" NUNU_GITLAB_TOKEN="$gitlab"
 exec "$binary" "$@"

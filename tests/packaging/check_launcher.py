@@ -1,10 +1,14 @@
 """The launcher starts the verified binary and nothing else, in every shell there is."""
 
+import hashlib
+import os
 import pathlib
 import shutil
 import subprocess
 
 from stage import ensure, run
+
+SECRETS = {"NUNU_API_TOKEN": "nunu_key_1", "NUNU_API_KEY": "nunu_key_2", "NUNU_GITHUB_TOKEN": "ghs_token_3", "NUNU_GITLAB_TOKEN": "glpat-4"}
 
 
 def shells():
@@ -41,7 +45,9 @@ def check(stage):
                 ensure(code == 70, f"{shell[0]}: a binary that is not the released one gave {code}: {said}")
                 ensure("is not the released binary" in said and said.count("\n") == 1, f"{shell[0]}: {said}")
                 ensure(said.startswith("::error") == ("GITHUB_ACTIONS" in variables), f"{shell[0]}: {said}")
-    others(stage, good, plain)
+    others(good, plain)
+    secrets(stage, good)
+    machines = alone(stage, good)
     where(good, plain)
     powershell = shutil.which("pwsh")
     if powershell:
@@ -50,11 +56,11 @@ def check(stage):
         code, said = run([powershell, "-File", good / "dist/launch.ps1", "--version"])
         ensure(code == 0, f"pwsh: {code}: {said}")
     pwsh = "pwsh too" if powershell else "pwsh is not on this machine"
-    return f"refused with 70 and one sentence in {tried} shell settings; {pwsh}"
+    return f"refused with 70 and one sentence in {tried} shell settings, {machines}; the key reaches the program alone; {pwsh}"
 
 
-def others(stage, good, plain):
-    """Machines without a binary, and those without the usual tools."""
+def others(good, plain):
+    """Machines without a binary."""
     for variables, words in (
         ({"RUNNER_OS": "macOS", "RUNNER_ARCH": "ARM64"}, "for macos arm64"),
         ({"RUNNER_OS": "Windows", "RUNNER_ARCH": "X64"}, "nunu-ci-windows-x64.exe"),
@@ -63,20 +69,61 @@ def others(stage, good, plain):
     ):
         code, said = run(["sh", good / "dist/launch.sh"], env={**plain, **variables}, clean=True)
         ensure(code == 70 and words in said, f"{variables}: {code}: {said}")
-    for tool in ("sha256sum", "shasum", "openssl", "busybox", None):
-        path = stage.fresh("path")
-        (path / "uname").symlink_to(shutil.which("uname"))
-        if tool and not shutil.which(tool):
-            continue
-        if tool == "shasum":
-            (path / "perl").symlink_to(shutil.which("perl"))
-        if tool:
-            (path / tool).symlink_to(pathlib.Path(shutil.which(tool)).resolve())
-        code, said = run(["/bin/sh", good / "dist/launch.sh", "--version"], env={"PATH": str(path)}, clean=True)
+
+
+def alone(stage, good):
+    """Machines with one of the digest tools only, and with none; /usr/bin is looked at before PATH, so it is exchanged."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode != 0:
+        return "machines with one digest tool not tried: that needs root"
+    tried = [tool for tool in ("sha256sum", "shasum", "openssl", "busybox") if shutil.which(tool)]
+    for tool in (*tried, None):
+        programs = stage.fresh("programs")
+        for name in filter(None, ("sh", "uname", tool, "perl" if tool == "shasum" else None)):
+            shutil.copy(pathlib.Path(shutil.which(name)).resolve(), programs / name)
+        code, said, seen = watched(stage, good, fake=[], programs=programs)
         if tool:
             ensure(code == 0, f"with {tool} alone: {code}: {said}")
         else:
             ensure(code == 70 and "cannot be checked" in said, f"without any tool: {code}: {said}")
+        # Where the system has none, one from PATH has to do: it gets no key.
+        if not tool:
+            code, said, seen = watched(stage, good, fake=["sha256sum"], programs=programs)
+            ensure(seen and not any(secret in seen for secret in SECRETS.values()), f"sha256sum from PATH got a key:\n{seen}")
+    return f"with {', '.join(tried)} alone"
+
+
+def watched(stage, good, fake, programs=None, shell=("/bin/sh",)):
+    """Starts the launcher with programs of somebody else in PATH, which write down what they see; /usr/bin may be exchanged."""
+    spies = stage.fresh("spies")
+    notes = spies / "notes"
+    for name in fake:
+        (spies / name).write_text(f'#!/bin/sh\nexport >>"{notes}"\nprintf "%064d  -\\n" 0\n')
+        (spies / name).chmod(0o755)
+    command = [*shell, str(good / "dist/launch.sh"), "--version"]
+    if programs:
+        command = ["unshare", "-m", "/bin/sh", "-c", f'mount --bind "{programs}" /usr/bin && exec "$@"', "sh", *command]
+    # Names of the launcher's own variables, exported by somebody else.
+    own = dict.fromkeys(("token", "key", "github", "gitlab", "given", "found", "wanted"), "exported")
+    code, said = run(command, env={"PATH": f"{spies}:/usr/bin:/bin", **own, **SECRETS}, clean=True)
+    return code, said, notes.read_text() if notes.exists() else ""
+
+
+def secrets(stage, good):
+    """The key is in the environment of the program and of nothing else, and the system's tools come first."""
+    for shell in shells():
+        tools = ["uname", "sha256sum", "shasum", "openssl", "busybox", "chmod", "cat"]
+        _, said, seen = watched(stage, good, fake=tools, shell=shell)
+        ensure(said.startswith("nunu-ci ") and not seen, f"{shell[0]}: a program from PATH comes before the system's: {said}\n{seen}")
+        # A program in the binary's place shows what the real one gets.
+        checkout = stage.fresh("shown")
+        binary = stage.action_checkout(checkout)
+        binary.write_text("#!/bin/sh\nenv\n")
+        digest = hashlib.sha256(binary.read_bytes()).hexdigest()
+        (checkout / "dist" / "SHA256SUMS").write_text(f"{digest}  bin/{binary.name}\n")
+        path = f"{checkout}:/usr/bin:/bin"
+        code, said = run([*shell, checkout / "dist/launch.sh"], env={"PATH": path, **SECRETS}, clean=True)
+        for name, value in {**SECRETS, "PATH": path}.items():
+            ensure(f"\n{name}={value}\n" in f"\n{said}", f"{shell[0]}: the program does not get {name}: {code}: {said}")
 
 
 def where(good, plain):
