@@ -3,10 +3,10 @@
 #
 #     dist/image-context.sh FOLDER [BINARY]
 #
-# The userland is what this system's packages installed: procps, because Jenkins calls `ps -A -o pid,command e` in the container and
-# busybox's ps cannot do that; the shell and what starts other programs, because busybox would start its own ps instead; and one
-# static busybox for everything else.
-#     apt-get install busybox-static coreutils dash procps util-linux ca-certificates
+# The userland is what this system's packages installed, program by program: a shell, ps as Jenkins calls it in the container
+# (`ps -A -o pid,command e`), and what scripts of CI jobs use. Nothing in it speaks to a network, and nothing is an interpreter but the
+# shell, sed and awk: a script that got into the job finds no tool to carry the key away.
+#     apt-get install ca-certificates coreutils dash diffutils findutils grep gzip mawk procps sed tar util-linux
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,11 +16,10 @@ case $(uname -m) in
     aarch64) binary=${2:-$here/bin/nunu-ci-linux-arm64} ;;
     *) binary=${2:?on this machine the binary must be named} ;;
 esac
-busybox=$(command -v busybox) || { echo "error: busybox-static is not installed" >&2; exit 2; }
-if ldd "$busybox" >/dev/null 2>&1; then
-    echo "error: $busybox is not static; install busybox-static" >&2
-    exit 2
-fi
+programs='dash ps kill setsid sed grep mawk find xargs diff cmp tar gzip
+    base64 basename cat chgrp chmod chown cp cut date dd df dirname du echo env expr false head id ln ls md5sum mkdir mktemp mv nice
+    nohup nproc od paste printenv printf pwd readlink realpath rm rmdir seq sha1sum sha256sum sha512sum sleep sort split stat stty sync
+    tac tail tee test timeout touch tr true truncate tty uname uniq wc whoami'
 
 rm -rf "$context"
 root=$context/rootfs
@@ -32,16 +31,11 @@ for folder in bin sbin lib lib64; do
     ln -s "usr/$folder" "$root/$folder"
 done
 
-cp "$busybox" "$root/usr/bin/busybox"
-for applet in $("$busybox" --list); do
-    [ "$applet" = busybox ] || ln -s busybox "$root/usr/bin/$applet"
-done
-for program in dash ps kill cat env nohup nice timeout setsid; do
+for program in $programs; do
     # Names in PATH, not the builtins of this shell.
     path=$(PATH=/usr/bin:/bin which "$program") || { echo "error: $program is not installed" >&2; exit 2; }
     path=$(readlink -f "$path")
     [ "${path##*/}" = "$program" ] || { echo "error: $program is $path, not the program of its own package" >&2; exit 2; }
-    rm -f "$root/usr/bin/$program"
     cp "$path" "$root/usr/bin/$program"
     # Lines of ldd: `name => /path (address)`, or `/path (address)` for the loader itself.
     for library in $(ldd "$path" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) .*/\1/p'); do
@@ -53,10 +47,14 @@ for program in dash ps kill cat env nohup nice timeout setsid; do
         cp -L "$library" "$target"
     done
 done
-ln -sf dash "$root/usr/bin/sh"
+ln -s mawk "$root/usr/bin/awk"
+ln -s dash "$root/usr/bin/sh"
 
 printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n' >"$root/etc/passwd"
 printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+# What the userland comes from, for people and for scanners.
+cp -L /etc/os-release "$root/usr/lib/os-release"
+ln -s ../usr/lib/os-release "$root/etc/os-release"
 printf 'hosts: files dns\n' >"$root/etc/nsswitch.conf"
 
 # What both images hold: CA roots, and a folder for temporary files that any user may write.

@@ -7,7 +7,10 @@ import time
 
 from stage import ROOT, Skipped, build, ensure, run
 
-TOOLS = {"buildah": "buildah", "podman": "podman", "runc": "runc", "busybox": "busybox-static"}
+TOOLS = {"buildah": "buildah", "podman": "podman", "runc": "runc", "mawk": "mawk"}
+# Programs that speak to a network or run any code: none may be in an image.
+FORBIDDEN = {"busybox", "wget", "curl", "nc", "ncat", "netcat", "socat", "telnet", "ftp", "tftp", "ssh", "scp", "rsync", "openssl", "ping",
+             "nslookup", "dig", "host", "ftpget", "ftpput", "bash", "perl", "python3", "gawk", "apt-get", "dpkg", "mount", "su"}
 UID = "1234"
 
 
@@ -63,6 +66,7 @@ def check(stage):
     if code != 0 and "permitted" in said:
         raise Skipped(f"containers cannot be started here: {said.strip()[-200:]}")
     hosts_expect(engine)
+    holds(engine)
     with stage.sim("passed", speed=20) as service:
         # The default image has no entrypoint, the other one is the program.
         for image, words in (("nunu-ci:default", ["nunu-ci"]), ("nunu-ci:scratch", [])):
@@ -86,6 +90,27 @@ def hosts_expect(engine):
         code, said = engine.run("nunu-ci:default", *words, options=["--rm", "--tmpfs=/tmp"])
         ensure(code == 0, f"{' '.join(words)} in the image: {code}: {said}")
     ensure("nunu-ci " in said, f"the program is not in PATH: {said}")
+
+
+def holds(engine):
+    """What is in the images and what is not; they stay root, as GitHub demands of container actions, and work as anybody."""
+    for image in ("nunu-ci:default", "nunu-ci:scratch"):
+        said = subprocess.run(["podman", *engine.store, "image", "inspect", image], env={**os.environ, **engine.env}, check=True,
+                              capture_output=True, text=True).stdout
+        config = json.loads(said)[0]["Config"]
+        ensure(not config.get("User") and not config.get("WorkingDir", "").strip("/"), f"{image}: USER or WORKDIR is set: {config}")
+        for user in ("0", "65534:65534", "4711:0"):
+            words = ["nunu-ci"] if image.endswith("default") else []
+            code, said = engine.run(image, *words, "--version", options=["--rm", f"--user={user}"])
+            ensure(code == 0 and said.startswith("nunu-ci "), f"{image} as user {user}: {code}: {said}")
+    code, said = engine.run("nunu-ci:default", "sh", "-c", ". /etc/os-release && echo \"it is $ID $VERSION_ID\"", options=["--rm"])
+    ensure(code == 0 and "it is debian" in said or "it is ubuntu" in said, f"no os-release: {code}: {said}")
+    code, said = engine.run("nunu-ci:default", "sh", "-c", "find / -xdev -perm /111 '!' -type d", options=["--rm"])
+    names = {line.rsplit("/", 1)[-1] for line in said.split()}
+    ensure(code == 0 and "nunu-ci" in names and "sh" in names, f"the list of programs: {code}: {said}")
+    ensure(not names & FORBIDDEN, f"programs that no image may have: {names & FORBIDDEN}")
+    code, said = engine.run("nunu-ci:default", "sh", "-c", "find / -xdev -perm /6000 -type f", options=["--rm"])
+    ensure(code == 0 and not said.strip(), f"programs that change the user: {said}")
 
 
 def stopped(stage, engine):
