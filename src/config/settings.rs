@@ -200,7 +200,13 @@ pub const SETTINGS: &[Definition] = &[
         RESULT,
         "Keep one comment with the result on the pull or merge request",
     ),
-    setting("github-token", None, "-", RESULT, "Token for the comment; needs pull-requests: write"),
+    setting(
+        "github-token",
+        None,
+        "-",
+        RESULT,
+        "Token for the comment; needs pull-requests: write (the action takes the job's own, when comment is on)",
+    ),
     also(setting("api-url", None, "https://nunu.ai", GENERAL, "Address of the service"), &["NUNU_BASE_URL"]),
     setting("command", None, "run", GENERAL, "What to do: run, upload, start, wait, stop or check"),
     switch(

@@ -45,12 +45,18 @@ fn readme_and_action_know_every_setting() {
     let mut inputs = keys_below(&action, "inputs");
     inputs.retain(|input| input != "file");
     assert_eq!(inputs, flags);
-    for flag in &flags {
+    let (_, steps) = action.split_once("\nruns:\n").unwrap();
+    let (run_step, safety_net) = steps.split_once("- name: nunu-ci stop\n").unwrap();
+    for flag in flags.iter().filter(|flag| *flag != "api-url") {
         let variable = format!("NUNU_{}", flag.to_ascii_uppercase().replace('-', "_"));
         // Between the input and the variable of the job may stand inputs that exclude it.
         let (start, end) = (format!("{variable}: ${{{{ inputs.{flag} || "), format!("env.{variable} "));
-        let lines = action.lines().filter(|line| line.trim().starts_with(&start) && line.contains(&end));
-        assert!(lines.count() >= 2, "{start}... is not in both run steps");
+        let lines = run_step.lines().filter(|line| line.trim().starts_with(&start) && line.contains(&end));
+        assert_eq!(lines.count(), 1, "{start}... is not in the run step");
+    }
+    // The address of the service comes from the input alone.
+    for step in [run_step, safety_net] {
+        assert!(step.contains("        NUNU_ACTION: composite\n        NUNU_API_URL: ${{ inputs.api-url }}\n        NUNU_BASE_URL: ''\n"));
     }
     for setting in SETTINGS.iter().filter(|setting| !setting.has_flag()) {
         assert!(
@@ -59,6 +65,21 @@ fn readme_and_action_know_every_setting() {
             setting.name
         );
     }
+}
+
+#[test]
+fn the_gitlab_component_hands_on_every_setting() {
+    let component = read("templates/nunu-run.yml");
+    let (inputs, job) = component.split_once("\n---\n").unwrap();
+    // The key and the token come from variables of the project.
+    let settings = SETTINGS.iter().filter(|setting| setting.has_flag() && setting.name != "github-token");
+    for setting in settings {
+        let (input, variable) = (setting.name, setting.variable().replace("NUNU_", "NUNU_INPUT_"));
+        assert!(inputs.contains(&format!("\n    {input}:\n")), "the component has no input {input}");
+        let line = format!("\n    {variable}: \"$[[ inputs.{input} ]]\"\n");
+        assert!(job.contains(&line), "the component does not hand on {input} as {variable}");
+    }
+    assert!(!job.contains("    INPUT_"), "INPUT_... is for Docker container actions");
 }
 
 #[test]

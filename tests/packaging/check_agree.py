@@ -26,15 +26,21 @@ def check(stage):
     flags = set(re.findall(r"^\s+(?:-\w, )?--([a-z0-9-]+)", said, re.MULTILINE)) - FLAGS_ONLY
     inputs = block(action, "inputs")
     ensure(flags == set(inputs) - INPUTS_ONLY, f"inputs and flags differ: {flags ^ (set(inputs) - INPUTS_ONLY)}")
-    for step in re.split(r"^    - ", action[action.index("\nruns:"):], flags=re.MULTILINE)[1:3]:
-        for name in inputs:
-            variable = "NUNU_" + name.upper().replace("-", "_")
-            ensure(re.search(rf"^\s+{variable}: \$\{{\{{ inputs\.{name} \|\| .*env\.{variable}\b.* \}}\}}$", step, re.MULTILINE),
-                   f"the input {name} does not reach the program as {variable} in one of the two run steps")
+    steps = re.split(r"^    - ", action[action.index("\nruns:"):], flags=re.MULTILINE)[1:]
+    ensure(len(steps) == 2, f"action.yml has {len(steps)} steps, not one and its safety net")
+    lines = [set(re.findall(r"^        (NUNU_\w+: .*)$", step, re.MULTILINE)) for step in steps]
+    for name in set(inputs) - {"api-url"}:
+        variable = "NUNU_" + name.upper().replace("-", "_")
+        ensure(any(re.fullmatch(rf"{variable}: \$\{{\{{ inputs\.{name} \|\| .*env\.{variable}\b.* \}}\}}", line) for line in lines[0]),
+               f"the input {name} does not reach the program as {variable}")
+    # Who may decide: the address comes from the input alone, whatever the environment holds.
+    for line in ("NUNU_ACTION: composite", "NUNU_API_URL: ${{ inputs.api-url }}", "NUNU_BASE_URL: ''"):
+        ensure(all(line in step for step in lines), f"a step of action.yml has no {line}")
+    ensure(lines[1] < lines[0], f"the safety net has an environment of its own: {lines[1] - lines[0]}")
     ensure(not re.search(r"^\s+default:", action, re.MULTILINE), "action.yml sets a default that the run config could not change")
     outputs = block(action, "outputs")
     for name in outputs:
-        ensure(f"${{{{ steps.unix.outputs.{name} || steps.windows.outputs.{name} }}}}" in action, f"output {name} is not wired")
+        ensure(f"${{{{ steps.nunu.outputs.{name} }}}}" in action, f"output {name} is not wired")
     # Outputs are those that the program writes.
     written = outputs_of_the_program(stage)
     ensure(written <= set(outputs), f"outputs that action.yml does not have: {written - set(outputs)}")

@@ -36,6 +36,8 @@ def check(stage):
     ]
     stage.debian({"shellcheck": "shellcheck"})
     commands.append(["shellcheck", *scripts])
+    # A build downloads what its own system needs; cargo-deny looks at every system.
+    run(["cargo", "fetch", "--locked"], cwd=ROOT)
     for command in commands:
         code, said = run(command, cwd=ROOT)
         ensure(code == 0, f"{str(command[0]).rsplit('/', 1)[-1]}:\n{said[-4000:]}")
@@ -45,7 +47,10 @@ def check(stage):
     ensure(not loose, f"actions that are not pinned by commit: {loose}")
     # Nothing of an expression is pasted into a script.
     for path in (ROOT / "action.yml", *workflows):
-        for script in re.findall(r"^( *)(?:- )?run: (\|\n(?:\1  .*\n|\n)+|.*)", path.read_text(), re.MULTILINE):
-            ensure("${{" not in script[1], f"{path.name} pastes an expression into a script: {script[1]}")
+        for script in re.findall(r"^( *)(?:- )?run: ([|>].*\n(?:\1  .*\n|\n)+|.*)", path.read_text(), re.MULTILINE):
+            # The one exception chooses between two constants by the system of the runner.
+            words = re.sub(r"'[^']*'", "", " ".join(re.findall(r"\$\{\{(.*?)\}\}", script[1], re.DOTALL)))
+            ensure(words.split() in ([], ["runner.os", "==", "&&", "||"]),
+                   f"{path.name} pastes an expression into a script: {script[1]}")
     ensure(len((ROOT / "dist" / "launch.sh").read_text().splitlines()) < 80, "dist/launch.sh has 80 lines or more")
     return f"{len(commands)} validators, {len(uses)} pinned actions"

@@ -14,7 +14,7 @@ SHELLS = {"sh": ["sh", "-eu"], "bash": ["bash", "--noprofile", "--norc", "-e", "
 
 def step_texts():
     """The scripts of the run step and of the safety net, as action.yml has them."""
-    found = re.findall(r"^      run: (exec .*)$", (ROOT / "action.yml").read_text(), re.MULTILINE)
+    found = re.findall(r"'(exec .*)' \}\}$", (ROOT / "action.yml").read_text(), re.MULTILINE)
     ensure(len(found) == 2 and found[1].endswith(" stop --best-effort"), f"unexpected steps in action.yml: {found}")
     return found
 

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -109,15 +110,15 @@ class Stage:
                 print(f"  could not install: {' '.join(str(word) for word in step[:4])} ...: {said.strip()[-300:]}")
         (self.tools / "installed").touch()
 
-    def action_checkout(self, folder):
-        """A checkout of the action, as it will be with the binary in dist."""
+    def action_checkout(self, folder, program=None):
+        """A checkout of the action, as it will be with the binary in dist; another program may stand in its place."""
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "action.yml", folder)
         (folder / "dist" / "bin").mkdir(parents=True)
         for name in ("launch.sh", "launch.ps1"):
             shutil.copy(ROOT / "dist" / name, folder / "dist")
         name = "nunu-ci-linux-x64" if os.uname().machine == "x86_64" else "nunu-ci-linux-arm64"
-        shutil.copy(self.binary, folder / "dist" / "bin" / name)
+        shutil.copy(program or self.binary, folder / "dist" / "bin" / name)
         (folder / "dist" / "bin" / name).chmod(0o755)
         digest = hashlib.sha256((folder / "dist" / "bin" / name).read_bytes()).hexdigest()
         (folder / "dist" / "SHA256SUMS").write_text(f"{digest}  bin/{name}\n")
@@ -148,6 +149,28 @@ class Stage:
             process.wait(10)
 
 
+class Stranger:
+    """An address that nothing may be sent to: counts who calls."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def calls(self):
+        """Connections that were made; they wait until somebody asks."""
+        count = 0
+        while True:
+            try:
+                self._listener.accept()[0].close()
+                count += 1
+            except BlockingIOError:
+                return count
+
+    def close(self):
+        self._listener.close()
+
+
 class Service:
     """The simulator, seen from outside."""
 
@@ -160,7 +183,7 @@ class Service:
         url = self.variables["NUNU_API_URL"] + "/api/v1/jobs"
         request = urllib.request.Request(url, headers={"X-Api-Key": self.variables["NUNU_API_TOKEN"]})
         with urllib.request.urlopen(request, timeout=10) as reply:
-            return find_jobs(json.load(reply))
+            return find_list(json.load(reply))
 
     def wait_for_job(self, statuses, seconds=20):
         """The first job, once it is in one of these states."""
@@ -174,12 +197,12 @@ class Service:
         raise Failed(f"no job in {'/'.join(statuses)} within {seconds} s, but {seen or 'none at all'}")
 
 
-def find_jobs(reply):
-    """The list of jobs, whatever the reply calls it."""
+def find_list(reply):
+    """The list in it, whatever the reply calls it."""
     if isinstance(reply, list):
         return reply
     for value in (reply or {}).values():
-        found = find_jobs(value) if isinstance(value, (dict, list)) else None
+        found = find_list(value) if isinstance(value, (dict, list)) else None
         if found is not None and (not found or isinstance(found[0], dict)):
             return found
     return None
