@@ -287,11 +287,11 @@ impl Host {
         }
     }
 
-    /// Shows Markdown on the host's page of the job, where it has one. `saved` is the same text in a file.
+    /// Shows Markdown on the host's page of the job, where it has one. `saved` is the same text in a file, where one could be written.
     ///
     /// # Errors
     /// When the host's file cannot be written.
-    pub fn summary(&self, markdown: &str, saved: &Path) -> std::io::Result<()> {
+    pub fn summary(&self, markdown: &str, saved: Option<&Path>) -> std::io::Result<()> {
         match self.kind {
             Kind::GitHub => {
                 let Some(path) = self.env.get("GITHUB_STEP_SUMMARY") else { return Ok(()) };
@@ -306,7 +306,9 @@ impl Host {
                 if short.len() <= left { append(path, short) } else { Ok(()) }
             }
             Kind::Azure => {
-                say(&format!("##vso[task.uploadsummary]{}", azure(&saved.display().to_string())));
+                if let Some(saved) = saved {
+                    say(&format!("##vso[task.uploadsummary]{}", azure(&saved.display().to_string())));
+                }
                 Ok(())
             }
             _ => Ok(()),
@@ -444,7 +446,7 @@ mod tests {
         std::fs::write(&path, "x".repeat(LARGEST_SUMMARY - 500)).unwrap();
         let github = host(&[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", path.to_str().unwrap())]);
         for _ in 0..10 {
-            github.summary(&"Q".repeat(600), &path).unwrap();
+            github.summary(&"Q".repeat(600), Some(&path)).unwrap();
         }
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(
@@ -452,9 +454,9 @@ mod tests {
             "{}",
             text.len()
         );
-        github.summary("# small", &path).unwrap();
+        github.summary("# small", Some(&path)).unwrap();
         std::fs::write(&path, "").unwrap();
-        github.summary("# small", &path).unwrap();
+        github.summary("# small", Some(&path)).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "# small\n");
     }
 

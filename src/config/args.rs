@@ -220,6 +220,13 @@ pub fn parse(argv: &[String]) -> Result<Parsed, Failure> {
     }
 }
 
+/// What can be told of a command line that [`parse`] does not understand: which command it is, and where its results belong.
+#[must_use]
+pub fn guess(argv: &[String]) -> Args {
+    let matches = program().ignore_errors(true).try_get_matches_from(joined(argv));
+    matches.map(|matches| gather(&matches)).unwrap_or_default()
+}
+
 /// Takes `--wait false` for `--wait=false`: a switch may stand alone, so it takes no separate value by itself.
 fn joined(argv: &[String]) -> Vec<String> {
     let is_switch = |word: &str| {
@@ -241,18 +248,23 @@ fn joined(argv: &[String]) -> Vec<String> {
 }
 
 fn from_matches(matches: &ArgMatches) -> Result<Args, Failure> {
-    let mut args = Args { version: matches.get_flag("version"), ..Args::default() };
-    let mut inner = matches;
-    if let Some((name, sub)) = matches.subcommand() {
-        args.command = Command::parse(name);
-        inner = sub;
-    }
+    let inner = matches.subcommand().map_or(matches, |(_, sub)| sub);
     if inner.contains_id("api-token") {
         return Err(Failure::new(
             Reason::InvalidInput,
             "there is no flag --api-token: command lines are visible to every process on the machine",
         )
         .hint("set NUNU_API_TOKEN from the CI's secret store, or use --token-file PATH (- for stdin)"));
+    }
+    Ok(gather(matches))
+}
+
+fn gather(matches: &ArgMatches) -> Args {
+    let mut args = Args { version: matches.get_flag("version"), ..Args::default() };
+    let mut inner = matches;
+    if let Some((name, sub)) = matches.subcommand() {
+        args.command = Command::parse(name);
+        inner = sub;
     }
     for definition in SETTINGS.iter().filter(|definition| definition.has_flag()) {
         if let Some(value) = inner.get_one::<String>(definition.name) {
@@ -271,7 +283,7 @@ fn from_matches(matches: &ArgMatches) -> Result<Args, Failure> {
     if args.command == Some(Command::Schema) {
         args.results = inner.get_flag("results");
     }
-    Ok(args)
+    args
 }
 
 #[cfg(test)]
@@ -321,6 +333,23 @@ mod tests {
         assert!(args(&["schema", "--results"]).results);
         assert!(args(&["--version"]).version);
         assert!(args(&["--verbose"]).verbose());
+    }
+
+    #[test]
+    fn a_command_line_with_a_mistake_still_tells_its_command() {
+        let guess = |words: &[&str]| {
+            let argv: Vec<String> = ["nunu-ci"].iter().chain(words).map(|&word| word.to_owned()).collect();
+            super::guess(&argv)
+        };
+        let found = guess(&["run", "--buid-path", "x", "--results-dir", "out"]);
+        assert_eq!(found.command, Some(Command::Run));
+        assert_eq!(
+            guess(&["wait", "--results-dir", "out", "--nothing"]).flags.get("results-dir").unwrap(),
+            "out"
+        );
+        assert_eq!(guess(&["uplaod"]).command, None);
+        assert_eq!(guess(&["--buid-path", "x"]).command, None);
+        assert_eq!(guess(&["run", "--api-token", "x"]).command, Some(Command::Run));
     }
 
     #[test]

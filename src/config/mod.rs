@@ -29,7 +29,7 @@ mod values;
 mod variables;
 mod yaml;
 
-pub use args::{Args, Parsed, parse};
+pub use args::{Args, Parsed, guess, parse};
 pub use key::SECRET_VARIABLES;
 pub use load::{Access, access, command_of, is_verbose, plan, results_dir};
 pub use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Setting, Wait};

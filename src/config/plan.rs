@@ -50,6 +50,12 @@ impl Command {
         }
     }
 
+    /// True for commands that leave files in the results folder.
+    #[must_use]
+    pub const fn reports(self) -> bool {
+        matches!(self, Self::Run | Self::Upload | Self::Start | Self::Wait)
+    }
+
     /// The command of that name.
     #[must_use]
     pub fn parse(raw: &str) -> Option<Self> {

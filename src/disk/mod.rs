@@ -100,7 +100,7 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
     Err(no_file(path))
 }
 
-/// Removes temporary files of ours for `path` that a kill left behind. For those alone who hold the lock on it.
+/// Removes temporary files of ours for `path` that a kill left behind. For those who know that nobody writes it.
 pub fn sweep(path: &Path) {
     let start = prefix(path);
     for entry in fs::read_dir(folder_of(path)).into_iter().flatten().filter_map(Result::ok) {
@@ -141,6 +141,39 @@ pub fn folders_below(root: &Path, relative: &str) -> io::Result<PathBuf> {
         }
     }
     Ok(path)
+}
+
+/// Removes the regular file `relative` (with `/`) below `root`, what a kill left of it, and the folders between them that are empty then.
+/// Does nothing where a link, or anything else than a folder, is on the way.
+pub fn remove_below(root: &Path, relative: &str) {
+    let mut path = root.to_owned();
+    let mut folders = Vec::new();
+    let parts: Vec<&str> = relative.split('/').collect();
+    let Some((name, above)) = parts.split_last() else { return };
+    for part in above {
+        path.push(part);
+        if !is_plain(part) || !fs::symlink_metadata(&path).is_ok_and(|about| about.is_dir()) {
+            return;
+        }
+        folders.push(path.clone());
+    }
+    path.push(name);
+    if !is_plain(name) {
+        return;
+    }
+    sweep(&path);
+    if fs::symlink_metadata(&path).is_ok_and(|about| about.is_file()) {
+        let _ = fs::remove_file(&path);
+    }
+    // A folder that is not empty stays.
+    for folder in folders.iter().rev() {
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+/// True for the name of something in a folder, on every system.
+fn is_plain(part: &str) -> bool {
+    !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0'])
 }
 
 /// The whole content of a regular file of at most `most` bytes; links are followed to it.

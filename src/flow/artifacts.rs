@@ -1,32 +1,27 @@
 //! Files that the runs left come into the results folder. A failing download is a warning, never a changed verdict.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use futures_util::StreamExt as _;
 use futures_util::stream::iter;
-use tokio::fs::{self, OpenOptions};
-use tokio::io::AsyncWriteExt as _;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::Artifacts;
-use crate::model::TestResult;
-use crate::model::run_report::JobReport;
-use crate::model::units::bytes;
-use crate::report::safe_artifact_path;
+use crate::model::run_report::{Artifact, JobReport};
+use crate::model::units::{bytes, duration};
+use crate::model::{Reason, TestResult};
+use crate::report::ArtifactPaths;
 
+use super::fetch::{Fetcher, LIMITS};
+use super::finish;
 use super::session::Session;
 use super::story::Story;
 
 /// Downloads at once.
 const AT_ONCE: usize = 4;
-/// Tries of one file; each goes on where the one before was cut.
-const TRIES: u32 = 5;
 
 /// One file to fetch.
 struct Wanted {
-    job: usize,
-    player: usize,
+    run: String,
+    player: String,
     artifact: usize,
     url: String,
     size: Option<u64>,
@@ -34,66 +29,91 @@ struct Wanted {
     relative: String,
 }
 
-/// Downloads what the setting `artifacts` asks for, and notes in the story where each file lies.
-pub(super) async fn download(session: &Session, story: &mut Story) {
+/// Downloads what the setting `artifacts` asks for, and notes in the story where each file lies. The reports are final before it, with
+/// `normal` as the end without failure or verdict.
+pub(super) async fn download(session: &Session, story: &mut Story, normal: Reason) {
     let wanted = wanted(&session.plan.report.artifacts, story);
     if wanted.is_empty() {
         return;
     }
+    // The next run there finds out about them, even when this one is killed meanwhile.
+    story.downloads = wanted.iter().map(|one| one.relative.clone()).collect();
+    finish::settle(session, story, normal);
     session.log.group("Downloading artifacts");
-    let folder = session.plan.report.dir.clone();
-    let count = wanted.len();
+    let total = fetch_all(session, story, wanted).await;
+    story.downloads.clear();
+    session.log.info(total);
+    session.log.end_group();
+}
+
+/// Fetches as much as the time allows; what came, in words.
+async fn fetch_all(session: &Session, story: &mut Story, wanted: Vec<Wanted>) -> String {
+    let deadline = Instant::now() + LIMITS.time;
+    let fetcher = Fetcher::new(&session.api, &session.plan.report.dir, LIMITS);
+    let mut left = wanted.len();
     let downloads = wanted.into_iter().map(|one| {
-        let path = folder.join(&one.relative);
+        let fetcher = &fetcher;
         async move {
-            let outcome = fetch(session, &one, &path).await;
+            let outcome = fetcher.fetch(&one.url, one.size, &one.relative).await;
             (one, outcome)
         }
     });
-    let work = iter(downloads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
-    let done = tokio::select! {
-        biased;
-        () = session.cancel.token().cancelled() => Vec::new(),
-        done = work => done,
-    };
-    let mut total = 0;
-    for (one, outcome) in done {
+    let mut work = iter(downloads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
+    let (mut files, mut size) = (0, 0);
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = session.cancel.token().cancelled() => break,
+            () = sleep_until(deadline) => {
+                warn(session, story, format!(
+                    "{left} artifacts were not downloaded: all together may take {}", duration(LIMITS.time)
+                ));
+                break;
+            }
+            next = work.next() => next,
+        };
+        let Some((one, outcome)) = next else { break };
+        left -= 1;
         match outcome {
-            Ok(size) => {
-                total += size;
-                let player = story.jobs[one.job]
-                    .report
-                    .attempts
-                    .last_mut()
-                    .and_then(|run| run.players.get_mut(one.player));
-                if let Some(artifact) = player.and_then(|player| player.artifacts.get_mut(one.artifact)) {
+            Ok(bytes) => {
+                files += 1;
+                size += bytes;
+                if let Some(artifact) = artifact_of(story, &one) {
                     artifact.saved_as = Some(one.relative);
                 }
             }
-            Err(why) => {
-                let warning = format!("could not download {}: {why}", one.relative);
-                session.log.warn(&warning);
-                story.warnings.push(warning);
-            }
+            Err(why) => warn(session, story, format!("could not download {}: {why}", one.relative)),
         }
     }
-    session.log.info(format!("{count} files, {}", bytes(total)));
-    session.log.end_group();
+    format!("{files} files, {}", bytes(size))
+}
+
+fn warn(session: &Session, story: &mut Story, warning: String) {
+    session.log.warn(&warning);
+    story.warnings.push(warning);
+}
+
+fn artifact_of<'a>(story: &'a mut Story, one: &Wanted) -> Option<&'a mut Artifact> {
+    let mut runs = story.jobs.iter_mut().flat_map(|tracked| &mut tracked.report.attempts);
+    let run = runs.find(|run| run.run_id == one.run)?;
+    let player = run.players.iter_mut().find(|player| player.id == one.player)?;
+    player.artifacts.get_mut(one.artifact)
 }
 
 fn wanted(which: &Artifacts, story: &Story) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    for (job, tracked) in story.jobs.iter().enumerate() {
+    let mut paths = ArtifactPaths::default();
+    for tracked in &story.jobs {
         let Some(attempt) = tracked.report.deciding() else { continue };
-        for (player_index, player) in attempt.players.iter().enumerate() {
+        for player in &attempt.players {
             for (index, artifact) in player.artifacts.iter().enumerate() {
                 if !chosen(which, &tracked.report, &artifact.file_name) {
                     continue;
                 }
-                if let Some(relative) = safe_artifact_path(&attempt.run_id, &player.id, &artifact.file_name) {
+                if let Some(relative) = paths.place(&attempt.run_id, &player.id, &artifact.file_name) {
                     wanted.push(Wanted {
-                        job,
-                        player: player_index,
+                        run: attempt.run_id.clone(),
+                        player: player.id.clone(),
                         artifact: index,
                         url: artifact.url.clone(),
                         size: artifact.size_bytes,
@@ -118,80 +138,5 @@ fn chosen(which: &Artifacts, job: &JobReport, name: &str) -> bool {
             let base = name.rsplit('/').next().unwrap_or(name);
             glob::Pattern::new(glob).is_ok_and(|glob| glob.matches(name) || glob.matches(base))
         }),
-    }
-}
-
-/// Streams one file to disk, going on by range after a cut; its size.
-async fn fetch(session: &Session, one: &Wanted, path: &Path) -> Result<u64, String> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).await.map_err(|error| error.to_string())?;
-    }
-    let part = PathBuf::from(format!("{}.part", path.display()));
-    let mut got = 0;
-    let mut last = String::new();
-    for attempt in 0..TRIES {
-        if attempt > 0 {
-            sleep(Duration::from_millis(500) * 2_u32.pow(attempt)).await;
-        }
-        match append(session, one, &part, &mut got).await {
-            Ok(()) => {
-                fs::rename(&part, path).await.map_err(|error| error.to_string())?;
-                return Ok(got);
-            }
-            Err(Trouble::Final(why)) => {
-                last = why;
-                break;
-            }
-            Err(Trouble::Passing(why)) => last = why,
-        }
-    }
-    let _ = fs::remove_file(&part).await;
-    Err(last)
-}
-
-enum Trouble {
-    Passing(String),
-    Final(String),
-}
-
-async fn append(session: &Session, one: &Wanted, part: &Path, got: &mut u64) -> Result<(), Trouble> {
-    let disk = |error: std::io::Error| Trouble::Final(error.to_string());
-    let mut stream = session.api.once().artifact(&one.url, *got).await.map_err(|error| {
-        if error.is_transient() {
-            Trouble::Passing(error.to_string())
-        } else {
-            Trouble::Final(error.to_string())
-        }
-    })?;
-    // A server without ranges starts again from the beginning.
-    let resumed = stream.offset == *got && *got > 0;
-    let mut file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(!resumed)
-        .append(resumed)
-        .open(part)
-        .await
-        .map_err(disk)?;
-    if !resumed {
-        *got = 0;
-    }
-    let size = one.size.or(stream.size_bytes);
-    while let Some(chunk) = stream.chunk().await.map_err(|error| Trouble::Passing(error.to_string()))? {
-        *got += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        if size.is_some_and(|size| *got > size) {
-            return Err(Trouble::Final(format!(
-                "it is larger than the {} announced",
-                bytes(size.unwrap_or(0))
-            )));
-        }
-        file.write_all(&chunk).await.map_err(disk)?;
-    }
-    file.flush().await.map_err(disk)?;
-    match size {
-        Some(size) if size != *got => {
-            Err(Trouble::Passing(format!("only {} of {} arrived", bytes(*got), bytes(size))))
-        }
-        _ => Ok(()),
     }
 }

@@ -157,8 +157,9 @@ async fn follow(session: &Session, story: &mut Story) -> Result<Reason, Failure>
     }
     let done = story.records.keys().cloned().collect();
     session.mark(&done, Standing::Done);
-    artifacts::download(session, story).await;
-    incomplete(story).map_or(Ok(Reason::Passed), Err)
+    story.failure = incomplete(story);
+    artifacts::download(session, story, Reason::Passed).await;
+    story.failure.take().map_or(Ok(Reason::Passed), Err)
 }
 
 /// The failure of starts that gave no or not all jobs, once everything else is told.

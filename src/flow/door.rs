@@ -1,6 +1,6 @@
 //! From the door's arguments and environment to a reason to exit with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::api::Api;
 use crate::ci::{Host, Loudness};
@@ -8,14 +8,15 @@ use crate::config::{self, Args, Command, OnMissingToken, Parsed, Plan};
 use crate::http::{Net, install_crypto};
 use crate::model::run_report::Context;
 use crate::model::{Env, Failure, Log, Reason, Secrets, Workspace};
+use crate::report;
 
 use super::cancel::Cancel;
+use super::deliver::Told;
 use super::finish::{self, Began};
 use super::session::{Session, longest_silence};
 use super::state::{Place, StateFile};
 use super::story::Story;
 use super::tags::invocation_tag;
-use super::wrong::Told;
 use super::{commands, forge, init, recorded, wrong};
 
 /// What the door hands in.
@@ -34,6 +35,8 @@ pub struct Visit {
 /// Everything around the plan.
 pub(super) struct Surroundings {
     pub(super) args: Args,
+    /// False when the command line could not be understood.
+    pub(super) understood: bool,
     pub(super) env: Env,
     pub(super) cwd: PathBuf,
     pub(super) host: Host,
@@ -55,16 +58,17 @@ pub async fn visit(visit: Visit) -> Reason {
             return Reason::Passed;
         }
         Ok(Parsed::Args(args)) => args.clone(),
-        Err(_) => Args::default(),
+        Err(_) => config::guess(&visit.argv),
     };
-    if args.version {
+    let understood = parsed.is_ok();
+    if args.version && understood {
         print(&version(args.verbose()));
         return Reason::Passed;
     }
     // The command is a setting too: an action has no command line of its own.
     let command = config::command_of(&args, &visit.env);
-    if command == Some(Command::Schema) {
-        print(if args.results { crate::report::results_schema() } else { config::schema() });
+    if command == Some(Command::Schema) && understood {
+        print(if args.results { report::results_schema() } else { config::schema() });
         return Reason::Passed;
     }
     let host = Host::detect(&visit.env, &visit.cwd);
@@ -85,6 +89,7 @@ pub async fn visit(visit: Visit) -> Reason {
     let context = host.context();
     let around = Surroundings {
         args,
+        understood,
         env: visit.env,
         cwd: visit.cwd,
         host,
@@ -197,19 +202,13 @@ async fn run(mut session: Session) -> Reason {
         return stop(&session).await;
     }
     let mut story = Story::default();
+    let dir = session.plan.command.reports().then(|| session.plan.report.dir.clone());
     if let Err(failure) = finish::first(&session, &story) {
-        wrong::error(&session.log, &failure);
-        return failure.reason;
+        story.failure = Some(failure);
+        return finish::tell(&session, &story, Reason::Internal, None).reason;
     }
-    let recorder = session.plan.report.dir.join("diagnostics.jsonl");
-    // A wait goes on with the story that a start began.
-    let opened = if session.plan.command == Command::Wait {
-        session.net.recorder().append(&recorder)
-    } else {
-        session.net.recorder().open(&recorder)
-    };
-    if let Err(error) = opened {
-        session.log.warn(format!("cannot write {}: {error}", recorder.display()));
+    if let Some(dir) = &dir {
+        record(&session, &dir.join(report::DIAGNOSTICS));
     }
     warn_of_limits(&session, &mut story);
     let ended = commands::execute(&mut session, &mut story).await;
@@ -226,11 +225,24 @@ async fn run(mut session: Session) -> Reason {
     if story.failure.is_some() {
         commands::clean_up(&session, &mut story).await;
     }
-    let reason = finish::tell(&session, &story, normal);
+    let report = finish::tell(&session, &story, normal, dir.as_deref());
     if session.plan.report.comment && session.cancel.reason().is_none() {
-        forge::comment(&session, &finish::report(&session, &story, normal, false)).await;
+        forge::comment(&session, &report).await;
     }
-    reason
+    report.reason
+}
+
+/// Has every request noted from now on.
+fn record(session: &Session, path: &Path) {
+    // A wait goes on with the story that a start began.
+    let opened = if session.plan.command == Command::Wait {
+        session.net.recorder().append(path)
+    } else {
+        session.net.recorder().open(path)
+    };
+    if let Err(error) = opened {
+        session.log.warn(format!("cannot write {}: {error}", path.display()));
+    }
 }
 
 fn warn_of_limits(session: &Session, story: &mut Story) {
@@ -248,7 +260,7 @@ fn warn_of_limits(session: &Session, story: &mut Story) {
 }
 
 async fn stop(session: &Session) -> Reason {
-    let recorder = session.plan.report.dir.join("diagnostics.jsonl");
+    let recorder = session.plan.report.dir.join(report::DIAGNOSTICS);
     if recorder.is_file()
         && let Err(error) = session.net.recorder().append(&recorder)
     {

@@ -1,5 +1,6 @@
 //! The end of the story: one report, told to the log, the host and the results folder.
 
+use std::path::Path;
 use std::time::Instant;
 
 use crate::ci;
@@ -58,6 +59,7 @@ pub(super) fn report(session: &Session, story: &Story, normal: Reason, unfinishe
         finished_at: chrono::Utc::now(),
         duration: session.began.instant.elapsed(),
         context: session.context.clone(),
+        files: files(session, story),
         build: story.build.clone(),
         jobs,
         starts: story.problems.clone(),
@@ -70,42 +72,74 @@ pub(super) fn report(session: &Session, story: &Story, normal: Reason, unfinishe
     }
 }
 
+/// The files of ours that the results folder holds now, or will in a moment.
+fn files(session: &Session, story: &Story) -> Vec<String> {
+    if !session.plan.command.reports() {
+        return Vec::new();
+    }
+    let mut files = report::names(session.host.kind() == ci::Kind::GitLab);
+    let runs = story.jobs.iter().flat_map(|tracked| &tracked.report.attempts);
+    let artifacts = runs.flat_map(|run| &run.players).flat_map(|player| &player.artifacts);
+    files.extend(artifacts.filter_map(|artifact| artifact.saved_as.clone()));
+    files.extend(story.downloads.iter().cloned());
+    files
+}
+
 /// Writes what is known by now: an unfinished report, and outputs that will not change any more.
 pub(super) fn publish(session: &Session, story: &Story) {
+    if !session.plan.command.reports() {
+        return;
+    }
     let report = report(session, story, Reason::Internal, true);
-    match write(session, &report) {
-        Ok(files) => outputs(session, &report, &files, true),
-        Err(failure) => session.log.warn(failure.to_string()),
+    match session.sinks().write(&session.plan.report.dir, &report) {
+        Ok(files) => outputs(session, &report, Some(&files), true),
+        Err(error) => session.log.warn(unwritable(session, &error).to_string()),
     }
 }
 
-/// The same reports, through the redactor: the second net under every sink.
-fn write(session: &Session, report: &RunReport) -> Result<Files, Failure> {
-    let gitlab = session.host.kind() == ci::Kind::GitLab;
-    report::write_all(&session.plan.report.dir, report, gitlab, &session.secrets).map_err(|error| {
-        Failure::new(
-            Reason::InvalidInput,
-            format!("results-dir: cannot write to {}", session.plan.report.dir.display()),
-        )
-        .because(&error)
-        .hint("set results-dir to a folder that this job may write to")
-    })
+/// Writes what is the end unless something still happens: whoever is killed while files are fetched leaves this.
+pub(super) fn settle(session: &Session, story: &Story, normal: Reason) {
+    let report = report(session, story, normal, false);
+    match session.sinks().write(&session.plan.report.dir, &report) {
+        Ok(files) => outputs(session, &report, Some(&files), false),
+        Err(error) => session.log.warn(unwritable(session, &error).to_string()),
+    }
 }
 
-/// True when the results folder can be written: better to know before anything costs money.
+fn unwritable(session: &Session, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Reason::InvalidInput,
+        format!("results-dir: cannot write to {}", session.plan.report.dir.display()),
+    )
+    .because(error)
+    .hint("set results-dir to a folder that this job may write to")
+}
+
+/// Makes the results folder ready: what an earlier run of ours left goes, and an unfinished report lies there from now on. Better to
+/// know before anything costs money that it cannot be written.
 ///
 /// # Errors
 /// When it cannot.
 pub(super) fn first(session: &Session, story: &Story) -> Result<(), Failure> {
-    let files = write(session, &report(session, story, Reason::Internal, true))?;
-    outputs(session, &report(session, story, Reason::Internal, true), &files, true);
+    if !session.plan.command.reports() {
+        return Ok(());
+    }
+    // A wait goes on with the requests that a start began to note.
+    let keep = (session.plan.command == Command::Wait).then_some(report::DIAGNOSTICS);
+    report::clear(&session.plan.report.dir, keep);
+    let report = report(session, story, Reason::Internal, true);
+    let files = session
+        .sinks()
+        .write(&session.plan.report.dir, &report)
+        .map_err(|error| unwritable(session, &error))?;
+    outputs(session, &report, Some(&files), true);
     Ok(())
 }
 
-fn outputs(session: &Session, report: &RunReport, files: &Files, unfinished: bool) {
+fn outputs(session: &Session, report: &RunReport, files: Option<&Files>, unfinished: bool) {
     let mut known = report::outputs(report, files);
     known.retain(|(name, _)| !unfinished || !FINAL_OUTPUTS.contains(name));
-    wrong::outputs(&session.host, &session.log, &session.secrets, &session.told, known);
+    session.sinks().outputs(known);
 }
 
 /// What was asked for, on stdout: with `--json` the report, else the id of an upload where stdout is no log.
@@ -124,10 +158,12 @@ fn data(session: &Session, report: &RunReport) {
     }
 }
 
-/// Tells the end everywhere.
-pub(super) fn tell(session: &Session, story: &Story, normal: Reason) -> Reason {
-    let report = report(session, story, normal, false);
+/// Tells the end everywhere; `dir` is the results folder where there is one to write to. Gives the report that was told.
+pub(super) fn tell(session: &Session, story: &Story, normal: Reason, dir: Option<&Path>) -> RunReport {
+    let mut report = report(session, story, normal, false);
+    let sinks = session.sinks();
     session.log.end_group();
+    let files = dir.and_then(|dir| sinks.write_last(dir, &mut report));
     if let Some(failure) = &report.failure {
         wrong::error(&session.log, failure);
     }
@@ -137,31 +173,15 @@ pub(super) fn tell(session: &Session, story: &Story, normal: Reason) -> Reason {
     if report.failure.is_none() && report.reason.exit_code() != 0 {
         wrong::verdict(&session.log, report.reason);
     }
-    match write(session, &report) {
-        Ok(files) => {
-            outputs(session, &report, &files, false);
-            wrong::dotenv(&session.host, &session.log, &report, &files);
-            let markdown = session.secrets.redact(&report::markdown(&report)).into_owned();
-            if let Err(error) = session.host.summary(&markdown, &files.summary) {
-                session.log.warn(format!("cannot write the job summary: {error}"));
-            }
-            session.log.info(format!("results are in {}", session.plan.report.dir.display()));
-            if report.reason.exit_code() != 0 {
-                session.log.info(format!(
-                    "every request is in {}",
-                    session.plan.report.dir.join("diagnostics.jsonl").display()
-                ));
-            }
+    sinks.tell(&report, files.as_ref());
+    if let Some(dir) = dir.filter(|_| files.is_some()) {
+        session.log.info(format!("results are in {}", dir.display()));
+        if report.reason.exit_code() != 0 {
+            session.log.info(format!("every request is in {}", dir.join(report::DIAGNOSTICS).display()));
         }
-        Err(failure) => wrong::error(&session.log, &failure),
     }
     data(session, &report);
-    wrong::annotations(&session.host, &report, session.plan.report.annotations, &session.secrets);
-    session.log.info(format!(
-        "nunu-ci: {} ({}), exit code {}",
-        report.reason.status().as_str(),
-        report.reason,
-        report.reason.exit_code()
-    ));
-    report.reason
+    sinks.annotations(&report, session.plan.report.annotations);
+    sinks.close(report.reason);
+    report
 }

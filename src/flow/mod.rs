@@ -8,8 +8,10 @@ mod check;
 mod check_text;
 mod clock;
 mod commands;
+mod deliver;
 mod door;
 mod end;
+mod fetch;
 mod finish;
 mod forge;
 #[cfg(any(test, fuzzing))]

@@ -15,11 +15,11 @@ use crate::model::{Details, Env, Log, RunSpec, Secrets, Workspace};
 use crate::upload::Patience;
 
 use super::cancel::Cancel;
+use super::deliver::{Sinks, Told};
 use super::finish;
 use super::state::{Place, Record, Standing, StartRecord, StateFile, What};
 use super::story::Story;
 use super::tags::PostTag;
-use super::wrong::Told;
 
 /// The budgets of calls and uploads are two minutes at most; a timeout from here on leaves them as they are.
 const FULL_PATIENCE: Duration = Duration::from_secs(120);
@@ -77,6 +77,11 @@ impl Session {
     /// The budgets of an upload.
     pub(super) fn patience(&self) -> Patience {
         longest_silence(&self.plan).map_or_else(Patience::default, |limit| Patience::default().within(limit))
+    }
+
+    /// Where reports go to.
+    pub(super) fn sinks(&self) -> Sinks<'_> {
+        Sinks { host: &self.host, log: &self.log, secrets: &self.secrets, told: &self.told }
     }
 
     /// Folders that change while we work.

@@ -28,6 +28,8 @@ pub(super) struct Story {
     pub(super) left_running: Vec<LeftRunning>,
     /// Things to look at that changed nothing.
     pub(super) warnings: Vec<String>,
+    /// Files that are about to be downloaded, below the results folder.
+    pub(super) downloads: Vec<String>,
     /// First plan execution.
     pub(super) test_plan_execution_id: Option<String>,
     /// True once jobs are followed, so that the gate has something to say.

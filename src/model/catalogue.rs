@@ -175,6 +175,10 @@ impl Reason {
                 "the service could not be reached; at the beginning of a job nothing was sent then",
                 "check proxy (`HTTPS_PROXY`), firewall (`nunu.ai`, `bouncer.nunu.ai`, `*.r2.cloudflarestorage.com`) and company CA (`SSL_CERT_FILE`)",
             ),
+            Self::ResultsNotWritten => (
+                "the job ended well, but its report files could not be written, so nothing shows that it did",
+                "free some space on the disk, or set `results-dir` to a folder that this job may write to; outputs and summary were written",
+            ),
             Self::Timeout => (
                 "the setting `timeout` passed before the last result; unfinished runs were stopped, unless `wait.on_timeout` is `leave`",
                 "raise `timeout`, queueing included; keep it below the host's own limit",

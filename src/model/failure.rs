@@ -65,6 +65,8 @@ pub enum Reason {
     ServiceError,
     /// The service could not be reached.
     NetworkError,
+    /// The job ended well, but its report files could not be written.
+    ResultsNotWritten,
     /// Our deadline passed.
     Timeout,
     /// No change for `wait.stall`.
@@ -81,7 +83,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the exit codes.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Passed,
         Self::Started,
         Self::Uploaded,
@@ -112,6 +114,7 @@ impl Reason {
         Self::RunError,
         Self::ServiceError,
         Self::NetworkError,
+        Self::ResultsNotWritten,
         Self::Timeout,
         Self::Stalled,
         Self::StoppedRemotely,
@@ -142,7 +145,7 @@ impl Reason {
             | Self::QuotaExceeded => 4,
             Self::UploadFailed => 5,
             Self::StartFailed | Self::StartIncomplete => 6,
-            Self::RunError | Self::ServiceError | Self::NetworkError => 7,
+            Self::RunError | Self::ServiceError | Self::NetworkError | Self::ResultsNotWritten => 7,
             Self::Timeout => 8,
             Self::Stalled => 9,
             Self::StoppedRemotely => 10,
@@ -186,6 +189,7 @@ impl Reason {
             Self::RunError => "run-error",
             Self::ServiceError => "service-error",
             Self::NetworkError => "network-error",
+            Self::ResultsNotWritten => "results-not-written",
             Self::Timeout => "timeout",
             Self::Stalled => "stalled",
             Self::StoppedRemotely => "stopped-remotely",

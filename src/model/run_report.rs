@@ -25,6 +25,8 @@ pub struct RunReport {
     pub duration: Duration,
     /// Where it ran.
     pub context: Context,
+    /// Files of this run in the results folder, with `/`: the next run there removes these and no others.
+    pub files: Vec<String>,
     /// The build; `None` until one was looked at.
     pub build: Option<Build>,
     /// Every job of every start, in the order of the run config.

@@ -1,5 +1,9 @@
 //! Where a downloaded file may lie. Names come from the service, which repeats what a device or a game said. Pure.
 
+use std::collections::BTreeSet;
+
+use super::write::ARTIFACTS;
+
 /// Longest part of a path that every file system takes, in bytes.
 const LONGEST_PART: usize = 120;
 /// Folders within one artifact's name.
@@ -38,6 +42,41 @@ const RESERVED: [&str; 30] = [
     "lpt9",
 ];
 
+/// The paths that are taken. Some file systems do not tell upper from lower case, and no file is a folder too.
+#[derive(Debug, Default)]
+pub struct ArtifactPaths {
+    files: BTreeSet<String>,
+    folders: BTreeSet<String>,
+}
+
+impl ArtifactPaths {
+    /// A path of its own for this file: [`safe_artifact_path`], with a numbered folder where another file has that one. `None` when the
+    /// name cannot be made safe.
+    pub fn place(&mut self, run_id: &str, player_id: &str, file_name: &str) -> Option<String> {
+        let path = safe_artifact_path(run_id, player_id, file_name)?;
+        let name = path.match_indices('/').nth(2).map_or(0, |(at, _)| at + 1);
+        let mut candidate = path.clone();
+        let mut number = 1_usize;
+        while !self.take(&candidate.to_lowercase()) {
+            number += 1;
+            candidate = format!("{}{number}/{}", &path[..name], &path[name..]);
+        }
+        Some(candidate)
+    }
+
+    fn take(&mut self, path: &str) -> bool {
+        let above = || path.match_indices('/').map(|(at, _)| &path[..at]);
+        if self.files.contains(path)
+            || self.folders.contains(path)
+            || above().any(|folder| self.files.contains(folder))
+        {
+            return false;
+        }
+        self.folders.extend(above().map(str::to_owned));
+        self.files.insert(path.to_owned())
+    }
+}
+
 /// `artifacts/<run>/<player>/<name>` below the results folder, with `/`; `None` when the name cannot be made safe.
 #[must_use]
 pub fn safe_artifact_path(run_id: &str, player_id: &str, file_name: &str) -> Option<String> {
@@ -48,7 +87,7 @@ pub fn safe_artifact_path(run_id: &str, player_id: &str, file_name: &str) -> Opt
     if parts.is_empty() || parts.len() > DEEPEST || parts.iter().any(|part| matches!(*part, "." | "..")) {
         return None;
     }
-    let mut path = vec!["artifacts".to_owned(), part(run_id)?, part(player_id)?];
+    let mut path = vec![ARTIFACTS.to_owned(), part(run_id)?, part(player_id)?];
     for name in parts {
         path.push(part(name)?);
     }
@@ -91,7 +130,19 @@ fn plain(letter: char) -> bool {
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::safe_artifact_path;
+    use super::{ArtifactPaths, safe_artifact_path};
+
+    #[test]
+    fn every_file_has_a_path_of_its_own() {
+        let mut paths = ArtifactPaths::default();
+        let placed: Vec<String> = ["a?.log", "a*.log", "A_.LOG", "logs", "logs/x", "2/logs/x", "logs"]
+            .iter()
+            .map(|name| paths.place("r", "p", name).unwrap())
+            .collect();
+        let want = ["a_.log", "2/a_.log", "3/A_.LOG", "logs", "2/logs/x", "2/2/logs/x", "3/logs"];
+        assert_eq!(placed, want.map(|name| format!("artifacts/r/p/{name}")));
+        assert_eq!(paths.place("r", "p2", "logs").unwrap(), "artifacts/r/p2/logs");
+    }
 
     #[test]
     fn keeps_good_names_and_refuses_hostile_ones() {

@@ -38,7 +38,7 @@ pub(super) struct Dotenv {
 pub(super) fn dotenv(report: &RunReport, files: &Files) -> Dotenv {
     let mut made = Dotenv::default();
     let mut lines: Vec<(&'static str, String)> = Vec::new();
-    for (name, value) in outputs(report, files) {
+    for (name, value) in outputs(report, Some(files)) {
         // Windows takes both separators, a shell one of them.
         let value = if name.ends_with("-file") { value.replace(MAIN_SEPARATOR, "/") } else { value };
         if value.bytes().all(is_plain) {

@@ -160,6 +160,7 @@ fn report(data: &[u8]) -> RunReport {
         left_running: Vec::new(),
         warnings: vec![text()],
         test_plan_execution_id: Some(text()),
+        files: Vec::new(),
         unfinished: false,
     }
 }
@@ -276,7 +277,7 @@ pub(crate) fn dotenv_file(data: &[u8]) {
         junit: PathBuf::from("j.xml"),
         summary: PathBuf::from("s.md"),
     };
-    let known: Vec<(&str, String)> = outputs(&report, &files);
+    let known: Vec<(&str, String)> = outputs(&report, Some(&files));
     for (_, value) in &known {
         assert!(!value.contains(char::is_control), "{value:?}");
     }

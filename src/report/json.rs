@@ -28,6 +28,7 @@ struct Results<'a> {
     finished_at: String,
     duration_seconds: u64,
     context: &'a Context,
+    files: &'a [String],
     build: Option<&'a Build>,
     totals: Totals,
     test_plan_execution_id: Option<&'a str>,
@@ -165,6 +166,7 @@ pub fn json(report: &RunReport) -> String {
         finished_at: format_time(report.finished_at),
         duration_seconds: report.duration.as_secs(),
         context: &report.context,
+        files: &report.files,
         build: report.build.as_ref(),
         totals: Totals {
             tests: report.tests_total(),

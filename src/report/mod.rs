@@ -17,7 +17,7 @@ mod page;
 mod tests;
 mod write;
 
-pub use artifact_path::safe_artifact_path;
+pub use artifact_path::{ArtifactPaths, safe_artifact_path};
 pub use brief::{annotations, closing};
 pub use comment::{comment, comment_mark};
 pub use dotenv::dotenv_notices;
@@ -25,7 +25,7 @@ pub use json::{SCHEMA_VERSION, json};
 pub use junit::junit;
 pub use markdown::{LARGEST, markdown};
 pub use outputs::{Files, outputs};
-pub use write::write_all;
+pub use write::{DIAGNOSTICS, clear, names, write_all};
 
 pub(crate) use brief::gitlab;
 

@@ -20,9 +20,9 @@ pub struct Files {
     pub summary: PathBuf,
 }
 
-/// Every output that is known, in the order of the documentation.
+/// Every output that is known, in the order of the documentation; without `files` those that name one are left out.
 #[must_use]
-pub fn outputs(report: &RunReport, files: &Files) -> Vec<(&'static str, String)> {
+pub fn outputs(report: &RunReport, files: Option<&Files>) -> Vec<(&'static str, String)> {
     let mut known: Vec<(&'static str, String)> = Vec::new();
     let mut add = |name, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty() && value.len() <= LONGEST_VALUE) {
@@ -54,9 +54,10 @@ pub fn outputs(report: &RunReport, files: &Files) -> Vec<(&'static str, String)>
     add("tests-failed", Some(report.tests_failed().to_string()));
     add("bugs-total", Some(report.bugs_total().to_string()));
     add("duration-seconds", Some(report.duration.as_secs().to_string()));
-    add("results-file", Some(files.results.display().to_string()));
-    add("junit-file", Some(files.junit.display().to_string()));
-    add("summary-file", Some(files.summary.display().to_string()));
+    let path = |path: fn(&Files) -> &PathBuf| files.map(|files| path(files).display().to_string());
+    add("results-file", path(|files| &files.results));
+    add("junit-file", path(|files| &files.junit));
+    add("summary-file", path(|files| &files.summary));
     known
 }
 

@@ -10,6 +10,44 @@ use super::dotenv::dotenv;
 use super::outputs::Files;
 use super::{gitlab, json, junit, markdown};
 
+/// The request log, which is written as the requests happen.
+pub const DIAGNOSTICS: &str = "diagnostics.jsonl";
+/// The folder of downloaded files.
+pub(super) const ARTIFACTS: &str = "artifacts";
+const RESULTS: &str = "results.json";
+const JUNIT: &str = "junit.xml";
+const SUMMARY: &str = "summary.md";
+const DOTENV: &str = "nunu.env";
+const GITLAB: &str = "gl-annotations.json";
+/// Largest `results.json` that is read again.
+const LARGEST_RESULTS: u64 = 256 * 1024 * 1024;
+
+/// Every file of ours in a results folder, but artifacts.
+#[must_use]
+pub fn names(for_gitlab: bool) -> Vec<String> {
+    let gitlab = for_gitlab.then_some(GITLAB);
+    [RESULTS, JUNIT, SUMMARY, DOTENV, DIAGNOSTICS].into_iter().chain(gitlab).map(str::to_owned).collect()
+}
+
+/// Removes what an earlier run of ours left in the folder: files that its `results.json` lists, and the folders that are empty then.
+/// Whatever another tool has there stays. `keep` is a name to be kept.
+pub fn clear(dir: &Path, keep: Option<&str>) {
+    #[derive(serde::Deserialize)]
+    struct Earlier {
+        #[serde(default)]
+        files: Vec<String>,
+    }
+    let Ok(text) = disk::read(&dir.join(RESULTS), LARGEST_RESULTS) else { return };
+    let Ok(earlier) = serde_json::from_slice::<Earlier>(&text) else { return };
+    let ours = names(true);
+    for file in earlier.files.iter().filter(|file| Some(file.as_str()) != keep) {
+        // The list may be anybody's: a repository can bring a results folder along.
+        if ours.contains(file) || file.split('/').next() == Some(ARTIFACTS) {
+            disk::remove_below(dir, file);
+        }
+    }
+}
+
 /// Writes every report of the results folder. Every text goes through the redactor.
 ///
 /// All are written under other names before the first takes its place: a disk that fills up leaves the reports of before, which say
@@ -19,11 +57,7 @@ use super::{gitlab, json, junit, markdown};
 /// When the folder or a file cannot be written.
 pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool, secrets: &Secrets) -> io::Result<Files> {
     disk::folder(dir, Readers::Anyone)?;
-    let files = Files {
-        results: dir.join("results.json"),
-        junit: dir.join("junit.xml"),
-        summary: dir.join("summary.md"),
-    };
+    let files = Files { results: dir.join(RESULTS), junit: dir.join(JUNIT), summary: dir.join(SUMMARY) };
     // GitLab wants attachments relative to the project, which is where the job begins.
     let cwd = std::env::current_dir().unwrap_or_default();
     let folder = dir.strip_prefix(&cwd).unwrap_or(dir).display().to_string().replace('\\', "/");
@@ -31,10 +65,10 @@ pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool, secrets: &Sec
         (files.results.clone(), json(report)),
         (files.junit.clone(), junit(report, &format!("{folder}/"))),
         (files.summary.clone(), markdown(report)),
-        (dir.join("nunu.env"), dotenv(report, &files).text),
+        (dir.join(DOTENV), dotenv(report, &files).text),
     ];
     if for_gitlab {
-        texts.push((dir.join("gl-annotations.json"), gitlab(report)));
+        texts.push((dir.join(GITLAB), gitlab(report)));
     }
     let fresh: Vec<Fresh> = texts
         .iter()
@@ -44,4 +78,63 @@ pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool, secrets: &Sec
         file.place()?;
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::clear;
+
+    #[test]
+    fn only_files_of_ours_that_are_listed_are_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("results");
+        fs::create_dir_all(dir.join("artifacts/r1/p1")).unwrap();
+        fs::create_dir_all(dir.join("artifacts/r2")).unwrap();
+        let listed = [
+            "results.json",
+            "junit.xml",
+            "diagnostics.jsonl",
+            "coverage.xml",
+            "artifacts/r1/p1/a.mp4",
+            "artifacts/../../outside",
+            "artifacts/missing/x",
+            "artifacts/r2",
+        ];
+        let others = ["summary.md", "artifacts/r2/theirs"];
+        for name in
+            listed.iter().filter(|name| !name.contains("..") && !name.contains("missing")).chain(&others)
+        {
+            let _ = fs::write(dir.join(name), "x");
+        }
+        fs::write(home.path().join("outside"), "x").unwrap();
+        fs::write(dir.join("results.json"), serde_json::json!({"files": listed}).to_string()).unwrap();
+        clear(&dir, Some("diagnostics.jsonl"));
+        for gone in ["results.json", "junit.xml", "artifacts/r1"] {
+            assert!(!dir.join(gone).exists(), "{gone}");
+        }
+        for kept in ["diagnostics.jsonl", "coverage.xml", "summary.md", "artifacts/r2/theirs", "../outside"] {
+            assert!(dir.join(kept).exists(), "{kept}");
+        }
+        clear(&dir, None);
+        assert!(dir.join("diagnostics.jsonl").exists(), "without a list nothing is known to be ours");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_is_followed_to_a_file_to_remove() {
+        use std::os::unix::fs::symlink;
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("results");
+        fs::create_dir_all(home.path().join("precious/r1")).unwrap();
+        fs::create_dir(&dir).unwrap();
+        fs::write(home.path().join("precious/r1/x"), "x").unwrap();
+        symlink(home.path().join("precious"), dir.join("artifacts")).unwrap();
+        symlink(home.path().join("precious/r1/x"), dir.join("junit.xml")).unwrap();
+        let listed = serde_json::json!({"files": ["artifacts/r1/x", "junit.xml"]});
+        fs::write(dir.join("results.json"), listed.to_string()).unwrap();
+        clear(&dir, None);
+        assert!(home.path().join("precious/r1/x").exists());
+    }
 }

@@ -177,6 +177,7 @@ fn provoke_failure(reason: Reason) -> Shown {
             run(&stage, &["stop", "--job-ids", "a1b2c3d4-e5f6-4a1b-8c2d-3e4f5a6b7c8d"])
                 .with("NUNU_API_URL=http://127.0.0.1:9")
         }
+        Reason::ResultsNotWritten => without_room(),
         Reason::Timeout => quick(&playing(Script::endless()), &["--timeout", "2s"]),
         Reason::Stalled => {
             quick(&playing(Script::endless()).env("NUNU_STALL", "2s"), &[]).with("NUNU_STALL=2s")
@@ -204,6 +205,23 @@ fn changed_meanwhile() -> Shown {
     stage.sim.clear_fault(busy);
     let ended = stage.end(child);
     shown(&stage, &args, ended.code, &ended.stderr)
+}
+
+/// At the end nothing can be created in the results folder any more, as on a disk that is full.
+fn without_room() -> Shown {
+    let stage = good();
+    let busy = stage.sim.fault(Call::GetJob, Fault::reply(503, "{}").forever());
+    let args = ["run", "--test-id", TEST, "--deployment-config-id", CONFIG];
+    let child = stage.spawn(&args);
+    assert!(stage.sim.wait_until(PATIENCE, |sim| !sim.requests_to(Call::GetJob).is_empty()));
+    let folder = stage.work().join("nunu-results");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "in the way").unwrap();
+    stage.sim.clear_fault(busy);
+    let ended = stage.end(child);
+    // How often it was looked and written in vain depends on the moment.
+    let end = ended.stderr.find("error: results-dir").unwrap_or_default();
+    shown(&stage, &args, ended.code, &ended.stderr[end..])
 }
 
 fn interrupted() -> Shown {
@@ -276,10 +294,9 @@ fn steady_line(line: &str) -> String {
                     .clone_into(&mut word);
             }
             word.insert(0, 's');
-        } else if before == "error" && word.ends_with(')') {
-            // Systems number their errors each in its own way; Linux so.
-            let number = if line.contains("refused") { "111)" } else { "2)" };
-            number.clone_into(&mut word);
+        } else if before == "error" && word.ends_with(')') && line.contains("refused") {
+            // Systems number this error each in its own way; Linux so.
+            "111)".clone_into(&mut word);
         } else if is_number && rest.peek().is_some_and(|next| next.starts_with("attempts")) {
             "…".clone_into(&mut word);
         } else if let Some((start, rest)) = word.split_once("/runs/m/") {

@@ -19,6 +19,7 @@ mod link;
 mod manners;
 mod mistakes;
 mod network;
+mod results;
 mod secrets;
 mod stage;
 mod story;

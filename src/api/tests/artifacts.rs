@@ -23,6 +23,7 @@ async fn follows_one_redirect_without_the_key() {
     assert_eq!(all(&bench.api, &url, 0).await.unwrap(), (0, Some(5), b"movie".to_vec()));
     assert_eq!(bench.server.seen()[0].header("x-api-key"), Some(KEY));
     assert_eq!(store.seen()[0].header("x-api-key"), None);
+    assert_eq!(store.seen()[0].header("accept-encoding"), Some("identity"));
     assert!(bench.lines.masked().contains(&"0123456789abcdef".to_owned()));
 }
 

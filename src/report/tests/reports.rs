@@ -108,6 +108,7 @@ pub(super) fn report(jobs: Vec<JobReport>, gate: &Gate, failure: Option<Failure>
         left_running: Vec::new(),
         warnings: Vec::new(),
         test_plan_execution_id: None,
+        files: vec!["results.json".to_owned(), "junit.xml".to_owned()],
         unfinished: false,
     }
 }
