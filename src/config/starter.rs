@@ -235,14 +235,14 @@ jobs:
     runs-on: ubuntu-latest
     timeout-minutes: 120
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       # Your build goes here; .nunu/run.yml names the file it makes.
       - id: nunu
         uses: OWNER/nunu-ci@v0
         with:
           api-token: ${{ secrets.NUNU_API_TOKEN }}
       - if: always()
-        uses: actions/upload-artifact@v4
+        uses: actions/upload-artifact@v7
         with:
           name: nunu-results
           path: nunu-results

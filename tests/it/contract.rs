@@ -151,6 +151,67 @@ fn versions_agree() {
     }
 }
 
+/// The oldest major of each action that runs on a runtime which GitHub's runner still has (node24, or none at all).
+const OLDEST_MAJORS: [(&str, u32); 4] = [
+    ("actions/checkout", 5),
+    ("actions/upload-artifact", 6),
+    ("actions/download-artifact", 7),
+    // Before 3: node20. From 4 on it makes what attest-build-provenance and attest-sbom made.
+    ("actions/attest", 4),
+];
+
+#[test]
+fn no_action_that_is_named_runs_on_an_old_runtime() {
+    let mut files = Vec::new();
+    for folder in [".github", "examples", "templates", "docs", "src", "tests/packaging", "simulator"] {
+        texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
+    }
+    files.extend(
+        ["README.md", "CHANGELOG.md", "SECURITY.md", "action.yml"].map(|name| (name.into(), read(name))),
+    );
+    let mut seen = Vec::new();
+    for (file, text) in &files {
+        for line in text.lines() {
+            let Some((_, named)) = line.split_once("uses: ") else { continue };
+            let Some((action, version)) = named.split_once('@').filter(|(action, _)| action.contains('/'))
+            else {
+                continue;
+            };
+            if action.starts_with("OWNER/") {
+                continue;
+            }
+            // A tag, or the comment behind a commit.
+            let tag =
+                version.split_once("# ").map_or(version, |(_, comment)| comment).trim_start_matches('v');
+            let major = tag.split(|letter: char| !letter.is_ascii_digit()).next().unwrap().parse::<u32>();
+            let oldest = OLDEST_MAJORS.iter().find(|(known, _)| *known == action);
+            let Some((_, oldest)) = oldest else {
+                panic!("{file}: {action} is not in the table of current majors")
+            };
+            assert!(
+                major.is_ok_and(|major| major >= *oldest),
+                "{file}: {action}@{version} runs on an old runtime"
+            );
+            seen.push(action);
+        }
+    }
+    for (action, _) in OLDEST_MAJORS {
+        assert!(seen.contains(&action), "{action} is in the table and nowhere else");
+    }
+}
+
+/// Text files below a folder, with their names.
+fn texts(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts(&path, found);
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            found.push((path.display().to_string(), text));
+        }
+    }
+}
+
 #[test]
 fn the_tests_that_the_threat_model_names_exist() {
     let mut files = Vec::new();

@@ -26,7 +26,7 @@ jobs:
     outputs:
       id: ${{ steps.nunu.outputs.build-id }}
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - id: nunu
         uses: ./
         with:
@@ -49,7 +49,7 @@ jobs:
     runs-on: ubuntu-latest
     env: { NUNU_BUILD_PATH: nowhere.apk, NUNU_TEST_ID: "${TEST}" }
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - id: nunu
         uses: ./
         with:
@@ -82,7 +82,7 @@ jobs:
       matrix:
         device: [one, two]
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - id: nunu
         uses: ./
         with:
@@ -109,7 +109,7 @@ jobs:
   inputs:
     runs-on: ubuntu-latest
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - shell: sh
         run: |
           for prefix in INPUT_ NUNU_INPUT_ NUNU_OUTPUT_; do
@@ -143,7 +143,7 @@ jobs:
     runs-on: ubuntu-latest
     strategy: { fail-fast: false, matrix: { name: [NUNU_API_URL, NUNU_BASE_URL] } }
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - env: { NAME: "${{ matrix.name }}" }
         shell: sh
         run: echo "$NAME=${EVIL}" >>"$GITHUB_ENV"
@@ -169,34 +169,34 @@ jobs:
   plain:
     runs-on: ubuntu-latest
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - uses: ./
         with: { name: plain }
   off:
     runs-on: ubuntu-latest
     env: { NUNU_COMMENT: "true" }
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - uses: ./
         with: { name: "off", comment: "false" }
   input:
     runs-on: ubuntu-latest
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - uses: ./
         with: { name: input, comment: "true" }
   variable:
     runs-on: ubuntu-latest
     env: { NUNU_COMMENT: "true", NUNU_API_URL: "https://a.example", NUNU_BASE_URL: "https://b.example" }
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - uses: ./
         with: { name: variable }
   own:
     runs-on: ubuntu-latest
     env: { NUNU_API_URL: "https://a.example" }
     steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
       - uses: ./
         with: { name: own, comment: "true", github-token: of-the-user, api-url: "https://input.example" }
 """
