@@ -76,11 +76,12 @@ def check(stage):
             results = json.loads((folder / "nunu-results" / "results.json").read_text())
             ensure(results["status"] == "passed", f"{image}: {results['status']}")
             ensure((folder / "nunu-results" / "junit.xml").stat().st_uid == int(UID), f"{image}: not as uid {UID}")
+    container_action(stage, engine)
     took = stopped(stage, engine)
     sizes = subprocess.run(["podman", *engine.store, "images", "--format", "{{.Tag}} {{.Size}}"], env={**os.environ, **engine.env},
                            capture_output=True, text=True, check=True).stdout.split("\n")
     return (f"whole runs in both images ({', '.join(size for size in sizes if size)}) as uid {UID}, read-only, without HOME; "
-            f"stopped {took:.1f} s after SIGTERM to PID 1")
+            f"as a container action; stopped {took:.1f} s after SIGTERM to PID 1")
 
 
 def hosts_expect(engine):
@@ -111,6 +112,20 @@ def holds(engine):
     ensure(not names & FORBIDDEN, f"programs that no image may have: {names & FORBIDDEN}")
     code, said = engine.run("nunu-ci:default", "sh", "-c", "find / -xdev -perm /6000 -type f", options=["--rm"])
     ensure(code == 0 and not said.strip(), f"programs that change the user: {said}")
+
+
+def container_action(stage, engine):
+    """As GitHub's runner starts `uses: docker://...`: root, the workspace in its place, inputs with their hyphens and nothing else."""
+    with stage.sim("passed", speed=20) as service:
+        folder = workspace(stage)
+        inputs = {"api-token": service.variables["NUNU_API_TOKEN"], "api-url": service.variables["NUNU_API_URL"],
+                  "project-id": service.variables.get("NUNU_PROJECT_ID", ""), "build-path": "game.apk",
+                  "test-id": service.ids["test"], "deployment-config-id": service.ids["device"]}
+        runner = {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace",
+                  **{f"INPUT_{name.upper()}": value for name, value in inputs.items()}}
+        code, said = engine.run("nunu-ci:scratch", options=["--rm", "--user=0", "-v", f"{folder}:/github/workspace", "-w", "/github/workspace",
+                                                            *(f"--env={name}={value}" for name, value in runner.items())])
+        ensure(code == 0 and len(service.jobs()) == 1, f"a container action's run ended with {code}:\n{said[-3000:]}")
 
 
 def stopped(stage, engine):
