@@ -1,5 +1,7 @@
 //! One function per sink for text that must not act on it. Pure.
 
+use crate::model::hidden::is_hidden;
+
 /// Data of a GitHub workflow command (runner, `ActionCommand.cs`): `%`, CR and LF.
 #[must_use]
 pub(super) fn command_data(text: &str) -> String {
@@ -47,7 +49,7 @@ pub(super) fn inert(line: &str) -> String {
     let clean: String = line
         .chars()
         .map(|letter| if letter == '\t' { ' ' } else { letter })
-        .filter(|&letter| !letter.is_control() && !is_direction(letter) && !is_separator(letter))
+        .filter(|&letter| !is_hidden(letter))
         .collect();
     break_commands(&clean)
 }
@@ -69,32 +71,22 @@ fn break_commands(line: &str) -> String {
     out
 }
 
+/// What begins a command at the beginning of a line: GitHub's ("Workflow commands"), and Buildkite's groups ("Managing log output").
+const COMMANDS: [&str; 5] = ["::", "---", "+++", "~~~", "^^^"];
+
 /// A line of our own words: the level in front where it is not the story, and never a command of the host.
 #[must_use]
 pub(super) fn own_line(word: &str, line: &str) -> String {
     let line = inert(line);
-    if word.is_empty() && line.trim_start().starts_with("::") {
-        // The runner trims blanks before it looks for a command.
-        format!("| {line}")
-    } else {
-        format!("{word}{line}")
-    }
+    // The runner trims blanks before it looks for a command.
+    let begins = COMMANDS.iter().any(|command| line.trim_start().starts_with(command));
+    if word.is_empty() && begins { format!("| {line}") } else { format!("{word}{line}") }
 }
 
 /// A line of the service's words.
 #[must_use]
 pub(super) fn remote_line(line: &str) -> String {
     format!("| {}", inert(line))
-}
-
-/// Characters that change the direction of text or hide it (Trojan Source, CVE-2021-42574).
-fn is_direction(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
-/// Line and paragraph separators, which some viewers take as line ends.
-fn is_separator(letter: char) -> bool {
-    matches!(letter, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -117,6 +109,12 @@ mod tests {
         );
         assert_eq!(own_line("", " ::error::x"), "|  ::error::x");
         assert_eq!(own_line("error: ", "::x"), "error: ::x");
+        for group in ["--- a", "+++ a", "~~~ a", "^^^ +++", "\u{ad}--- a", "\u{1b}[0m--- a", "\u{e0020}+++"] {
+            assert!(
+                own_line("", group).starts_with("| ") || own_line("", group).starts_with('['),
+                "{group:?}"
+            );
+        }
         assert_eq!(remote_line("::set-output name=a::b"), "| ::set-output name=a::b");
     }
 
@@ -130,7 +128,7 @@ mod tests {
 
         #[test]
         fn no_line_is_a_command(
-            text in "([ \t:#\\[|\u{1b}\u{200b}\u{feff}\u{2028}\u{a0}\r\n]|##|::|vso|VsO|teamcity|error|group|add-mask|[a-z]){0,24}",
+            text in "([ \t:#\\[|+^~\\-\u{1b}\u{200b}\u{feff}\u{2028}\u{a0}\r\n]|##|::|vso|VsO|teamcity|error|group|add-mask|[a-z]){0,24}",
             other in any::<String>(),
         ) {
             for text in [text, other] {

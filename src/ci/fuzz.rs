@@ -5,12 +5,12 @@ use crate::fuzzing::Pieces;
 use super::escape::{azure, command_data, command_property, inert, own_line, remote_line, team_city};
 use super::host::heredoc;
 
-/// What GitHub's, Azure's and `TeamCity`'s agents take for a command, and terminals for a control (runner and agent,
+/// What GitHub's, Azure's, Buildkite's and `TeamCity`'s agents take for a command, and terminals for a control (runner and agent,
 /// `ActionCommand.cs` and `Command.cs`).
 pub(super) fn acts(line: &str) -> bool {
     let lower = line.to_lowercase();
     line.contains(['\n', '\r', '\u{1b}', '\u{7}', '\u{9b}', '\u{2028}'])
-        || line.trim_start().starts_with("::")
+        || ["::", "---", "+++", "~~~", "^^^"].iter().any(|begin| line.trim_start().starts_with(begin))
         || lower.contains("##[")
         || lower.contains("##vso[")
         || lower.contains("##teamcity[")

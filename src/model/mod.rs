@@ -9,6 +9,7 @@ pub mod env;
 pub mod failure;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+pub(crate) mod hidden;
 pub mod ids;
 pub mod judge;
 pub mod log;

@@ -1,26 +1,45 @@
 //! One function per sink for text of the service, which may be hostile. Pure.
 
+use crate::model::hidden::is_hidden;
+use crate::model::secrets::REDACTED;
+
 /// Characters of one text in Markdown; the summary's budget has its own limit on top.
 const LONGEST: usize = 20_000;
+/// A space without width: breaks what the viewer would take for a reference, and nobody sees it.
+const JOINT: char = '\u{200b}';
+/// Digits of a commit hash.
+const HASH: usize = 40;
 
 /// Text for the middle of a Markdown paragraph, list item or table cell: one line, no markup, no link, no mention, no HTML.
 #[must_use]
 pub(super) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    let text = shortened(text, LONGEST);
-    let mut letters = text.chars().filter(|&letter| !hidden(letter)).peekable();
+    let text: String = shortened(text, LONGEST).chars().filter(|&letter| !hidden(letter)).collect();
+    let text = without_hashes(&text);
+    let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
+        let next = letters.peek().copied().unwrap_or(' ');
         match letter {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            // What begins a mention, a reference, an autolink or markup.
-            // Entities become characters before mentions and mail addresses are looked for, so a joint breaks these two.
+            '&' => {
+                out.push_str("&amp;");
+                if next.is_ascii_digit() {
+                    out.push(JOINT);
+                }
+            }
+            // What begins a mention, a reference, an autolink or markup. Escapes and entities become characters before mentions,
+            // references and mail addresses are looked for, so a joint breaks these.
             '@' => out.push_str("@\u{200b}"),
-            ':' if letters.peek() == Some(&'/') => out.push_str("&#58;"),
+            ':' if next == '/' => out.push_str("&#58;"),
+            '-' if next.is_ascii_digit() && ends_with_prefix(&out) => out.push_str("-\u{200b}"),
+            '%' if next == '"' || next.is_alphanumeric() => out.push_str("%\u{200b}"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' | '^' | '=' | '{' | '}' => {
                 out.push('\\');
                 out.push(letter);
+                if "#!$~^".contains(letter) && (next == '"' || next.is_alphanumeric()) {
+                    out.push(JOINT);
+                }
             }
             '\n' | '\r' | '\t' => out.push(' '),
             letter => out.push(letter),
@@ -33,6 +52,34 @@ pub(super) fn inline(text: &str) -> String {
         Some(first) if first.is_ascii_digit() => numbered(out),
         _ => out,
     }
+}
+
+/// True where `GH-1` or `GL-1` would begin: GitHub and GitLab link these to issues.
+fn ends_with_prefix(text: &str) -> bool {
+    let mut last = text.chars().rev();
+    matches!((last.next(), last.next()), (Some('h' | 'H' | 'l' | 'L'), Some('g' | 'G')))
+}
+
+/// A joint in every commit hash, which would be a link to a commit.
+fn without_hashes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut word = 0;
+    for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
+        if letter.is_ascii_alphanumeric() {
+            continue;
+        }
+        let hash = at - word == HASH && text[word..at].bytes().all(|byte| byte.is_ascii_hexdigit());
+        let joint = word + HASH / 2;
+        if hash {
+            out.push_str(&text[word..joint]);
+            out.push(JOINT);
+            word = joint;
+        }
+        let end = (at + letter.len_utf8()).min(text.len());
+        out.push_str(&text[word..end]);
+        word = end;
+    }
+    out
 }
 
 /// `www.` links by itself in GitHub's Markdown.
@@ -101,7 +148,9 @@ pub(super) fn address(url: &str) -> Option<String> {
         || url.starts_with("http://[::1]");
     let safe =
         url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&*+,;=%[]".contains(&byte));
-    (known && safe && url.len() <= 2000).then(|| url.replace('[', "%5B").replace(']', "%5D"))
+    // A secret was taken out of it: it leads nowhere.
+    let whole = !url.contains(REDACTED);
+    (known && safe && whole && url.len() <= 2000).then(|| url.replace('[', "%5B").replace(']', "%5D"))
 }
 
 /// Text for XML: only characters that XML 1.0 allows, bounded. The writer escapes the rest.
@@ -133,10 +182,9 @@ pub(super) fn shortened(text: &str, most: usize) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Characters that hide text, change its direction, end a line where nobody sees it, or are none at all and break XML.
+/// What nobody sees, but for white space.
 fn hidden(letter: char) -> bool {
-    (letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    is_hidden(letter) && !matches!(letter, '\n' | '\r' | '\t')
 }
 
 #[cfg(test)]
@@ -149,7 +197,7 @@ mod tests {
     fn markup_links_and_mentions_are_inert() {
         assert_eq!(
             inline("<img src=x> **b** [a](https://x) @team #1"),
-            "&lt;img src\\=x&gt; \\*\\*b\\*\\* \\[a\\](https&#58;//x) @\u{200b}team \\#1"
+            "&lt;img src\\=x&gt; \\*\\*b\\*\\* \\[a\\](https&#58;//x) @\u{200b}team \\#\u{200b}1"
         );
         assert_eq!(inline("1. first"), "1\\. first");
         assert_eq!(inline("- item\nnext|cell"), "\\- item next\\|cell");
@@ -160,6 +208,36 @@ mod tests {
         assert_eq!(link("x", Some("https://nunu.ai/a")), "[x](https://nunu.ai/a)");
         assert_eq!(address("https://x/a)b"), None);
         assert_eq!(xml("a\u{0}b\u{1b}c\u{202e}d"), "abcd");
+    }
+
+    #[test]
+    fn references_lead_nowhere() {
+        let hash = "0123456789abcdef0123456789ABCDEF01234567";
+        for reference in [
+            "#1",
+            "GH-1",
+            "gh-12",
+            "GL-3",
+            "!7",
+            "$2",
+            "&4",
+            "%5",
+            "%\"v1\"",
+            "~bug",
+            "acme/game#8",
+            "@team",
+            hash,
+            &format!("acme/game@{hash}"),
+        ] {
+            let made = inline(&format!("see {reference}, please"));
+            // As a viewer reads it: escapes and entities are resolved before references are looked for.
+            let read = made.replace('\\', "").replace("&amp;", "&");
+            assert!(!read.contains(reference), "{made:?}");
+            assert_eq!(read.replace('\u{200b}', ""), format!("see {reference}, please"));
+        }
+        let id = "789e0123-e89b-12d3-a456-426614174000";
+        assert_eq!(inline(id), id, "ids can be copied");
+        assert_eq!(inline("50% of C# + R&D, left-3"), "50% of C\\# + R&amp;D, left-3");
     }
 
     proptest! {
