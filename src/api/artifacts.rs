@@ -141,8 +141,7 @@ impl Api {
             (416, Some((None, Some(size)))) if size == from => Ok(stream(Some(size), from, None)),
             (status, _) => {
                 let body = download.rest(LARGEST_REFUSAL).await.unwrap_or_default();
-                let mut problem = wire::problem(&body);
-                problem.words = problem.words.map(|words| self.net().secrets().redact(&words).into_owned());
+                let problem = wire::problem(&body, self.net().secrets());
                 Err(ApiError::of_answer(call.clone(), self.key_note(), status, problem, head.retry_after))
             }
         }

@@ -8,9 +8,11 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::http::{Attempts, Class, HttpError, Policy, Reply, Request, Route};
+use crate::model::redact::Redact as _;
 
 use super::client::{Api, Call, Mode};
 use super::error::{ApiError, Fault, KeyNote};
+use super::incoming;
 use super::sieve::Sieve;
 use super::wire::{self, Fields};
 
@@ -41,6 +43,7 @@ pub(super) struct Ask<'a> {
     class: Class,
     timeout: Duration,
     keyed: bool,
+    lends: bool,
     accept: fn(u16, &Value) -> bool,
 }
 
@@ -54,6 +57,7 @@ impl<'a> Ask<'a> {
             class,
             timeout: SHORT,
             keyed: true,
+            lends: false,
             accept: |_, _| false,
         }
     }
@@ -80,6 +84,11 @@ impl<'a> Ask<'a> {
             self.query.push((name, value));
         }
         self
+    }
+
+    /// For replies that lend us secrets, which are read as they are.
+    pub(super) fn lending(self) -> Self {
+        Self { lends: true, ..self }
     }
 
     /// With another longest attempt.
@@ -238,8 +247,9 @@ impl Api {
     fn unusable(&self, call: &Call, answer: &Answer, what: &str) -> ApiError {
         let fault = Fault::Unreadable(format!("an answer that cannot be used ({what})"));
         let mut error = ApiError::new(call.clone(), self.key_note(), Some(answer.status), fault);
-        let raw = wire::clip(&answer.json.to_string(), LONGEST_RAW);
-        error.words = Some(self.net().secrets().redact(&raw).into_owned()).filter(|_| !answer.json.is_null());
+        let mut shown = answer.json.clone();
+        shown.redact(self.net().secrets());
+        error.words = Some(wire::clip(&shown.to_string(), LONGEST_RAW)).filter(|_| !shown.is_null());
         error
     }
 
@@ -247,19 +257,24 @@ impl Api {
     fn check(&self, ask: &Ask<'_>, call: &Call, reply: &Reply) -> Result<Answer, ApiError> {
         let status = reply.head.status;
         let parsed = parse(&reply.body);
-        if (200..300).contains(&status) {
-            return parsed.map(|json| Answer { status, json }).map_err(|what| {
-                ApiError::new(call.clone(), self.key_note(), Some(status), Fault::Unreadable(what))
-            });
-        }
         if let Ok(json) = &parsed
-            && (ask.accept)(status, json)
+            && ((200..300).contains(&status) || (ask.accept)(status, json))
         {
-            return Ok(Answer { status, json: json.clone() });
+            let mut answer = Answer { status, json: json.clone() };
+            let received = if ask.lends {
+                incoming::check_ids(&answer.json, self.net())
+            } else {
+                incoming::receive(&mut answer.json, self.net())
+            };
+            return match received {
+                Ok(()) => Ok(answer),
+                Err(what) => Err(self.unusable(call, &answer, &what)),
+            };
         }
-        let mut problem = wire::problem(&reply.body);
-        // A server may echo what it was sent.
-        problem.words = problem.words.map(|words| self.net().secrets().redact(&words).into_owned());
+        if let (Err(what), 200..300) = (parsed, status) {
+            return Err(ApiError::new(call.clone(), self.key_note(), Some(status), Fault::Unreadable(what)));
+        }
+        let problem = wire::problem(&reply.body, self.net().secrets());
         Err(ApiError::of_answer(call.clone(), self.key_note(), status, problem, reply.head.retry_after))
     }
 }

@@ -182,7 +182,7 @@ impl Api {
     /// See [`ApiError`].
     pub async fn initiate_upload(&self, request: &InitiateUpload) -> Result<OpenUpload, ApiError> {
         let body = request.body(self.project_id());
-        let ask = Ask::post(&["builds", "upload"], body, Class::Repeatable).within(SHORT);
+        let ask = Ask::post(&["builds", "upload"], body, Class::Repeatable).within(SHORT).lending();
         self.ask(&ask, |answer| wire::open_upload(&answer.json, self.net())).await
     }
 
@@ -198,6 +198,7 @@ impl Api {
     ) -> Result<Vec<(u32, PresignedUrl)>, ApiError> {
         let numbers: Vec<String> = parts.iter().map(u32::to_string).collect();
         let ask = Ask::get(&["builds", "upload", "parts"])
+            .lending()
             .with("upload_id", upload.upload_id.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default())
             .with("object_key", upload.object_key.as_str())
             .with("part_numbers", numbers.join(","))

@@ -7,7 +7,8 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 use crate::http::{HttpError, Limits, Net, RetryLog, Storage, is_confidential, is_loopback};
-use crate::model::{ApiKey, secrets::ExposeSecret as _};
+use crate::model::ApiKey;
+use crate::model::secrets::{ExposeSecret as _, Owner};
 
 use super::auth::KeyKind;
 
@@ -82,7 +83,7 @@ impl Api {
     #[must_use]
     pub fn new(net: Net, origin: &str, project_id: Option<&str>, key: &ApiKey) -> Self {
         let raw = key.expose_secret().trim();
-        net.secret(raw);
+        net.secret(raw, Owner::Key);
         let origin = origin.trim_end_matches('/').to_owned();
         let project = project_id.map(str::trim).filter(|project| !project.is_empty()).map(str::to_owned);
         let inner = Inner {

@@ -250,7 +250,13 @@ mod tests {
 
     fn answer(kind: KeyKind, project: bool, status: u16, body: &str) -> ApiError {
         let call = Call::new("POST", &["builds", "upload"]);
-        ApiError::of_answer(call, KeyNote { kind, project }, status, wire::problem(body.as_bytes()), None)
+        ApiError::of_answer(
+            call,
+            KeyNote { kind, project },
+            status,
+            wire::problem(body.as_bytes(), &crate::model::Secrets::default()),
+            None,
+        )
     }
 
     fn said(status: u16, words: &str) -> ApiError {

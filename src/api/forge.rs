@@ -9,7 +9,8 @@ use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use crate::http::{Attempts, Class, HttpError, Net, Policy, Reply, Request, Route, is_confidential};
-use crate::model::secrets::{ExposeSecret as _, SecretString};
+use crate::model::Secrets;
+use crate::model::secrets::{ExposeSecret as _, Owner, SecretString};
 
 use super::client::Call;
 use super::error::{ApiError, KeyNote};
@@ -48,11 +49,16 @@ pub enum Forge {
     },
 }
 
+/// Who writes with the token of a GitHub workflow, which may not ask who it is.
+const WORKFLOW: &str = "github-actions[bot]";
+
 /// A comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
     /// Id.
     pub id: u64,
+    /// Login of who wrote it; empty when the forge does not say.
+    pub author: String,
     /// Text.
     pub body: String,
 }
@@ -65,6 +71,7 @@ pub struct ForgeError {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    status: Option<u16>,
 }
 
 /// Calls to a forge.
@@ -79,8 +86,28 @@ impl Comments {
     /// Comments at `forge`, with a token of that forge, which is registered as a secret.
     #[must_use]
     pub fn new(net: Net, forge: Forge, token: SecretString) -> Self {
-        net.secret(token.expose_secret());
+        net.secret(token.expose_secret(), Owner::User);
         Self { net, forge, token }
+    }
+
+    /// The login that the token writes as.
+    ///
+    /// # Errors
+    /// See [`ForgeError`].
+    pub async fn author(&self) -> Result<String, ForgeError> {
+        let said = match self.call("GET", self.api(&["user"])?, None, Class::Repeatable).await {
+            Ok(said) => said,
+            // Tokens of an installation are nobody's.
+            Err(error) if matches!(error.status, Some(401 | 403 | 404)) && self.is_github() => {
+                return Ok(WORKFLOW.to_owned());
+            }
+            Err(error) => return Err(error),
+        };
+        Fields::of(&said).text(&["login", "username"]).ok_or_else(|| ForgeError {
+            message: format!("{} does not say whose token this is", self.name()),
+            hint: None,
+            status: None,
+        })
     }
 
     /// All comments, at most 1,000.
@@ -98,7 +125,14 @@ impl Comments {
             let items = wire::list_of(&reply, &[]).map(<[Value]>::to_vec).unwrap_or_default();
             comments.extend(items.iter().filter_map(|item| {
                 let fields = Fields::of(item);
-                Some(Comment { id: fields.count(&["id"])?, body: fields.text(&["body"]).unwrap_or_default() })
+                let author = [fields.object(&["user"]), fields.object(&["author"])]
+                    .into_iter()
+                    .find_map(|author| author.text(&["login", "username"]));
+                Some(Comment {
+                    id: fields.count(&["id"])?,
+                    author: author.unwrap_or_default(),
+                    body: fields.text(&["body"]).unwrap_or_default(),
+                })
             }));
             if items.len() < PAGE {
                 break;
@@ -129,8 +163,8 @@ impl Comments {
 
     /// The list of comments, or one of them.
     fn url(&self, id: Option<u64>) -> Result<Url, ForgeError> {
-        let (api_url, mut segments) = match &self.forge {
-            Forge::GitHub { api_url, repository, number } => {
+        let mut segments = match &self.forge {
+            Forge::GitHub { repository, number, .. } => {
                 let mut segments = vec!["repos".to_owned()];
                 segments.extend(repository.split('/').map(str::to_owned));
                 segments.push("issues".to_owned());
@@ -138,20 +172,27 @@ impl Comments {
                     segments.push(number.to_string());
                 }
                 segments.push("comments".to_owned());
-                (api_url, segments)
+                segments
             }
-            Forge::GitLab { api_url, project, number } => {
+            Forge::GitLab { project, number, .. } => {
                 let words = ["projects", project, "merge_requests", &number.to_string(), "notes"];
-                (api_url, words.map(str::to_owned).to_vec())
+                words.map(str::to_owned).to_vec()
             }
         };
         segments.extend(id.map(|id| id.to_string()));
+        self.api(&segments)
+    }
+
+    /// The address of a path of the forge's API.
+    fn api<S: AsRef<str>>(&self, segments: &[S]) -> Result<Url, ForgeError> {
+        let (Forge::GitHub { api_url, .. } | Forge::GitLab { api_url, .. }) = &self.forge;
         let wrong = || ForgeError {
             message: format!("the address of the {} API is not an https:// URL", self.name()),
             hint: None,
+            status: None,
         };
         let mut url = Url::parse(api_url).ok().filter(is_confidential).ok_or_else(wrong)?;
-        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(&segments);
+        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(segments);
         Ok(url)
     }
 
@@ -168,7 +209,7 @@ impl Comments {
         loop {
             let time = ATTEMPT.min(attempts.time_left().max(Duration::from_secs(1)));
             let mut error = match self.net.send(&request, attempts.number(), time).await {
-                Ok(reply) => match check(&call, &reply) {
+                Ok(reply) => match check(&call, &reply, self.net.secrets()) {
                     Ok(value) => return Ok(value),
                     Err(error) => error,
                 },
@@ -192,10 +233,11 @@ impl Comments {
         let mut value = HeaderValue::from_str(&value).map_err(|_| ForgeError {
             message: format!("the {} token holds characters that no token has", self.name()),
             hint: None,
+            status: None,
         })?;
         value.set_sensitive(true);
         let mut headers = vec![(name, value), (ACCEPT, HeaderValue::from_static(accept))];
-        if matches!(self.forge, Forge::GitHub { .. }) {
+        if self.is_github() {
             let version = HeaderValue::from_static("2022-11-28");
             headers.push((HeaderName::from_static("x-github-api-version"), version));
         }
@@ -205,6 +247,10 @@ impl Comments {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
         let body = text.map(|text| Bytes::from(json!({ "body": text }).to_string()));
         Ok(Request { method, url, headers, body, route: Route::Pooled })
+    }
+
+    const fn is_github(&self) -> bool {
+        matches!(self.forge, Forge::GitHub { .. })
     }
 
     const fn name(&self) -> &'static str {
@@ -237,8 +283,9 @@ impl Comments {
             _ => None,
         };
         ForgeError {
-            message: format!("{}: {}", self.name(), self.net.secrets().redact(&error.to_string())),
+            message: format!("{}: {error}", self.name()),
             hint: hint.map(str::to_owned).or(network),
+            status: error.status,
         }
     }
 }
@@ -246,7 +293,7 @@ impl Comments {
 /// There is no nunu.ai key in these calls.
 const NO_KEY: KeyNote = KeyNote { kind: KeyKind::Other, project: false };
 
-fn check(call: &Call, reply: &Reply) -> Result<Value, ApiError> {
+fn check(call: &Call, reply: &Reply, secrets: &Secrets) -> Result<Value, ApiError> {
     let status = reply.head.status;
     if (200..300).contains(&status) {
         return serde_json::from_slice(&reply.body).map_err(|_| {
@@ -258,5 +305,6 @@ fn check(call: &Call, reply: &Reply) -> Result<Value, ApiError> {
             )
         });
     }
-    Err(ApiError::of_answer(call.clone(), NO_KEY, status, wire::problem(&reply.body), reply.head.retry_after))
+    let problem = wire::problem(&reply.body, secrets);
+    Err(ApiError::of_answer(call.clone(), NO_KEY, status, problem, reply.head.retry_after))
 }

@@ -94,7 +94,7 @@ pub(crate) fn uploads(data: &[u8]) {
 
 /// Error bodies of the service and of what stands in between.
 pub(crate) fn errors(data: &[u8]) {
-    let problem = wire::problem(data);
+    let problem = wire::problem(data, &Secrets::default());
     if let Some(words) = &problem.words {
         assert!(!words.is_empty() && words.len() <= 1000, "{} bytes", words.len());
         assert!(!words.contains(char::is_control), "{words:?}");

@@ -12,6 +12,7 @@ mod failure;
 pub mod forge;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod incoming;
 mod jobs;
 mod permissions;
 mod runs;

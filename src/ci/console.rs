@@ -32,7 +32,7 @@ const CLEAR: &str = "\r\u{1b}[K";
 /// A longer line would wrap on a usual terminal, and only its last row could be rewritten.
 const WIDTH: usize = 79;
 
-/// The host's log. Remote text stands behind `| `, every line is redacted.
+/// The host's log. Remote text stands behind `| `; every text is redacted as it comes in, before it is cut into lines.
 pub(super) struct Console {
     kind: Kind,
     secrets: Secrets,
@@ -63,7 +63,6 @@ impl Console {
 
     /// One whole line, at once, so that lines of several tasks do not mix. A closed pipe is no reason to end.
     fn print(&self, line: &str) {
-        let line = self.secrets.redact(line);
         match &self.live {
             Some(shown) => {
                 let shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,7 +129,7 @@ impl Sink for Console {
         if !self.shows(level) {
             return;
         }
-        for line in text.lines() {
+        for line in self.secrets.redact(text).lines() {
             self.plain(level, line);
         }
     }
@@ -139,7 +138,7 @@ impl Sink for Console {
         if self.loudness == Loudness::Quiet {
             return;
         }
-        for line in text.lines() {
+        for line in self.secrets.redact(text).lines() {
             self.print(&remote_line(line));
         }
     }
@@ -150,7 +149,7 @@ impl Sink for Console {
         }
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         self.close(&mut open);
-        let title = inert(title);
+        let title = inert(&self.secrets.redact(title));
         let name: String = format!("nunu_{}", title.to_ascii_lowercase())
             .chars()
             .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })

@@ -315,10 +315,9 @@ impl Host {
         }
     }
 
-    /// Puts a message where the host shows problems; hosts without such a place have the log.
-    pub fn annotate(&self, level: Annotation, title: &str, message: &str, secrets: &Secrets) {
-        let (title, message) =
-            (secrets.redact(&inert(title)).into_owned(), secrets.redact(message).into_owned());
+    /// Puts a message of a report where the host shows problems; hosts without such a place have the log.
+    pub fn annotate(&self, level: Annotation, title: &str, message: &str) {
+        let title = inert(title);
         let message: String = message.lines().map(inert).collect::<Vec<_>>().join("\n");
         match (self.kind, level) {
             (Kind::GitHub, _) => {

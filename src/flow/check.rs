@@ -2,6 +2,7 @@
 
 use crate::api::{KeyKind, Proof};
 use crate::model::build::BuildSource;
+use crate::model::redact::Redact as _;
 use crate::model::units::duration;
 use crate::model::{Build, Failure, Permission, Reason};
 use crate::upload::{Inspected, Places, Purpose, Wanted, find_stored};
@@ -66,7 +67,9 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Re
         known,
     };
     if session.json {
-        session.data(&check_text::machine(session, story, &findings).to_string());
+        let mut data = check_text::machine(session, story, &findings);
+        data.redact(&session.secrets);
+        super::door::print(&data.to_string());
     } else {
         for line in check_text::table(session, &findings).lines() {
             session.log.info(line);

@@ -11,7 +11,7 @@ use crate::report::{self, Files};
 /// Outputs that were written, by name.
 pub(super) type Told = Arc<Mutex<BTreeMap<&'static str, String>>>;
 
-/// Where reports go to.
+/// Where reports, which hold no secrets any more, go to.
 pub(super) struct Sinks<'a> {
     /// The CI.
     pub(super) host: &'a Host,
@@ -29,7 +29,7 @@ impl Sinks<'_> {
     /// # Errors
     /// When the folder or a file cannot be written.
     pub(super) fn write(&self, dir: &Path, report: &RunReport) -> std::io::Result<Files> {
-        report::write_all(dir, report, self.host.kind() == ci::Kind::GitLab, self.secrets)
+        report::write_all(dir, report, self.host.kind() == ci::Kind::GitLab)
     }
 
     /// Writes the files of the last report. Without them a pass is none: nobody could see it.
@@ -65,7 +65,7 @@ impl Sinks<'_> {
                 self.log.info(notice);
             }
         }
-        let markdown = self.secrets.redact(&report::markdown(report)).into_owned();
+        let markdown = report::markdown(report);
         let saved = files.map(|files| files.summary.as_path());
         if let Err(error) = self.host.summary(&markdown, saved) {
             self.log.warn(format!("cannot write the job summary: {error}"));
@@ -79,7 +79,8 @@ impl Sinks<'_> {
             if told.get(name) == Some(&value) {
                 continue;
             }
-            if let Err(error) = self.host.output(name, &self.secrets.redact(&value)) {
+            self.secrets.publish(&value);
+            if let Err(error) = self.host.output(name, &self.secrets.redact_output(&value)) {
                 self.log.warn(format!("cannot write the output {name}: {error}"));
             }
             told.insert(name, value);
@@ -95,7 +96,7 @@ impl Sinks<'_> {
                 Level::Warning => ci::Annotation::Warning,
                 Level::Notice => ci::Annotation::Notice,
             };
-            self.host.annotate(level, &annotation.title, &annotation.message, self.secrets);
+            self.host.annotate(level, &annotation.title, &annotation.message);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::ci::{Host, Loudness};
 use crate::config::{self, Args, Command, OnMissingToken, Parsed, Plan};
 use crate::http::{Net, install_crypto};
 use crate::model::run_report::Context;
+use crate::model::secrets::Owner;
 use crate::model::{Env, Failure, Log, Reason, Secrets, Workspace};
 use crate::report;
 
@@ -82,8 +83,10 @@ pub async fn visit(visit: Visit) -> Reason {
     };
     let log = Log::new(host.console(secrets.clone(), loudness, args.json));
     for name in config::SECRET_VARIABLES {
+        // The tokens of GitHub and GitLab are for comments alone.
+        let owner = if name.contains("_GIT") { Owner::User } else { Owner::Key };
         if let Some(value) = visit.env.get(name) {
-            mask(&log, &secrets, value.trim());
+            mask(&log, &secrets, value.trim(), owner);
         }
     }
     let context = host.context();
@@ -110,10 +113,10 @@ pub async fn visit(visit: Visit) -> Reason {
 }
 
 /// Registers a secret and has the host mask all its forms.
-pub(super) fn mask(log: &Log, secrets: &Secrets, value: &str) {
+pub(super) fn mask(log: &Log, secrets: &Secrets, value: &str, owner: Owner) {
     // Hosts mask within a line, so every line of a value that was pasted wrongly is a secret of its own.
     let lines = value.lines().map(str::trim).filter(|line| *line != value);
-    for form in std::iter::once(value).chain(lines).flat_map(|secret| secrets.register(secret)) {
+    for form in std::iter::once(value).chain(lines).flat_map(|secret| secrets.register(secret, owner)) {
         log.mask(&form);
     }
 }
@@ -130,7 +133,7 @@ async fn planned(around: Surroundings) -> Reason {
     };
     if let Some(key) = &plan.key {
         use secrecy::ExposeSecret as _;
-        mask(&around.log, &around.secrets, key.expose_secret());
+        mask(&around.log, &around.secrets, key.expose_secret(), Owner::Key);
     }
     for notice in &plan.notices {
         around.log.warn(notice);

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::ci;
 use crate::config::Command;
 use crate::model::judge::{decide, judge};
+use crate::model::redact::Redact as _;
 use crate::model::run_report::JobReport;
 use crate::model::units::Timestamp;
 use crate::model::{Failure, Reason, RunReport};
@@ -43,7 +44,7 @@ const FINAL_OUTPUTS: [&str; 8] = [
     "duration-seconds",
 ];
 
-/// The report of the story as it stands; `normal` is the reason of an end without failure or verdict.
+/// The report of the story as it stands, without any secret; `normal` is the reason of an end without failure or verdict.
 pub(super) fn report(session: &Session, story: &Story, normal: Reason, unfinished: bool) -> RunReport {
     let jobs: Vec<JobReport> = story.jobs.iter().map(|tracked| tracked.report.clone()).collect();
     let today = chrono::Utc::now().date_naive();
@@ -52,7 +53,7 @@ pub(super) fn report(session: &Session, story: &Story, normal: Reason, unfinishe
     if !unfinished && let Some(verdict) = &verdict {
         warnings.extend(verdict.warnings.iter().cloned());
     }
-    RunReport {
+    let mut report = RunReport {
         command: session.plan.command.as_str(),
         reason: decide(story.failure.as_ref(), verdict.as_ref(), normal),
         started_at: session.began.at,
@@ -69,7 +70,9 @@ pub(super) fn report(session: &Session, story: &Story, normal: Reason, unfinishe
         warnings,
         test_plan_execution_id: story.test_plan_execution_id.clone(),
         unfinished,
-    }
+    };
+    report.redact(&session.secrets);
+    report
 }
 
 /// The files of ours that the results folder holds now, or will in a moment.
@@ -147,14 +150,14 @@ fn data(session: &Session, report: &RunReport) {
     if session.json {
         // A check has printed data of its own.
         if report.command != Command::Check.as_str() {
-            session.data(&report::json(report));
+            super::door::print(&report::json(report));
         }
         return;
     }
     let off_ci = session.host.kind() == ci::Kind::None;
     let id = report.build.as_ref().and_then(|build| build.id.as_deref());
     if let Some(id) = id.filter(|_| off_ci && report.reason == Reason::Uploaded) {
-        session.data(id);
+        super::door::print(id);
     }
 }
 

@@ -1,6 +1,6 @@
 //! One comment on the pull or merge request, kept up to date.
 
-use crate::api::forge::{Comments, Forge, ForgeError};
+use crate::api::forge::{Comment, Comments, Forge, ForgeError};
 use crate::ci::Kind;
 use crate::model::RunReport;
 use crate::report;
@@ -21,8 +21,8 @@ pub(super) async fn comment(session: &Session, report: &RunReport) {
         return;
     };
     let here = session.host.identity();
-    let place = [here.job, here.matrix, here.step].join("/");
-    let body = session.secrets.redact(&report::comment(report, &place)).into_owned();
+    let place = session.secrets.redact(&[here.job, here.matrix, here.step].join("/")).into_owned();
+    let body = report::comment(report, &place);
     let comments = Comments::new(session.net.clone(), forge, token);
     match put(&comments, &report::comment_mark(&place), &body).await {
         Ok(()) => session.log.info("the comment is up to date"),
@@ -36,7 +36,10 @@ pub(super) async fn comment(session: &Session, report: &RunReport) {
 }
 
 async fn put(comments: &Comments, mark: &str, body: &str) -> Result<(), ForgeError> {
-    let ours = comments.list().await?.into_iter().find(|comment| comment.body.starts_with(mark));
+    // Anybody can write the mark; a comment of somebody else stays theirs, to change and to delete.
+    let us = comments.author().await?;
+    let ours = |comment: &Comment| comment.author == us && comment.body.starts_with(mark);
+    let ours = comments.list().await?.into_iter().find(ours);
     match ours {
         Some(comment) if comment.body == body => Ok(()),
         Some(comment) => comments.update(comment.id, body).await,

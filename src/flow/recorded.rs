@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::{ApiError, Generation, Phase, StopReply, UploadHandle};
+use crate::model::secrets::Owner;
 use crate::model::{Failure, Reason};
 
 use super::session::Session;
@@ -205,7 +206,7 @@ impl Trouble {
 async fn cancel_upload(session: &Session, record: &Record) -> Result<(), ApiError> {
     let What::Upload { build_id, object_key, upload_id } = &record.what else { return Ok(()) };
     if let Some(secret) = upload_id {
-        session.net.secret(secret);
+        session.net.secret(secret, Owner::Lent);
     }
     let handle = UploadHandle {
         build_id: build_id.clone(),

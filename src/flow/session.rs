@@ -127,11 +127,6 @@ impl Session {
         }
     }
 
-    /// Prints data for machines.
-    pub(super) fn data(&self, text: &str) {
-        super::door::print(&self.secrets.redact(text));
-    }
-
     /// Gives records another standing.
     pub(super) fn mark(&self, ids: &BTreeSet<String>, standing: Standing) {
         if ids.is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::ci;
 use crate::config::{self, Command};
+use crate::model::redact::Redact as _;
 use crate::model::{Failure, Log, Reason, RunReport};
 use crate::report;
 
@@ -36,6 +37,7 @@ fn in_words(text: &str) -> String {
 pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
     let command = config::command_of(&around.args, &around.env);
     let mut report = report(around, command.unwrap_or_default(), failure);
+    report.redact(&around.secrets);
     if report.reason.exit_code() == 0 {
         around.log.warn(failure.to_string());
     } else {
@@ -58,7 +60,7 @@ pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
     }
     sinks.tell(&report, files.as_ref());
     if around.args.json {
-        super::door::print(&around.secrets.redact(&report::json(&report)));
+        super::door::print(&report::json(&report));
     }
     sinks.annotations(&report, 10);
     sinks.close(report.reason);

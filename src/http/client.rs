@@ -9,6 +9,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Url, redirect, retry};
 use tokio::time::Instant;
 
+use crate::model::secrets::Owner;
 use crate::model::{Env, Log, Secrets};
 
 use super::error::HttpError;
@@ -90,7 +91,7 @@ impl Net {
         let proxy = proxy::from_env(env)?;
         if let Some(setting) = &proxy {
             if let Some(password) = &setting.password {
-                secrets.register(password).iter().for_each(|form| log.mask(form));
+                secrets.register(password, Owner::User).iter().for_each(|form| log.mask(form));
             }
             log.debug(format!("{}: requests go through {}", setting.variable, setting.host));
         }
@@ -145,15 +146,15 @@ impl Net {
     }
 
     /// Registers a secret and masks every form of it on the host.
-    pub fn secret(&self, raw: &str) {
-        for form in self.0.secrets.register(raw) {
+    pub fn secret(&self, raw: &str, owner: Owner) {
+        for form in self.0.secrets.register(raw, owner) {
             self.0.log.mask(&form);
         }
     }
 
-    /// Registers a secret and masks it on the host in its raw form only: for secrets that come by the thousand.
-    pub(crate) fn passing_secret(&self, raw: &str) {
-        if !self.0.secrets.register(raw).is_empty() {
+    /// Registers what a presigned URL lends us and masks it on the host in its raw form only: such secrets come by the thousand.
+    pub(crate) fn lent_secret(&self, raw: &str) {
+        if !self.0.secrets.register(raw, Owner::Lent).is_empty() {
             self.0.log.mask(raw);
         }
     }

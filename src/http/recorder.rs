@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::disk::{self, Readers};
 use crate::model::Secrets;
+use crate::model::redact::Redact as _;
 use crate::model::units::Timestamp;
 
 /// Lines that are kept until a file is attached.
@@ -98,8 +99,11 @@ impl Recorder {
 
     /// Writes one line.
     pub(crate) fn record(&self, entry: &Entry) {
-        let Ok(mut line) = serde_json::to_string(entry) else { return };
-        line = self.secrets.redact(&line).into_owned();
+        let mut entry = entry.clone();
+        entry.host.redact(&self.secrets);
+        entry.path.redact(&self.secrets);
+        entry.error.redact(&self.secrets);
+        let Ok(mut line) = serde_json::to_string(&entry) else { return };
         line.push('\n');
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = state.file.as_mut() {
@@ -176,6 +180,7 @@ impl Drop for Recording {
 mod tests {
     use super::{MOST_BUFFERED, Recorder};
     use crate::model::Secrets;
+    use crate::model::secrets::Owner;
 
     fn url() -> reqwest::Url {
         reqwest::Url::parse("https://u:p@store.example:8443/bucket/sig-0123456789?X-Amz-Signature=abcdef")
@@ -192,7 +197,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("diagnostics.jsonl");
         let secrets = Secrets::default();
-        secrets.register("sig-0123456789");
+        secrets.register("sig-0123456789", Owner::User);
         let recorder = Recorder::new(secrets);
         let mut first = recorder.begin("PUT", &url(), 2, 10);
         first.status(403);

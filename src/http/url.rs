@@ -5,15 +5,11 @@ use reqwest::Url;
 use super::client::{Net, host_of, is_confidential};
 use super::error::HttpError;
 
-/// Values in a query shorter than this are words, not secrets.
-const SHORTEST_SECRET: usize = 16;
-/// A value whose parameter's name says that it is a secret may be as short as this.
-const SHORTEST_NAMED_SECRET: usize = 6;
-/// What the names of such parameters hold, in the ways of the storage services.
-const SECRET_NAMES: [&str; 6] = ["sig", "token", "secret", "credential", "policy", "key-id"];
-/// Parameters of a presigned URL that are the same for everybody (AWS Signature Version 4, query parameters).
-const PUBLIC: [&str; 6] =
-    ["x-amz-algorithm", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-content-sha256", "x-id"];
+/// What the names of parameters hold whose value gives access, in the ways of the storage services (AWS Signature Version 4, Google
+/// Cloud Storage signed URLs, Azure shared access signatures), without `-` and `_`.
+const SECRET_NAMES: [&str; 6] = ["signature", "credential", "token", "accesskeyid", "uploadid", "secret"];
+/// A name that is one of them as a whole.
+const SIGNATURE: &str = "sig";
 
 /// A presigned URL: the query string is a secret, so `Debug` and messages show the host only.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,25 +51,25 @@ impl std::fmt::Debug for PresignedUrl {
     }
 }
 
-/// Registers what is secret in a URL's query, as it is and as it is written.
+/// Registers what is secret in a URL's query, as it is and as it is written: signatures, credentials, tokens and upload ids.
 pub(crate) fn register(url: &Url, net: &Net) {
     for pair in url.query().unwrap_or_default().split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or(("", pair));
-        let name = name.to_ascii_lowercase();
-        let named = SECRET_NAMES.iter().any(|part| name.contains(part));
-        let shortest = if named { SHORTEST_NAMED_SECRET } else { SHORTEST_SECRET };
-        if PUBLIC.contains(&name.as_str()) || value.len() < shortest {
-            continue;
-        }
-        net.passing_secret(value);
+        let Some((_, value)) = pair.split_once('=').filter(|(name, _)| is_secret(name)) else { continue };
+        net.lent_secret(value);
         let plain = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
         if plain != value {
-            net.passing_secret(&plain);
+            net.lent_secret(&plain);
         }
     }
     if let Some(password) = url.password() {
-        net.passing_secret(password);
+        net.lent_secret(password);
     }
+}
+
+/// True for the name of a parameter whose value gives access.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace(['-', '_'], "");
+    name == SIGNATURE || SECRET_NAMES.iter().any(|part| name.contains(part))
 }
 
 /// The `ETag` of stored bytes, without quotes.
@@ -118,13 +114,38 @@ mod tests {
     fn masks_the_secrets_of_a_presigned_url_and_shows_its_host_alone() {
         let lines = Lines::default();
         let net = net(&lines);
-        let raw = "https://a.r2.cloudflarestorage.com/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0123456789abcdef0123&X-Amz-Credential=AKIA%2F20260303%2Fauto&partNumber=1";
+        let raw = "https://a.r2.cloudflarestorage.com/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0123456789abcdef0123&X-Amz-Credential=AKIA%2F20260303%2Fauto&partNumber=1&x-id=UploadPart-0123456789&response-content-disposition=build-0123456789abcdef";
         let url = PresignedUrl::parse(raw, &net).unwrap();
         assert_eq!(format!("{url:?}"), "PresignedUrl(a.r2.cloudflarestorage.com)");
         let shown = net.secrets().redact(raw).into_owned();
         assert!(!shown.contains("0123456789abcdef0123") && !shown.contains("AKIA"), "{shown}");
         assert!(shown.contains("AWS4-HMAC-SHA256") && shown.contains("partNumber=1"), "{shown}");
+        assert!(
+            shown.contains("UploadPart-0123456789") && shown.contains("build-0123456789abcdef"),
+            "{shown}"
+        );
         assert!(lines.masked().contains(&"0123456789abcdef0123".to_owned()));
+    }
+
+    #[test]
+    fn words_and_values_that_we_output_are_no_secrets_whatever_a_url_says() {
+        let lines = Lines::default();
+        let net = net(&lines);
+        let id = "789e0123-e89b-12d3-a456-426614174000";
+        net.secrets().publish(id);
+        for raw in [
+            "https://store.example/k?sig=failed",
+            "https://store.example/k?token=results.json&X-Amz-Signature=failures",
+            "https://store.example/k?X-Amz-Signature=789e0123-e89b-12d3-a456-426614174000",
+            "https://store.example/k?token=e0123-e89b-12d3-a456-4266",
+            "https://store.example/k?name=789e0123-e89b-12d3-a456-426614174001",
+            "https://user:results.json@store.example/k",
+        ] {
+            PresignedUrl::parse(raw, &net).unwrap();
+        }
+        assert_eq!(lines.masked(), [""; 0]);
+        let text = format!("failed results.json failures {id}1");
+        assert_eq!(net.secrets().redact(&text), text);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use crate::fuzzing::Pieces;
 
-use super::secrets::{Secrets, forms};
+use super::hidden::is_hidden;
+use super::secrets::{Owner, Secrets, forms};
 
 /// Texts around and between every form of a secret.
 pub(crate) fn redactor(data: &[u8]) {
@@ -15,7 +16,7 @@ pub(crate) fn redactor(data: &[u8]) {
     let secrets = Secrets::default();
     let mut wanted = forms(&secret);
     for raw in [&secret, &other] {
-        let fresh = secrets.register(raw);
+        let fresh = secrets.register(raw, Owner::Key);
         assert!(
             fresh.is_sorted_by(|a, b| a.len() >= b.len()),
             "longest first, or a host masks half of a form"
@@ -29,8 +30,10 @@ pub(crate) fn redactor(data: &[u8]) {
         text = format!("{text}{form}{before}{form}");
     }
     let shown = secrets.redact(&text);
-    for form in &wanted {
-        assert!(!shown.contains(form.as_str()), "{form:?} is in {shown:?}");
+    let visible = |text: &str| text.chars().filter(|letter| !is_hidden(*letter)).collect::<String>();
+    let seen = visible(&shown);
+    for form in wanted.iter().map(|form| visible(form)).filter(|form| form.len() >= 4) {
+        assert!(!seen.contains(&form), "{form:?} is in {shown:?}");
     }
     assert_eq!(secrets.redact(&shown), shown);
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::disk::{self, Fresh, Readers};
-use crate::model::{RunReport, Secrets};
+use crate::model::RunReport;
 
 use super::dotenv::dotenv;
 use super::outputs::Files;
@@ -48,14 +48,14 @@ pub fn clear(dir: &Path, keep: Option<&str>) {
     }
 }
 
-/// Writes every report of the results folder. Every text goes through the redactor.
+/// Writes every report of the results folder. The report holds no secrets any more.
 ///
 /// All are written under other names before the first takes its place: a disk that fills up leaves the reports of before, which say
 /// "unfinished", and never a green one.
 ///
 /// # Errors
 /// When the folder or a file cannot be written.
-pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool, secrets: &Secrets) -> io::Result<Files> {
+pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool) -> io::Result<Files> {
     disk::folder(dir, Readers::Anyone)?;
     let files = Files { results: dir.join(RESULTS), junit: dir.join(JUNIT), summary: dir.join(SUMMARY) };
     // GitLab wants attachments relative to the project, which is where the job begins.
@@ -72,7 +72,7 @@ pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool, secrets: &Sec
     }
     let fresh: Vec<Fresh> = texts
         .iter()
-        .map(|(path, text)| disk::prepare(path, secrets.redact(text).as_bytes(), Readers::Anyone))
+        .map(|(path, text)| disk::prepare(path, text.as_bytes(), Readers::Anyone))
         .collect::<io::Result<_>>()?;
     for file in fresh {
         file.place()?;

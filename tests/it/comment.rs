@@ -12,10 +12,16 @@ use crate::stage::Stage;
 /// One request: method, path with query, headers in lower case.
 type Asked = (String, String, String);
 
+/// One comment: id, author, text.
+type Comment = (u64, String, String);
+
+/// Who writes on GitHub with the token of a workflow, which may not ask who it is.
+const WORKFLOW: &str = "github-actions[bot]";
+
 /// A forge with one pull request. Every connection serves one request.
 struct Forge {
     address: String,
-    comments: Arc<Mutex<Vec<(u64, String)>>>,
+    comments: Arc<Mutex<Vec<Comment>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -24,7 +30,8 @@ impl Forge {
     fn new(status: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let comments = Arc::new(Mutex::new(vec![(1, "a comment of somebody".to_owned())]));
+        let first = (1, "ana".to_owned(), "a comment of somebody".to_owned());
+        let comments = Arc::new(Mutex::new(vec![first]));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let forge = Self { address, comments: Arc::clone(&comments), asked: Arc::clone(&asked) };
         std::thread::spawn(move || {
@@ -37,7 +44,12 @@ impl Forge {
 
     fn ours(&self) -> Vec<String> {
         let comments = self.comments.lock().unwrap();
-        comments.iter().skip(1).map(|(_, body)| body.clone()).collect()
+        comments.iter().skip(1).map(|(_, _, body)| body.clone()).collect()
+    }
+
+    /// As if somebody else had written our comment.
+    fn give_away(&self, author: &str) {
+        author.clone_into(&mut self.comments.lock().unwrap()[1].1);
     }
 
     fn asked(&self) -> Vec<Asked> {
@@ -45,12 +57,7 @@ impl Forge {
     }
 }
 
-fn serve(
-    mut stream: &TcpStream,
-    status: u16,
-    comments: &Mutex<Vec<(u64, String)>>,
-    asked: &Mutex<Vec<Asked>>,
-) {
+fn serve(mut stream: &TcpStream, status: u16, comments: &Mutex<Vec<Comment>>, asked: &Mutex<Vec<Asked>>) {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while reader.read_line(&mut head).unwrap_or(0) > 2 {}
@@ -64,21 +71,38 @@ fn serve(
     let said: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = said["body"].as_str().unwrap_or_default().to_owned();
     let mut known = comments.lock().unwrap();
+    let github = path.starts_with("/repos/");
     if status == 200 {
         match method.as_str() {
             "POST" => {
                 let id = u64::try_from(known.len()).unwrap() + 1;
-                known.push((id, text));
+                known.push((id, if github { WORKFLOW } else { "project_42_bot" }.to_owned(), text));
             }
             "PATCH" | "PUT" => {
                 let id: u64 = path.rsplit('/').next().unwrap().parse().unwrap();
-                known.iter_mut().find(|(known, _)| *known == id).unwrap().1 = text;
+                known.iter_mut().find(|(known, ..)| *known == id).unwrap().2 = text;
             }
             _ => {}
         }
     }
-    let list: Vec<Value> = known.iter().map(|(id, body)| json!({"id": id, "body": body})).collect();
-    let reply = json!(list).to_string();
+    let list = known.iter().map(|(id, author, body)| {
+        if github {
+            json!({"id": id, "body": body, "user": {"login": author}})
+        } else {
+            json!({"id": id, "body": body, "author": {"username": author}})
+        }
+    });
+    let (status, reply) = match path.as_str() {
+        "/user" if head.contains("authorization: bearer ghs_") => {
+            (403, json!({"message": "not for integrations"}))
+        }
+        "/user" if head.contains("private-token: ") => {
+            (status, json!({"id": 42, "username": "project_42_bot"}))
+        }
+        "/user" => (status, json!({"id": 42, "login": "ci-robot"})),
+        _ => (status, list.collect()),
+    };
+    let reply = reply.to_string();
     asked.lock().unwrap().push((method, path, head));
     let _ = write!(
         stream,
@@ -118,10 +142,37 @@ fn one_comment_on_github_follows_the_latest_run() {
     assert_eq!(forge.ours().len(), 2);
     assert_eq!(forge.ours()[0], second[0]);
     for (method, path, head) in forge.asked() {
-        assert!(path.starts_with("/repos/acme/game/issues/"), "{method} {path}");
+        assert!(path.starts_with("/repos/acme/game/issues/") || path == "/user", "{method} {path}");
         assert!(head.contains("authorization: bearer ghs_comment_token_1234"), "{head}");
         assert!(!head.contains(&DEFAULT_KEY.to_ascii_lowercase()), "our key went to the forge");
     }
+}
+
+#[test]
+fn a_comment_of_somebody_else_is_not_taken_for_ours() {
+    // The token of a workflow, and one of a person or machine user.
+    for token in ["ghs_comment_token_1234", "ghp_comment_token_1234"] {
+        let forge = Forge::new(200);
+        on_github(&forge, Scenario::failed())
+            .env("NUNU_GITHUB_TOKEN", token)
+            .quick(&[])
+            .is(1, "tests-failed");
+        // With our mark, in front of everything, as anybody may write it.
+        forge.give_away("mallory");
+        on_github(&forge, Scenario::passed()).env("NUNU_GITHUB_TOKEN", token).quick(&[]).is(0, "passed");
+        let all = forge.ours();
+        assert_eq!(all.len(), 2, "a comment of our own: {all:?}");
+        assert!(all[0].contains('❌') && all[1].contains('✅'), "{all:?}");
+    }
+    // Whom the token belongs to decides, not who runs it.
+    let forge = Forge::new(200);
+    on_github(&forge, Scenario::failed()).quick(&[]).is(1, "tests-failed");
+    forge.give_away("ci-robot");
+    on_github(&forge, Scenario::passed())
+        .env("NUNU_GITHUB_TOKEN", "ghp_comment_token_1234")
+        .quick(&[])
+        .is(0, "passed");
+    assert_eq!(forge.ours().len(), 1, "updated in place");
 }
 
 #[test]
@@ -148,7 +199,10 @@ fn one_note_on_gitlab_follows_the_latest_run() {
     assert_eq!(notes.len(), 1, "updated in place");
     assert!(notes[0].contains('✅'), "{notes:?}");
     for (method, path, head) in forge.asked() {
-        assert!(path.starts_with("/projects/42/merge_requests/5/notes"), "{method} {path}");
+        assert!(
+            path.starts_with("/projects/42/merge_requests/5/notes") || path == "/user",
+            "{method} {path}"
+        );
         assert!(head.contains("private-token: glpat-comment-token-1234"), "{head}");
     }
 }

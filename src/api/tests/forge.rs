@@ -25,7 +25,11 @@ async fn gitlab(act: Act) -> (Server, Comments) {
 #[tokio::test]
 async fn speaks_github() {
     let (server, comments) = github(json(200, r#"[{"id":1,"body":"hello"},{"id":2,"body":null}]"#)).await;
-    let want = [(1, "hello"), (2, "")].map(|(id, body)| Comment { id, body: body.to_owned() });
+    let want = [(1, "hello"), (2, "")].map(|(id, body)| Comment {
+        id,
+        author: String::new(),
+        body: body.to_owned(),
+    });
     assert_eq!(comments.list().await.unwrap(), want);
     comments.create("new").await.unwrap();
     comments.update(2, "other").await.unwrap();

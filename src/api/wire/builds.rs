@@ -4,6 +4,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::http::{Net, PresignedUrl};
+use crate::model::may_be_id;
+use crate::model::secrets::Owner;
 
 use super::super::builds::{OpenUpload, StoredBuild, UploadHandle, UploadKind};
 use super::field::{Fields, list_of};
@@ -14,7 +16,7 @@ pub(in crate::api) fn build(value: &Value) -> Option<StoredBuild> {
     let inner = outer.value(&["build", "data"]).filter(|inner| inner.is_object());
     let fields = if outer.text(&["id", "build_id"]).is_some() { outer } else { Fields::of(inner?) };
     Some(StoredBuild {
-        id: fields.text(&["id", "build_id"])?,
+        id: fields.text(&["id", "build_id"]).filter(|id| may_be_id(id))?,
         name: fields.text(&["name"]).unwrap_or_default(),
         file_name: fields.text(&["file_name", "filename"]).unwrap_or_default(),
         size_bytes: fields.count(&["file_size", "size"]),
@@ -34,12 +36,14 @@ pub(in crate::api) fn open_upload(value: &Value, net: &Net) -> Result<OpenUpload
     let data = outer.object(&["data"]);
     let fields =
         if outer.text(&["build_id"]).is_none() && data.text(&["build_id"]).is_some() { data } else { outer };
+    let build_id = fields.text(&["build_id", "id"]).ok_or("no build_id")?;
+    // First: what the same reply lends us must not hide it.
+    net.secrets().publish(&build_id);
     let upload_id = fields.text(&["upload_id"]);
     if let Some(secret) = &upload_id {
-        net.secret(secret);
+        net.secret(secret, Owner::Lent);
     }
     let url = fields.text(&["upload_url", "url"]);
-    let build_id = fields.text(&["build_id", "id"]).ok_or("no build_id")?;
     let multi = match fields.text(&["upload_type"]).as_deref() {
         Some(kind) if kind.starts_with("multi") => true,
         Some(kind) if kind.starts_with("single") => false,
@@ -121,6 +125,7 @@ mod tests {
             assert!(build.created_at.is_some() && build.tags == ["t"]);
         }
         assert_eq!(build(&json!({"name": "x"})), None);
+        assert_eq!(build(&json!({"id": "../x"})), None);
         assert_eq!(build(&json!({"id": "b", "platform": null, "tags": null})).unwrap().platform, None);
     }
 
@@ -137,14 +142,14 @@ mod tests {
             assert!(matches!(open.kind, UploadKind::Single { .. }) && open.handle.upload_id.is_none());
         }
         for value in [
-            json!({"upload_type": "multipart", "build_id": "b", "upload_id": "upload-id-secret", "object_key": "k", "total_parts": 52, "part_size": 104_857_600}),
-            json!({"build_id": "b", "upload_id": "upload-id-secret", "object_key": "k", "total_parts": 52, "part_size": 104_857_600}),
+            json!({"upload_type": "multipart", "build_id": "b", "upload_id": "upload-id-secret-7", "object_key": "k", "total_parts": 52, "part_size": 104_857_600}),
+            json!({"build_id": "b", "upload_id": "upload-id-secret-7", "object_key": "k", "total_parts": 52, "part_size": 104_857_600}),
         ] {
             let open = open_upload(&value, &net).unwrap();
             assert!(matches!(open.kind, UploadKind::Multi { part_size: 104_857_600, total_parts: 52 }));
-            assert!(!format!("{open:?}").contains("upload-id-secret"));
+            assert!(!format!("{open:?}").contains("upload-id-secret-7"));
         }
-        assert!(lines.masked().contains(&"upload-id-secret".to_owned()));
+        assert!(lines.masked().contains(&"upload-id-secret-7".to_owned()));
         for value in [
             json!({}),
             json!({"build_id": "b"}),

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use crate::model::Secrets;
+use crate::model::redact::Redact as _;
+
 use super::field::{Fields, clip};
 use super::start::devices;
 
@@ -25,16 +28,19 @@ pub(in crate::api) struct Problem {
     pub(in crate::api) html: bool,
 }
 
-/// Reads an error body: the first non-empty of `error`, `message`, the XML's `Message` and the raw text.
-pub(in crate::api) fn problem(body: &[u8]) -> Problem {
+/// Reads an error body: the first non-empty of `error`, `message`, the XML's `Message` and the raw text. A server may echo what it was
+/// sent: secrets are replaced before anything is cut.
+pub(in crate::api) fn problem(body: &[u8], secrets: &Secrets) -> Problem {
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}').trim();
     if is_html(text) {
         return Problem { html: true, ..Problem::default() };
     }
-    if let Ok(value) = serde_json::from_str::<Value>(text) {
+    if let Ok(mut value) = serde_json::from_str::<Value>(text) {
+        value.redact(secrets);
         return of_json(&value);
     }
+    let text = &*secrets.redact(text);
     let xml =
         text.split_once("<Message>").and_then(|(_, rest)| rest.split_once("</")).map(|(words, _)| words);
     Problem { words: one_line(xml.unwrap_or(text)), ..Problem::default() }
@@ -95,7 +101,11 @@ fn one_line(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::problem;
+    use crate::model::Secrets;
+
+    fn problem(body: &[u8]) -> super::Problem {
+        super::problem(body, &Secrets::default())
+    }
 
     #[test]
     fn finds_the_words_in_every_shape() {

@@ -179,7 +179,7 @@ mod tests {
 
     use super::{Fields, MOST_STEPS, device, run};
     use crate::api::wire;
-    use crate::model::TestResult;
+    use crate::model::{Secrets, TestResult};
 
     fn fixture(name: &str) -> Value {
         let path = format!("{}/tests/fixtures/api/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -333,7 +333,7 @@ mod tests {
         #[test]
         fn no_json_breaks_a_reader(value in anything()) {
             let _ = (run(&value), wire::job(&value), wire::bugs(&value), wire::build(&value));
-            let _ = (wire::started(&value), wire::problem(value.to_string().as_bytes()));
+            let _ = (wire::started(&value), wire::problem(value.to_string().as_bytes(), &Secrets::default()));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod dotenv;
 mod reports;
+mod sinks;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,189 @@
+//! Redaction of whole values, before any renderer sees them. Every field of every type of a report is named here, as a text or as
+//! plain, so that a new one cannot be forgotten: the compiler asks.
+
+use std::borrow::Cow;
+
+use super::build::Build;
+use super::failure::Failure;
+use super::result::TestResult;
+use super::run_report::{
+    Artifact, Attempt, Bug, Context, JobReport, LeftRunning, Player, RunReport, StartProblem, Step, StepItem,
+};
+use super::secrets::Secrets;
+use super::verdict::{JudgedBug, Judgement, Verdict};
+
+/// What holds texts that may hold secrets.
+pub(crate) trait Redact {
+    /// Replaces every secret in it.
+    fn redact(&mut self, secrets: &Secrets);
+}
+
+impl Redact for String {
+    fn redact(&mut self, secrets: &Secrets) {
+        if let Cow::Owned(clean) = secrets.redact(self) {
+            *self = clean;
+        }
+    }
+}
+
+impl<T: Redact> Redact for Option<T> {
+    fn redact(&mut self, secrets: &Secrets) {
+        if let Some(value) = self {
+            value.redact(secrets);
+        }
+    }
+}
+
+impl<T: Redact> Redact for Vec<T> {
+    fn redact(&mut self, secrets: &Secrets) {
+        for value in self {
+            value.redact(secrets);
+        }
+    }
+}
+
+impl Redact for serde_json::Value {
+    fn redact(&mut self, secrets: &Secrets) {
+        match self {
+            Self::String(text) => text.redact(secrets),
+            Self::Array(items) => items.iter_mut().for_each(|item| item.redact(secrets)),
+            Self::Object(fields) => fields.values_mut().for_each(|field| field.redact(secrets)),
+            Self::Null | Self::Bool(_) | Self::Number(_) => {}
+        }
+    }
+}
+
+impl Redact for TestResult {
+    fn redact(&mut self, secrets: &Secrets) {
+        if let Self::Unknown(word) = self {
+            word.redact(secrets);
+        }
+    }
+}
+
+/// Values that are outputs, or lead to one: only the key is replaced in them.
+trait RedactOutput {
+    fn redact_output(&mut self, secrets: &Secrets);
+}
+
+impl RedactOutput for String {
+    fn redact_output(&mut self, secrets: &Secrets) {
+        if let Cow::Owned(clean) = secrets.redact_output(self) {
+            *self = clean;
+        }
+    }
+}
+
+impl RedactOutput for Option<String> {
+    fn redact_output(&mut self, secrets: &Secrets) {
+        if let Some(value) = self {
+            value.redact_output(secrets);
+        }
+    }
+}
+
+impl RedactOutput for Vec<String> {
+    fn redact_output(&mut self, secrets: &Secrets) {
+        for value in self {
+            value.redact_output(secrets);
+        }
+    }
+}
+
+/// Names every field of a type: those that hold texts, those that we output, and the others.
+macro_rules! fields {
+    ($($type:ident { texts { $($text:ident),* } outputs { $($output:ident),* } others { $($other:ident),* } })*) => {$(
+        impl Redact for $type {
+            fn redact(&mut self, secrets: &Secrets) {
+                let Self { $($text,)* $($output,)* $($other: _,)* } = self;
+                $($text.redact(secrets);)*
+                $($output.redact_output(secrets);)*
+            }
+        }
+    )*};
+}
+
+fields! {
+    RunReport {
+        texts { context, files, build, jobs, starts, verdict, failure, left_running, warnings }
+        outputs { test_plan_execution_id }
+        others { command, reason, started_at, finished_at, duration, unfinished }
+    }
+    Context {
+        texts { ci, ci_url, commit, commit_subject, branch, pull_request_title, repository_url, build_number }
+        outputs {}
+        others { pull_request }
+    }
+    Build {
+        texts { name, file_name }
+        outputs { id, sha256 }
+        others { origin, platform, size_bytes }
+    }
+    JobReport {
+        texts { run, test_id, test_name, device, status, queue_rejection, stopped_by, attempts }
+        outputs { job_id }
+        others { required, stopped_by_us, created_at, completed_at }
+    }
+    Attempt {
+        texts { state, result, players, bugs, unreadable }
+        outputs { run_id, url }
+        others { started_at, completed_at, duration, bug_count }
+    }
+    Player {
+        texts { device, state, result, steps, artifacts }
+        outputs { id, url }
+        others { number, steps_left_out }
+    }
+    Step {
+        texts { goal, state, result, report, items }
+        outputs {}
+        others { number, started_at, ended_at, duration }
+    }
+    StepItem {
+        texts { id, expected, status, comment }
+        outputs {}
+        others {}
+    }
+    Artifact {
+        texts { file_name, url, saved_as }
+        outputs {}
+        others { size_bytes }
+    }
+    Bug {
+        texts {
+            id, bug_id, title, description, category, severity, confidence, reproduction_steps, test_step, screenshot_url
+        }
+        outputs {}
+        others { player_number, detected_at }
+    }
+    StartProblem {
+        texts { run, device, message, tag }
+        outputs {}
+        others {}
+    }
+    LeftRunning {
+        texts { tag, why }
+        outputs { job_ids }
+        others {}
+    }
+    Verdict {
+        texts { judgements, bugs, warnings }
+        outputs {}
+        others { reason }
+    }
+    Judgement {
+        texts { because }
+        outputs {}
+        others { standing, reason, flaky }
+    }
+    JudgedBug {
+        texts { bug, quarantined }
+        outputs {}
+        others { jobs, counts }
+    }
+    Failure {
+        texts { message, causes, hints }
+        outputs {}
+        others { reason }
+    }
+}
