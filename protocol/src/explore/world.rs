@@ -1,0 +1,856 @@
+//! The service, the runner and the driver around the protocol, with everything that may go wrong.
+
+use std::collections::BTreeSet;
+
+use super::rules;
+use crate::kernel::{Mode, Protocol};
+use crate::types::{
+    Action, Answer, Cause, Earlier, Event, Expected, Group, Guard, JobState, Limits, Millis, Outcome, Poll,
+    PostRef, Powers, Record, Seen, StartSpec, StopAnswer,
+};
+
+/// Time is counted in looks. The proportions are those of production, shortened.
+pub(super) const LIMITS: Limits =
+    Limits { look_every: 1, window: 4, all_posts: 16, posts: 3, stop_every: 1, unknown_job: 3 };
+/// From a signal to the end of the program.
+const TIME_TO_STOP: Millis = 2;
+/// How long the safety net works.
+const TIME_OF_NET: Millis = 8;
+
+/// A world: how large, and how much may go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that are set independently")]
+pub(super) struct Setup {
+    pub(super) name: &'static str,
+    pub(super) expected: Expected,
+    /// Jobs that one whole start gives.
+    pub(super) jobs: u8,
+    pub(super) starts: usize,
+    /// Answers to posts that may get lost.
+    pub(super) lost: u8,
+    /// Looks and stops that may fail.
+    pub(super) failures: u8,
+    /// Jobs that a stranger may stop.
+    pub(super) strangers: u8,
+    /// Jobs that the service may stop to find.
+    pub(super) glitches: u8,
+    /// The runner may be killed, and the job repeated.
+    pub(super) kill: bool,
+    /// The command is `start`: what was started is left running.
+    pub(super) leave: bool,
+    /// An equal start of the same place exists, which another job goes on with.
+    pub(super) twin: bool,
+    /// Jobs may appear after the window. Not assumed of the service, and only what was seen is promised then.
+    pub(super) late: bool,
+    /// An assumption that does not hold in this world.
+    pub(super) dropped: Option<Assumption>,
+    /// Jobs may also fail.
+    pub(super) red: bool,
+    /// The program may have a bug.
+    pub(super) panics: bool,
+}
+
+impl Setup {
+    /// Histories end here: whatever happens has happened, since each lost answer costs at most a window and a look.
+    fn horizon(&self) -> Millis {
+        let attempts = 1 + Millis::from(self.kill);
+        attempts * 5
+            + (LIMITS.window + 1) * Millis::from(self.lost)
+            + LIMITS.unknown_job * Millis::from(self.glitches)
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            name: "",
+            expected: Expected::Exactly(1),
+            jobs: 1,
+            starts: 1,
+            lost: 1,
+            failures: 0,
+            strangers: 0,
+            glitches: 0,
+            kill: false,
+            leave: false,
+            twin: false,
+            late: false,
+            dropped: None,
+            red: true,
+            panics: false,
+        }
+    }
+}
+
+/// What the promise rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Assumption {
+    /// Within the window after a POST, the list shows each of its jobs.
+    JobsAreShownInTime,
+    /// A list that is asked for a tag shows all that carries it.
+    ListsAreWhole,
+    /// What the service calls stopped does not run.
+    StopsAreTrue,
+    /// A repeated job begins no earlier than a window after the last POST of the one before.
+    RepeatsComeLater,
+}
+
+impl Assumption {
+    pub(super) const ALL: [Self; 4] =
+        [Self::JobsAreShownInTime, Self::ListsAreWhole, Self::StopsAreTrue, Self::RepeatsComeLater];
+}
+
+/// One POST as the service sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Posted {
+    pub(super) start: usize,
+    pub(super) attempt: u8,
+    pub(super) at: Millis,
+    /// False while nobody knows whether it takes effect.
+    pub(super) decided: bool,
+    pub(super) refused: bool,
+    pub(super) twin: bool,
+    pub(super) jobs: Vec<Made>,
+}
+
+/// A job as the service knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Made {
+    pub(super) id: u8,
+    pub(super) visible: bool,
+    pub(super) state: JobState,
+    /// The service does not find it any more when it is asked for.
+    pub(super) glitch: bool,
+}
+
+/// A record of the state file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Recorded {
+    pub(super) posted: usize,
+    pub(super) jobs: Vec<u8>,
+    pub(super) complete: bool,
+    pub(super) abandoned: bool,
+    pub(super) standing: Standing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Standing {
+    Open,
+    Left,
+    Closed,
+}
+
+/// What the driver has been told to do and has not done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Todo {
+    LookBack(Millis),
+    Post(PostRef),
+    Look(PostRef, Millis),
+    Stop(Vec<u8>, Millis),
+}
+
+impl Todo {
+    /// When it is due.
+    const fn when(&self) -> Millis {
+        match self {
+            Self::Post(_) => 0,
+            Self::LookBack(when) | Self::Look(_, when) | Self::Stop(_, when) => *when,
+        }
+    }
+}
+
+/// Who runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Who {
+    Job,
+    Net,
+    Nobody,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct World {
+    pub(super) setup: Setup,
+    off: Option<Guard>,
+    pub(super) now: Millis,
+    pub(super) who: Who,
+    pub(super) attempt: u8,
+    pub(super) kernel: Option<Protocol<u8>>,
+    todo: Vec<Todo>,
+    /// Which POST of the service each post of the protocol is.
+    pub(super) posted_as: Vec<(PostRef, usize)>,
+    pub(super) file: Vec<Recorded>,
+    pub(super) posts: Vec<Posted>,
+    /// When everything must have been stopped.
+    pub(super) deadline: Option<Millis>,
+    lost: u8,
+    failures: u8,
+    strangers: u8,
+    glitches: u8,
+    kills: u8,
+    /// POSTs whose jobs somebody was told of when a program ended.
+    pub(super) named: BTreeSet<usize>,
+    /// The killed job's state file is gone.
+    pub(super) file_lost: bool,
+    /// POSTs whose jobs this program follows.
+    pub(super) followed: BTreeSet<usize>,
+    /// A killed program has left things to others.
+    unattended: bool,
+    nets: u8,
+    /// Live jobs that a look would have shown when everything had to stop.
+    visible_at_stop: BTreeSet<u8>,
+    rested: bool,
+}
+
+/// How the service takes a POST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// Starts everything and says so.
+    Started,
+    /// Starts a part and says so.
+    StartedInPart,
+    /// Starts nothing and says so.
+    Refused,
+    /// Starts everything; the answer is lost.
+    StartedLost,
+    /// Starts a part; the answer is lost.
+    PartLost,
+    /// Starts nothing; the answer is lost.
+    NothingLost,
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Move {
+    Post(PostRef, Reply),
+    /// A POST that nobody waits for takes effect, or not.
+    LateEffect {
+        posted: usize,
+        starts: bool,
+    },
+    Look(PostRef, bool),
+    LookShowsNothing(PostRef),
+    LookBack(bool),
+    Stop {
+        jobs: Vec<u8>,
+        answered: bool,
+        effective: bool,
+    },
+    JobAppears(u8),
+    JobEnds {
+        job: u8,
+        passed: bool,
+    },
+    StrangerStops(u8),
+    JobIsNotFound(u8),
+    Signal,
+    Panic,
+    Kill,
+    SafetyNet,
+    Repeat {
+        state_file: bool,
+    },
+    Rest,
+    TimePasses,
+}
+
+impl World {
+    pub(super) fn new(setup: &Setup, off: Option<Guard>) -> Self {
+        let mut world = Self {
+            setup: *setup,
+            off,
+            now: 0,
+            who: Who::Job,
+            attempt: 1,
+            kernel: None,
+            todo: Vec::new(),
+            posted_as: Vec::new(),
+            file: Vec::new(),
+            posts: Vec::new(),
+            deadline: None,
+            lost: setup.lost,
+            failures: setup.failures,
+            strangers: setup.strangers,
+            glitches: setup.glitches,
+            kills: u8::from(setup.kill),
+            named: BTreeSet::new(),
+            file_lost: false,
+            followed: BTreeSet::new(),
+            unattended: false,
+            nets: 1,
+            visible_at_stop: BTreeSet::new(),
+            rested: false,
+        };
+        if setup.twin {
+            let job = Made { id: 90, visible: true, state: JobState::Live, glitch: false };
+            world.posts.push(Posted {
+                start: 0,
+                attempt: 1,
+                at: 0,
+                decided: true,
+                refused: false,
+                twin: true,
+                jobs: vec![job],
+            });
+        }
+        world.begin().expect("nothing breaks before anything happens");
+        world
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// A job begins: the first time, or repeated.
+    fn begin(&mut self) -> Result<(), String> {
+        let earlier = match (self.attempt, self.setup.twin) {
+            (1, _) => Earlier::Nothing,
+            (_, false) => Earlier::Ours,
+            (_, true) => Earlier::Ambiguous,
+        };
+        let powers = Powers { look: true, earlier, post: true, unclosed_only: false };
+        let spec = StartSpec { expected: self.setup.expected, records: Vec::new() };
+        self.who = Who::Job;
+        self.posted_as.clear();
+        self.start_kernel(powers, vec![spec; self.setup.starts]);
+        self.step(Event::Begin)
+    }
+
+    fn start_kernel(&mut self, powers: Powers, starts: Vec<StartSpec<u8>>) {
+        let mut kernel = Protocol::empty(LIMITS, powers);
+        kernel.off = self.off;
+        self.kernel = Some(kernel.with(starts, self.now));
+        self.todo.clear();
+        self.followed.clear();
+        self.deadline = None;
+    }
+
+    /// What the state file tells a program that stops everything.
+    fn recorded_starts(&mut self, unclosed_only: bool) -> Vec<StartSpec<u8>> {
+        self.posted_as.clear();
+        let mut specs = Vec::new();
+        for start in 0..self.setup.starts {
+            let mut records = Vec::new();
+            for record in &self.file {
+                let posted = &self.posts[record.posted];
+                let left = record.standing == Standing::Left;
+                if posted.start != start || record.standing == Standing::Closed || (left && !unclosed_only) {
+                    continue;
+                }
+                self.posted_as.push((PostRef { start, post: records.len() }, record.posted));
+                records.push(Record {
+                    jobs: record.jobs.clone(),
+                    complete: record.complete,
+                    abandoned: record.abandoned,
+                    left,
+                    age: self.now - posted.at,
+                });
+            }
+            specs.push(StartSpec { expected: self.setup.expected, records });
+        }
+        specs
+    }
+
+    /// A program that stops what the state file tells.
+    fn stop_recorded(&mut self, cause: Cause, time: Millis) -> Result<(), String> {
+        let starts = self.recorded_starts(cause == Cause::Stop);
+        let powers = Powers {
+            look: true,
+            earlier: Earlier::Nothing,
+            post: false,
+            unclosed_only: cause == Cause::Stop,
+        };
+        self.start_kernel(powers, starts);
+        self.deadline = Some(self.now + time);
+        self.note_visible();
+        self.step(Event::End(cause))
+    }
+
+    /// Everything that can happen now.
+    pub(super) fn moves(&self) -> Vec<Move> {
+        let mut moves = Vec::new();
+        if self.rested || self.now >= self.setup.horizon() {
+            return moves;
+        }
+        let mut due = false;
+        // What is due at the same moment is done in one order: nothing in it depends on the other.
+        let posting = self.todo.iter().filter(|todo| matches!(todo, Todo::Post(_)));
+        let other = self.todo.iter().find(|todo| !matches!(todo, Todo::Post(_)) && todo.when() <= self.now);
+        for todo in posting.chain(other) {
+            due |= self.moves_of(todo, &mut moves);
+        }
+        let looks = other.is_some_and(|todo| matches!(todo, Todo::Look(..) | Todo::LookBack(_)));
+        for (posted, post) in self.posts.iter().enumerate() {
+            if !post.decided && !self.is_awaited(posted) {
+                due |= post.at < self.now;
+                moves.push(Move::LateEffect { posted, starts: true });
+                moves.push(Move::LateEffect { posted, starts: false });
+            }
+            for job in &post.jobs {
+                // Only looks notice that a job appears, and only time, that it ends.
+                if (looks || self.setup.late) && self.may_appear(post, job) {
+                    moves.push(Move::JobAppears(job.id));
+                }
+                if !due {
+                    self.moves_of_job(post, job, &mut moves);
+                }
+            }
+        }
+        self.moves_of_runner(&mut moves);
+        // With nobody there time changes only what a repeated job finds.
+        let idle =
+            self.who == Who::Nobody && self.posts.iter().all(|post| post.at + LIMITS.window <= self.now);
+        if !due && !idle {
+            moves.push(Move::TimePasses);
+        }
+        moves
+    }
+
+    /// The outcomes of something the driver has to do; true when it has to be done now.
+    fn moves_of(&self, todo: &Todo, moves: &mut Vec<Move>) -> bool {
+        match todo {
+            Todo::Post(at) => {
+                let mut replies = vec![Reply::Started];
+                if self.lost > 0 {
+                    replies.extend([Reply::StartedLost, Reply::NothingLost, Reply::Refused]);
+                    if self.setup.jobs > 1 {
+                        replies.extend([Reply::StartedInPart, Reply::PartLost]);
+                    }
+                }
+                moves.extend(replies.into_iter().map(|reply| Move::Post(*at, reply)));
+                self.posts[self.posted(*at)].at < self.now
+            }
+            Todo::LookBack(when) if *when <= self.now => {
+                moves.push(Move::LookBack(true));
+                if self.failures > 0 {
+                    moves.push(Move::LookBack(false));
+                }
+                true
+            }
+            Todo::Look(at, when) if *when <= self.now => {
+                moves.push(Move::Look(*at, true));
+                if self.drops(Assumption::ListsAreWhole) {
+                    moves.push(Move::LookShowsNothing(*at));
+                }
+                if self.failures > 0 {
+                    moves.push(Move::Look(*at, false));
+                }
+                true
+            }
+            Todo::Stop(jobs, when) if *when <= self.now => {
+                moves.push(Move::Stop { jobs: jobs.clone(), answered: true, effective: true });
+                if self.drops(Assumption::StopsAreTrue) {
+                    moves.push(Move::Stop { jobs: jobs.clone(), answered: true, effective: false });
+                }
+                if self.failures > 0 {
+                    moves.push(Move::Stop { jobs: jobs.clone(), answered: false, effective: true });
+                    moves.push(Move::Stop { jobs: jobs.clone(), answered: false, effective: false });
+                }
+                true
+            }
+            Todo::LookBack(_) | Todo::Look(..) | Todo::Stop(..) => false,
+        }
+    }
+
+    fn drops(&self, assumption: Assumption) -> bool {
+        self.setup.dropped == Some(assumption)
+    }
+
+    const fn may_appear(&self, post: &Posted, job: &Made) -> bool {
+        !job.visible && (!self.setup.late || self.now < post.at + 2 * LIMITS.window)
+    }
+
+    fn moves_of_job(&self, post: &Posted, job: &Made, moves: &mut Vec<Move>) {
+        if job.state != JobState::Live || post.twin {
+            return;
+        }
+        // A job that nobody knows of does not end unseen: it would be one that was never there.
+        if job.visible {
+            moves.push(Move::JobEnds { job: job.id, passed: true });
+            if self.setup.red {
+                moves.push(Move::JobEnds { job: job.id, passed: false });
+            }
+            if self.strangers > 0 {
+                moves.push(Move::StrangerStops(job.id));
+            }
+            let followed = |kernel: &Protocol<u8>| kernel.unfinished().any(|id| *id == job.id);
+            if self.glitches > 0 && self.kernel.as_ref().is_some_and(followed) {
+                moves.push(Move::JobIsNotFound(job.id));
+            }
+        }
+    }
+
+    fn moves_of_runner(&self, moves: &mut Vec<Move>) {
+        let undecided = self.posts.iter().any(|post| !post.decided);
+        match self.who {
+            Who::Job => {
+                let stopping =
+                    self.kernel.as_ref().is_some_and(|kernel| matches!(kernel.mode, Mode::Stopping(_)));
+                if !stopping {
+                    moves.push(Move::Signal);
+                    if self.setup.panics {
+                        moves.push(Move::Panic);
+                    }
+                }
+                if self.kills > 0 {
+                    moves.push(Move::Kill);
+                }
+            }
+            Who::Net => {}
+            Who::Nobody => {
+                if self.nets > 0 && (self.setup.kill || self.setup.leave || self.setup.panics) {
+                    moves.push(Move::SafetyNet);
+                }
+                if !self.unattended && !undecided {
+                    moves.push(Move::Rest);
+                }
+                // Assumed: a repeated job begins no earlier than a window after the last POST of the one before.
+                let over = self.posts.iter().all(|post| post.at + LIMITS.window <= self.now)
+                    || self.drops(Assumption::RepeatsComeLater);
+                if self.setup.kill && self.attempt == 1 && over && !undecided {
+                    moves.push(Move::Repeat { state_file: true });
+                    moves.push(Move::Repeat { state_file: false });
+                }
+            }
+        }
+    }
+
+    /// Lets something happen.
+    pub(super) fn perform(&mut self, movement: Move) -> Result<(), String> {
+        match movement {
+            Move::Post(at, reply) => self.answer(at, reply),
+            Move::LateEffect { posted, starts } => {
+                self.take_effect(posted, if starts { self.setup.jobs } else { 0 }, false);
+                Ok(())
+            }
+            Move::Look(at, good) => {
+                self.todo.retain(|todo| !matches!(todo, Todo::Look(look, _) if *look == at));
+                self.failures -= u8::from(!good);
+                let seen = if good { Seen::Jobs(self.visible(self.posted(at))) } else { Seen::Failed };
+                self.step(Event::Looked(at, seen))
+            }
+            Move::LookShowsNothing(at) => {
+                self.todo.retain(|todo| !matches!(todo, Todo::Look(look, _) if *look == at));
+                self.step(Event::Looked(at, Seen::Jobs(Vec::new())))
+            }
+            Move::LookBack(good) => {
+                self.todo.retain(|todo| !matches!(todo, Todo::LookBack(_)));
+                self.failures -= u8::from(!good);
+                self.look_back(good)
+            }
+            Move::Stop { jobs, answered, effective } => self.stop(&jobs, answered, effective),
+            Move::JobAppears(id) => {
+                self.job_mut(id).visible = true;
+                Ok(())
+            }
+            Move::JobEnds { job, passed } => {
+                self.job_mut(job).state = JobState::Ended { passed };
+                Ok(())
+            }
+            Move::StrangerStops(id) => {
+                self.strangers -= 1;
+                self.job_mut(id).state = JobState::Stopped;
+                Ok(())
+            }
+            Move::JobIsNotFound(id) => {
+                self.glitches -= 1;
+                self.job_mut(id).glitch = true;
+                Ok(())
+            }
+            Move::Signal => {
+                self.deadline = Some(self.now + TIME_TO_STOP);
+                self.note_visible();
+                self.step(Event::End(Cause::Cancelled))
+            }
+            Move::Panic => self.stop_recorded(Cause::Panic, TIME_TO_STOP),
+            Move::Kill => {
+                self.kills -= 1;
+                self.unattended = true;
+                self.gone();
+                Ok(())
+            }
+            Move::SafetyNet => {
+                self.who = Who::Net;
+                self.unattended = false;
+                self.nets -= 1;
+                self.stop_recorded(Cause::Stop, TIME_OF_NET)
+            }
+            Move::Repeat { state_file } => {
+                self.attempt += 1;
+                self.unattended = false;
+                if !state_file {
+                    self.file.clear();
+                    self.file_lost = true;
+                }
+                self.begin()
+            }
+            Move::Rest => {
+                self.rested = true;
+                rules::at_rest(self)
+            }
+            Move::TimePasses => self.time_passes(),
+        }
+    }
+
+    fn gone(&mut self) {
+        self.kernel = None;
+        self.todo.clear();
+        self.who = Who::Nobody;
+        self.deadline = None;
+    }
+
+    fn time_passes(&mut self) -> Result<(), String> {
+        self.now += 1;
+        if !self.setup.late && !self.drops(Assumption::JobsAreShownInTime) {
+            for post in &mut self.posts {
+                if post.at + LIMITS.window <= self.now {
+                    post.jobs.iter_mut().for_each(|job| job.visible = true);
+                }
+            }
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= self.now) {
+            self.step(Event::TimeUp)?;
+        }
+        // While jobs are followed, a list shows them, and whatever else carries our tags.
+        if self.kernel.as_ref().is_some_and(|kernel| kernel.mode == Mode::Following) {
+            for (at, posted) in self.posted_as.clone() {
+                self.step(Event::Looked(at, Seen::Jobs(self.visible(posted))))?;
+            }
+        }
+        let followed: Vec<u8> =
+            self.kernel.as_ref().map(|kernel| kernel.unfinished().copied().collect()).unwrap_or_default();
+        for id in followed {
+            let job = self.job(id);
+            let poll = if job.glitch { Poll::NotFound } else { Poll::State(job.state) };
+            self.step(Event::Polled(id, poll))?;
+        }
+        self.step(Event::Tick)
+    }
+
+    /// Lets something happen to the protocol, and performs what it says.
+    fn step(&mut self, event: Event<u8>) -> Result<(), String> {
+        let Some(kernel) = &mut self.kernel else { return Ok(()) };
+        let actions = kernel.step(event, self.now);
+        for action in actions {
+            rules::before(self, &action)?;
+            self.carry_out(action)?;
+        }
+        let leaves = self.setup.leave && self.who == Who::Job;
+        if leaves && self.kernel.as_ref().is_some_and(|kernel| kernel.mode == Mode::Following) {
+            return self.step(Event::Leave);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, action: Action<u8>) -> Result<(), String> {
+        match action {
+            Action::LookBack(when) => self.todo.push(Todo::LookBack(when)),
+            Action::TakeUp(..) | Action::Settled(..) => {}
+            Action::Record(at) => {
+                let posted = self.new_post(at);
+                self.file.push(Recorded {
+                    posted,
+                    jobs: Vec::new(),
+                    complete: false,
+                    abandoned: false,
+                    standing: Standing::Open,
+                });
+            }
+            Action::Post(at) => {
+                self.new_post(at);
+                self.todo.push(Todo::Post(at));
+            }
+            Action::Abandon(at) => self.change_record(at, |record| record.abandoned = true),
+            Action::Look(at, when) => {
+                self.todo.retain(|todo| !matches!(todo, Todo::Look(look, _) if *look == at));
+                self.todo.push(Todo::Look(at, when));
+            }
+            Action::Follow { post, jobs, complete } => {
+                let posted = self.posted(post);
+                self.followed.insert(posted);
+                if !self.file.iter().any(|record| record.posted == posted) {
+                    self.file.push(Recorded {
+                        posted,
+                        jobs: Vec::new(),
+                        complete: false,
+                        abandoned: false,
+                        standing: Standing::Open,
+                    });
+                }
+                self.change_record(post, |record| {
+                    record.jobs.extend(jobs);
+                    record.complete |= complete;
+                    record.standing = Standing::Open;
+                });
+            }
+            Action::Stop(jobs, when) => self.todo.push(Todo::Stop(jobs, when)),
+            Action::Close(at) => self.change_record(at, |record| record.standing = Standing::Closed),
+            Action::Leave(at) => self.change_record(at, |record| record.standing = Standing::Left),
+            Action::Finish(outcome) => {
+                rules::at_end(self, outcome)?;
+                if self.who == Who::Job && !matches!(outcome, Outcome::Left) {
+                    let left = self.kernel.as_ref().map(Protocol::left).unwrap_or_default();
+                    let named: Vec<usize> = left.iter().map(|left| self.posted(left.post)).collect();
+                    self.named.extend(named);
+                } else if self.who == Who::Net {
+                    let left = self.kernel.as_ref().map(Protocol::left).unwrap_or_default();
+                    self.named = left.iter().map(|left| self.posted(left.post)).collect();
+                }
+                self.gone();
+            }
+        }
+        self.todo.sort();
+        Ok(())
+    }
+
+    fn change_record(&mut self, at: PostRef, change: impl FnOnce(&mut Recorded)) {
+        let posted = self.posted(at);
+        if let Some(record) = self.file.iter_mut().find(|record| record.posted == posted) {
+            change(record);
+        }
+    }
+
+    /// The POST of the service that a post of the protocol is.
+    pub(super) fn posted(&self, at: PostRef) -> usize {
+        self.posted_as.iter().find(|(known, _)| *known == at).expect("known").1
+    }
+
+    fn new_post(&mut self, at: PostRef) -> usize {
+        if let Some((_, posted)) = self.posted_as.iter().find(|(known, _)| *known == at) {
+            return *posted;
+        }
+        self.posts.push(Posted {
+            start: at.start,
+            attempt: self.attempt,
+            at: self.now,
+            decided: false,
+            refused: false,
+            twin: false,
+            jobs: Vec::new(),
+        });
+        self.posted_as.push((at, self.posts.len() - 1));
+        self.posts.len() - 1
+    }
+
+    fn is_awaited(&self, posted: usize) -> bool {
+        self.todo.iter().any(|todo| matches!(todo, Todo::Post(at) if self.posted(*at) == posted))
+    }
+
+    fn answer(&mut self, at: PostRef, reply: Reply) -> Result<(), String> {
+        self.todo.retain(|todo| *todo != Todo::Post(at));
+        let posted = self.posted(at);
+        let all = self.setup.jobs;
+        self.lost -= u8::from(reply != Reply::Started);
+        let count = match reply {
+            Reply::Started | Reply::StartedLost => all,
+            Reply::StartedInPart | Reply::PartLost => 1,
+            Reply::Refused | Reply::NothingLost => 0,
+        };
+        let known = matches!(reply, Reply::Started | Reply::StartedInPart);
+        self.take_effect(posted, count, known);
+        self.posts[posted].refused = reply == Reply::Refused;
+        let jobs = self.posts[posted].jobs.iter().map(|job| job.id).collect();
+        let answer = match reply {
+            Reply::Started => Answer::Clear { jobs, partial: false },
+            Reply::StartedInPart => Answer::Clear { jobs, partial: true },
+            Reply::Refused => Answer::Refused,
+            Reply::StartedLost | Reply::PartLost | Reply::NothingLost => Answer::Unclear,
+        };
+        self.step(Event::Answered(at, answer))
+    }
+
+    fn take_effect(&mut self, posted: usize, count: u8, visible: bool) {
+        let first = u8::try_from(posted).expect("few") * 8;
+        let post = &mut self.posts[posted];
+        post.decided = true;
+        post.jobs = (0..count)
+            .map(|number| Made { id: first + number, visible, state: JobState::Live, glitch: false })
+            .collect();
+    }
+
+    fn visible(&self, posted: usize) -> Vec<(u8, JobState)> {
+        self.posts[posted]
+            .jobs
+            .iter()
+            .filter(|job| job.visible && !job.glitch)
+            .map(|job| (job.id, job.state))
+            .collect()
+    }
+
+    fn look_back(&mut self, good: bool) -> Result<(), String> {
+        if !good {
+            return self.step(Event::LookedBack(None));
+        }
+        let mut groups = Vec::new();
+        let mut origins = Vec::new();
+        for (posted, post) in self.posts.iter().enumerate() {
+            let jobs = self.visible(posted);
+            if post.attempt < self.attempt && !jobs.is_empty() {
+                groups.push(Group { start: post.start, jobs });
+                origins.push(posted);
+            }
+        }
+        let Some(kernel) = &mut self.kernel else { return Ok(()) };
+        let actions = kernel.step(Event::LookedBack(Some(groups)), self.now);
+        for action in &actions {
+            if let Action::TakeUp(at, group) = action {
+                self.posted_as.push((*at, origins[*group]));
+            }
+        }
+        for action in actions {
+            rules::before(self, &action)?;
+            self.carry_out(action)?;
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, jobs: &[u8], answered: bool, effective: bool) -> Result<(), String> {
+        self.todo.retain(|todo| !matches!(todo, Todo::Stop(ids, _) if ids == jobs));
+        self.failures -= u8::from(!answered);
+        let given_up: Vec<u8> = self
+            .kernel
+            .iter()
+            .flat_map(|kernel| kernel.jobs.iter().filter(|(_, job)| job.given_up).map(|(id, _)| *id))
+            .collect();
+        for id in jobs {
+            rules::stopping(self, *id)?;
+            let job = self.job_mut(*id);
+            // The service stops what it cannot find for a while; what it has not found for long, it does not know.
+            let found = !(job.glitch && given_up.contains(id));
+            if effective && found && job.state == JobState::Live {
+                job.state = JobState::Stopped;
+            }
+        }
+        for id in jobs {
+            let answer = match (answered, self.job(*id).glitch && given_up.contains(id)) {
+                (false, _) => StopAnswer::Failed,
+                (true, true) => StopAnswer::NotFound,
+                (true, false) => StopAnswer::Done,
+            };
+            self.step(Event::StopAnswered(*id, answer))?;
+        }
+        Ok(())
+    }
+
+    fn note_visible(&mut self) {
+        let jobs = self.posts.iter().flat_map(|post| &post.jobs);
+        self.visible_at_stop = jobs.filter(|job| job.visible).map(|job| job.id).collect();
+    }
+
+    /// True when a look or a stop has failed.
+    pub(super) const fn failed(&self) -> bool {
+        self.failures < self.setup.failures
+    }
+
+    /// True when the job could be seen during the whole way out.
+    pub(super) fn visible_since_stop(&self, id: u8) -> bool {
+        self.visible_at_stop.contains(&id)
+    }
+
+    pub(super) fn job(&self, id: u8) -> &Made {
+        self.posts.iter().flat_map(|post| &post.jobs).find(|job| job.id == id).expect("known")
+    }
+
+    fn job_mut(&mut self, id: u8) -> &mut Made {
+        self.posts.iter_mut().flat_map(|post| &mut post.jobs).find(|job| job.id == id).expect("known")
+    }
+}

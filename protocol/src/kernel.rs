@@ -1,0 +1,594 @@
+//! The state of all starts of one invocation, and what each event changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::types::{
+    Action, Answer, Cause, Earlier, Event, Expected, Group, Guard, Id, JobState, Left, Limits, Millis,
+    Outcome, Poll, PostRef, Powers, Settled, StartSpec, StopAnswer,
+};
+
+/// Everything known about the starts of one invocation. See the crate's documentation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Protocol<I> {
+    pub(crate) limits: Limits,
+    pub(crate) powers: Powers,
+    pub(crate) mode: Mode,
+    pub(crate) starts: Vec<Start<I>>,
+    pub(crate) jobs: BTreeMap<I, Job>,
+    #[cfg(test)]
+    pub(crate) off: Option<Guard>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Mode {
+    Idle,
+    LookingBack { since: Millis },
+    Starting,
+    Following,
+    Stopping(Cause),
+    Finished(Outcome),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Start<I> {
+    pub(crate) expected: Expected,
+    pub(crate) posts: Vec<Post<I>>,
+    pub(crate) phase: Phase,
+    /// When the first post left, or the first look for a recorded one began.
+    pub(crate) began: Option<Millis>,
+    /// True when jobs are missing, or may be.
+    pub(crate) incomplete: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Phase {
+    Waiting,
+    Posting,
+    LookingUp(usize),
+    Following(usize),
+    Refused,
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum PostState {
+    /// Sent, not answered.
+    Pending,
+    /// The service named its jobs.
+    Clear,
+    /// It started nothing.
+    Refused,
+    /// Its answer says nothing; looks tell its jobs.
+    Unclear,
+    /// Given up for a later post.
+    Abandoned,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum RecordState {
+    Open,
+    Closed,
+    Left,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and every combination occurs")]
+pub(crate) struct Post<I> {
+    pub(crate) state: PostState,
+    /// True for a post that an earlier attempt made.
+    pub(crate) earlier: bool,
+    pub(crate) record: RecordState,
+    /// Jobs that carry its tag.
+    pub(crate) seen: BTreeSet<I>,
+    /// When the set changed last; at first when the answer became unclear.
+    pub(crate) changed_at: Millis,
+    /// Good looks in a row that changed nothing, at most 2.
+    pub(crate) quiet: u8,
+    /// The same, since everything has to stop; `None` before the first look from then on.
+    pub(crate) quiet_stopping: Option<u8>,
+    /// True once a good look found that a whole window changed nothing.
+    pub(crate) window_over: bool,
+    /// True while a look is ordered and not done.
+    pub(crate) looking: bool,
+    /// True when the key may not look.
+    pub(crate) denied: bool,
+}
+
+impl<I: Id> Post<I> {
+    pub(crate) fn new(state: PostState, now: Millis) -> Self {
+        Self {
+            state,
+            earlier: false,
+            record: RecordState::Open,
+            seen: BTreeSet::new(),
+            changed_at: now,
+            quiet: 0,
+            quiet_stopping: None,
+            window_over: false,
+            looking: false,
+            denied: false,
+        }
+    }
+
+    /// True when looks may still show jobs that nobody has seen.
+    pub(crate) const fn is_unclear(&self) -> bool {
+        matches!(self.state, PostState::Pending | PostState::Unclear | PostState::Abandoned)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Job {
+    pub(crate) post: PostRef,
+    pub(crate) state: JobState,
+    pub(crate) stop: Stop,
+    pub(crate) missing_since: Option<Millis>,
+    /// True once the service has not known it for too long.
+    pub(crate) given_up: bool,
+    pub(crate) followed: bool,
+}
+
+impl Job {
+    /// True while it may run.
+    pub(crate) const fn may_run(&self) -> bool {
+        let live = matches!(self.state, JobState::Live) || self.given_up;
+        live && !matches!(self.stop, Stop::Done)
+    }
+
+    /// True while waiting for it makes sense.
+    const fn is_unfinished(&self) -> bool {
+        !matches!(self.state, JobState::Ended { .. }) && !self.given_up && !matches!(self.stop, Stop::Done)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Stop {
+    No,
+    Asked,
+    Failed,
+    Done,
+}
+
+impl<I: Id> Protocol<I> {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(limits: Limits, powers: Powers, starts: Vec<StartSpec<I>>, now: Millis) -> Self {
+        Self::empty(limits, powers).with(starts, now)
+    }
+
+    pub(crate) const fn empty(limits: Limits, powers: Powers) -> Self {
+        Self {
+            limits,
+            powers,
+            mode: Mode::Idle,
+            starts: Vec::new(),
+            jobs: BTreeMap::new(),
+            #[cfg(test)]
+            off: None,
+        }
+    }
+
+    pub(crate) fn with(self, starts: Vec<StartSpec<I>>, now: Millis) -> Self {
+        let mut protocol = self;
+        for spec in starts {
+            protocol.add(spec, now);
+        }
+        protocol
+    }
+
+    fn add(&mut self, spec: StartSpec<I>, now: Millis) {
+        let start = self.starts.len();
+        let mut posts = Vec::with_capacity(spec.records.len());
+        for record in spec.records {
+            let state = match (record.abandoned, record.complete) {
+                (true, _) => PostState::Abandoned,
+                (false, true) => PostState::Clear,
+                (false, false) => PostState::Unclear,
+            };
+            let at = PostRef { start, post: posts.len() };
+            for job in &record.jobs {
+                self.insert(job.clone(), at, JobState::Live);
+            }
+            let left = record.left && self.powers.unclosed_only && self.guard(Guard::LeftIsLeft);
+            posts.push(Post {
+                record: if left { RecordState::Left } else { RecordState::Open },
+                seen: record.jobs.into_iter().collect(),
+                ..Post::new(state, now.saturating_sub(record.age))
+            });
+        }
+        self.starts.push(Start {
+            expected: spec.expected,
+            posts,
+            phase: Phase::Waiting,
+            began: None,
+            incomplete: false,
+        });
+    }
+
+    /// Takes what happened; the actions are to be performed in order.
+    pub fn step(&mut self, event: Event<I>, now: Millis) -> Vec<Action<I>> {
+        let mut out = Vec::new();
+        if matches!(self.mode, Mode::Finished(_)) {
+            return out;
+        }
+        match event {
+            Event::Begin => self.begin(now, &mut out),
+            Event::LookedBack(groups) => self.looked_back(groups, now, &mut out),
+            Event::Answered(at, answer) => self.answered(at, answer, now, &mut out),
+            Event::Looked(at, seen) => self.looked(at, seen, now, &mut out),
+            Event::Size(start, expected) => self.starts[start].expected = expected,
+            Event::Polled(job, poll) => self.polled(&job, poll, now, &mut out),
+            Event::StopAnswered(job, answer) => self.stop_answered(&job, answer),
+            Event::End(cause) => self.end(cause),
+            Event::Leave => self.leave(&mut out),
+            Event::TimeUp => self.time_up(&mut out),
+            Event::Tick => {}
+        }
+        self.advance(now, &mut out);
+        out
+    }
+
+    /// True when a rule is in force; always, but for a test that switches it off.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "tests switch guards off"))]
+    pub(crate) fn guard(&self, guard: Guard) -> bool {
+        #[cfg(test)]
+        return self.off != Some(guard);
+        #[cfg(not(test))]
+        {
+            let _ = guard;
+            true
+        }
+    }
+
+    /// What may run on without us, by post.
+    #[must_use]
+    pub fn left(&self) -> Vec<Left<I>> {
+        if !self.guard(Guard::NameTheRest) {
+            return Vec::new();
+        }
+        let mut left = Vec::new();
+        for at in self.posts() {
+            let post = self.post(at);
+            if post.record != RecordState::Open {
+                continue;
+            }
+            let jobs: Vec<I> = post.seen.iter().filter(|id| self.jobs[*id].may_run()).cloned().collect();
+            let searched = post.window_over && matches!(post.state, PostState::Abandoned);
+            let unseen = post.is_unclear() && !self.full(at) && !searched && !self.window_settled(at);
+            if unseen || !jobs.is_empty() {
+                left.push(Left { post: at, jobs, unseen });
+            }
+        }
+        left
+    }
+
+    /// Jobs that are followed and have not ended.
+    pub fn unfinished(&self) -> impl Iterator<Item = &I> {
+        self.jobs.iter().filter(|(_, job)| job.followed && job.is_unfinished()).map(|(id, _)| id)
+    }
+
+    /// The outcome, once nothing more is to be done.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<Outcome> {
+        match self.mode {
+            Mode::Finished(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn begin(&mut self, now: Millis, out: &mut Vec<Action<I>>) {
+        if self.powers.earlier != Earlier::Nothing && self.guard(Guard::LookBackFirst) {
+            self.mode = Mode::LookingBack { since: now };
+            out.push(Action::LookBack(now));
+        } else {
+            self.mode = Mode::Starting;
+        }
+    }
+
+    fn looked_back(&mut self, groups: Option<Vec<Group<I>>>, now: Millis, out: &mut Vec<Action<I>>) {
+        let Mode::LookingBack { since } = self.mode else { return };
+        let Some(groups) = groups else {
+            if now.saturating_sub(since) < self.limits.all_posts {
+                out.push(Action::LookBack(now + self.limits.look_every));
+            } else {
+                // Whether there is something to go on with is not known, so nothing may be paid for.
+                self.mode = Mode::Starting;
+                self.settle_unknown(0, out);
+            }
+            return;
+        };
+        self.mode = Mode::Starting;
+        if self.powers.earlier == Earlier::Ambiguous && self.guard(Guard::AdoptTheOnly) {
+            // Any of these jobs may be followed by another job of the pipeline.
+            return;
+        }
+        for start in 0..self.starts.len() {
+            let mut adopted = false;
+            for (index, group) in groups.iter().enumerate().filter(|(_, group)| group.start == start) {
+                let adopt = !adopted && self.may_adopt(&group.jobs);
+                adopted |= adopt;
+                if adopt || group.jobs.iter().any(|(_, state)| *state == JobState::Live) {
+                    let state = if adopt { PostState::Unclear } else { PostState::Abandoned };
+                    let at = self.take_up(start, group, state, now);
+                    out.push(Action::TakeUp(at, index));
+                    self.stop_late(at, now, out);
+                }
+            }
+        }
+    }
+
+    /// An earlier attempt's jobs can be ours when one of them is alive and nobody stopped any.
+    pub(crate) fn may_adopt(&self, jobs: &[(I, JobState)]) -> bool {
+        let live = jobs.iter().any(|(_, state)| *state == JobState::Live);
+        let stopped = jobs.iter().any(|(_, state)| *state == JobState::Stopped);
+        (live || !self.guard(Guard::AdoptLive)) && (!stopped || !self.guard(Guard::AdoptUnstopped))
+    }
+
+    fn take_up(&mut self, start: usize, group: &Group<I>, state: PostState, now: Millis) -> PostRef {
+        let at = PostRef { start, post: self.starts[start].posts.len() };
+        for (id, state) in &group.jobs {
+            self.insert(id.clone(), at, *state);
+        }
+        let seen = group.jobs.iter().map(|(id, _)| id.clone()).collect();
+        self.starts[start].posts.push(Post { earlier: true, seen, ..Post::new(state, now) });
+        at
+    }
+
+    fn answered(&mut self, at: PostRef, answer: Answer<I>, now: Millis, out: &mut Vec<Action<I>>) {
+        if self.post(at).state != PostState::Pending {
+            return;
+        }
+        match answer {
+            Answer::Clear { jobs, partial } => {
+                for id in &jobs {
+                    self.insert(id.clone(), at, JobState::Live);
+                }
+                let post = self.post_mut(at);
+                post.state = PostState::Clear;
+                post.seen.extend(jobs);
+                self.starts[at.start].incomplete |= partial;
+                self.follow(at, !partial, out);
+            }
+            Answer::Refused if self.guard(Guard::RefusalIsFinal) => {
+                self.post_mut(at).state = PostState::Refused;
+                self.starts[at.start].phase = Phase::Refused;
+                self.close(at, out);
+                out.push(Action::Settled(at.start, Settled::Refused));
+            }
+            Answer::Refused | Answer::Unclear => {
+                let post = self.post_mut(at);
+                post.state = PostState::Unclear;
+                post.changed_at = now;
+                post.window_over = false;
+                if matches!(self.mode, Mode::Starting) {
+                    self.look_up(at, now, out);
+                }
+            }
+        }
+    }
+
+    fn polled(&mut self, id: &I, poll: Poll, now: Millis, out: &mut Vec<Action<I>>) {
+        let limit = self.limits.unknown_job;
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        match poll {
+            Poll::State(state) => {
+                job.missing_since = None;
+                update(job, state);
+            }
+            Poll::NotFound => {
+                let since = *job.missing_since.get_or_insert(now);
+                if now.saturating_sub(since) >= limit && !job.given_up {
+                    job.given_up = true;
+                    if self.guard(Guard::StopGivenUp) {
+                        self.stop(vec![id.clone()], now, out);
+                    } else if let Some(job) = self.jobs.get_mut(id) {
+                        job.stop = Stop::Done;
+                    }
+                }
+            }
+        }
+    }
+
+    fn stop_answered(&mut self, id: &I, answer: StopAnswer) {
+        let Some(job) = self.jobs.get_mut(id) else { return };
+        job.stop = match answer {
+            StopAnswer::Done => Stop::Done,
+            // A job that the service does not know has ended, unless that is all we ever heard of it.
+            StopAnswer::NotFound if !job.given_up => Stop::Done,
+            StopAnswer::NotFound | StopAnswer::Failed => Stop::Failed,
+        };
+    }
+
+    fn end(&mut self, cause: Cause) {
+        if matches!(self.mode, Mode::Stopping(_)) {
+            return;
+        }
+        self.mode = Mode::Stopping(cause);
+        for at in self.posts() {
+            // What was ordered for later is ordered again, for now.
+            let post = self.post_mut(at);
+            post.looking = false;
+            post.quiet_stopping = None;
+        }
+    }
+
+    fn leave(&mut self, out: &mut Vec<Action<I>>) {
+        for at in self.posts() {
+            let post = self.post_mut(at);
+            let ours = post.state != PostState::Abandoned;
+            if post.record == RecordState::Open && ours {
+                post.record = RecordState::Left;
+                out.push(Action::Leave(at));
+            }
+        }
+        self.finish(Outcome::Left, out);
+    }
+
+    fn time_up(&mut self, out: &mut Vec<Action<I>>) {
+        if let Mode::Stopping(cause) = self.mode {
+            self.close_what_is_over(out);
+            self.finish(Outcome::Stopped(cause), out);
+        }
+    }
+
+    /// What follows from the state alone.
+    fn advance(&mut self, now: Millis, out: &mut Vec<Action<I>>) {
+        if self.mode == Mode::Starting {
+            self.begin_starts(now, out);
+        }
+        match self.mode {
+            Mode::Starting => self.keep_looking(now, out),
+            Mode::Following => {
+                self.keep_looking(now, out);
+                self.finish_when_done(out);
+            }
+            Mode::Stopping(cause) => self.keep_stopping(cause, now, out),
+            Mode::Idle | Mode::LookingBack { .. } | Mode::Finished(_) => {}
+        }
+    }
+
+    /// Each start waits for the one before it to be settled.
+    fn begin_starts(&mut self, now: Millis, out: &mut Vec<Action<I>>) {
+        let mut start = 0;
+        while start < self.starts.len() {
+            match self.starts[start].phase {
+                Phase::Waiting => self.begin_start(start, now, out),
+                Phase::Posting | Phase::LookingUp(_) => return,
+                // What a job of several starts cannot know of one of them, it does not use of the others.
+                Phase::Unknown if self.powers.post => {
+                    self.end(Cause::Failure);
+                    return;
+                }
+                Phase::Following(_) | Phase::Refused | Phase::Unknown => start += 1,
+            }
+        }
+        self.mode = Mode::Following;
+    }
+
+    fn begin_start(&mut self, start: usize, now: Millis, out: &mut Vec<Action<I>>) {
+        let ours = |post: &Post<I>| matches!(post.state, PostState::Clear | PostState::Unclear);
+        let Some(post) = self.starts[start].posts.iter().rposition(ours) else {
+            self.post_anew(start, now, out);
+            return;
+        };
+        let at = PostRef { start, post };
+        let post = self.post(at);
+        if post.state == PostState::Clear || (post.earlier && !self.guard(Guard::AdoptSettled)) {
+            self.follow(at, true, out);
+        } else {
+            self.starts[start].began.get_or_insert(now);
+            self.look_up(at, now, out);
+        }
+    }
+
+    pub(crate) fn post_anew(&mut self, start: usize, now: Millis, out: &mut Vec<Action<I>>) {
+        if !self.powers.post {
+            self.settle_unknown(start, out);
+            return;
+        }
+        let at = PostRef { start, post: self.starts[start].posts.len() };
+        self.starts[start].began.get_or_insert(now);
+        self.starts[start].phase = Phase::Posting;
+        self.starts[start].posts.push(Post::new(PostState::Pending, now));
+        if self.guard(Guard::RecordBeforePost) {
+            out.push(Action::Record(at));
+        }
+        out.push(Action::Post(at));
+    }
+
+    pub(crate) fn settle_unknown(&mut self, start: usize, out: &mut Vec<Action<I>>) {
+        self.starts[start].phase = Phase::Unknown;
+        self.starts[start].incomplete = true;
+        out.push(Action::Settled(start, Settled::Unknown));
+    }
+
+    /// Follows what is known of a post, and settles its start.
+    pub(crate) fn follow(&mut self, at: PostRef, complete: bool, out: &mut Vec<Action<I>>) {
+        let jobs: Vec<I> = self.post(at).seen.iter().cloned().collect();
+        for id in &jobs {
+            if let Some(job) = self.jobs.get_mut(id) {
+                job.followed = true;
+            }
+        }
+        self.starts[at.start].phase = Phase::Following(at.post);
+        self.starts[at.start].incomplete |= !complete || jobs.is_empty();
+        let recorded = complete || self.post(at).state == PostState::Clear;
+        out.push(Action::Follow { post: at, jobs, complete: recorded });
+        out.push(Action::Settled(at.start, Settled::Started { complete }));
+    }
+
+    /// Waiting ends when every followed job has ended and nothing more can appear.
+    fn finish_when_done(&mut self, out: &mut Vec<Action<I>>) {
+        let waiting = self.unfinished().next().is_some()
+            || self.jobs.values().any(|job| job.stop == Stop::Asked)
+            || self.posts().into_iter().any(|at| self.wants_looks(at));
+        if waiting {
+            return;
+        }
+        let incomplete = self
+            .starts
+            .iter()
+            .any(|start| start.incomplete || matches!(start.phase, Phase::Refused | Phase::Unknown));
+        let passed =
+            |job: &Job| matches!(job.state, JobState::Ended { passed: true }) && job.stop == Stop::No;
+        let all_passed = self.jobs.values().filter(|job| job.followed).all(passed)
+            && self.starts.iter().all(|start| matches!(start.phase, Phase::Following(_)));
+        let outcome = match (incomplete && self.guard(Guard::SuccessNeedsAll), all_passed) {
+            (true, _) => Outcome::Incomplete,
+            (false, true) => Outcome::Passed,
+            (false, false) => Outcome::NotPassed,
+        };
+        self.close_what_is_over(out);
+        self.finish(outcome, out);
+    }
+
+    pub(crate) fn finish(&mut self, outcome: Outcome, out: &mut Vec<Action<I>>) {
+        self.mode = Mode::Finished(outcome);
+        out.push(Action::Finish(outcome));
+    }
+
+    pub(crate) fn stop(&mut self, ids: Vec<I>, at: Millis, out: &mut Vec<Action<I>>) {
+        for id in &ids {
+            if let Some(job) = self.jobs.get_mut(id) {
+                job.stop = Stop::Asked;
+            }
+        }
+        if !ids.is_empty() {
+            out.push(Action::Stop(ids, at));
+        }
+    }
+
+    pub(crate) fn insert(&mut self, id: I, post: PostRef, state: JobState) {
+        let fresh =
+            Job { post, state, stop: Stop::No, missing_since: None, given_up: false, followed: false };
+        self.jobs.entry(id).and_modify(|job| update(job, state)).or_insert(fresh);
+    }
+
+    pub(crate) fn posts(&self) -> Vec<PostRef> {
+        let of = |(start, known): (usize, &Start<I>)| {
+            (0..known.posts.len()).map(move |post| PostRef { start, post }).collect::<Vec<_>>()
+        };
+        self.starts.iter().enumerate().flat_map(of).collect()
+    }
+
+    pub(crate) fn post(&self, at: PostRef) -> &Post<I> {
+        &self.starts[at.start].posts[at.post]
+    }
+
+    pub(crate) fn post_mut(&mut self, at: PostRef) -> &mut Post<I> {
+        &mut self.starts[at.start].posts[at.post]
+    }
+
+    /// True when no job of the post can be unseen, since all that were expected were seen.
+    pub(crate) fn full(&self, at: PostRef) -> bool {
+        let start = &self.starts[at.start];
+        start.expected.full(start.posts[at.post].seen.len())
+    }
+}
+
+/// A job that ended stays so.
+pub(crate) fn update(job: &mut Job, state: JobState) {
+    if !matches!(job.state, JobState::Ended { .. }) {
+        job.state = state;
+    }
+    job.missing_since = None;
+}
