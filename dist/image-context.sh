@@ -6,7 +6,7 @@
 # The userland is what this system's packages installed, program by program: a shell, ps as Jenkins calls it in the container
 # (`ps -A -o pid,command e`), and what scripts of CI jobs use. Nothing in it speaks to a network, and nothing is an interpreter but the
 # shell, sed and awk: a script that got into the job finds no tool to carry the key away.
-#     apt-get install ca-certificates coreutils dash diffutils findutils grep gzip mawk procps sed tar util-linux
+#     apt-get install ca-certificates coreutils dash diffutils findutils grep gzip hostname mawk procps sed tar util-linux
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,7 +17,7 @@ case $(uname -m) in
     *) binary=${2:?on this machine the binary must be named} ;;
 esac
 programs='dash ps kill setsid sed grep mawk find xargs diff cmp tar gzip
-    base64 basename cat chgrp chmod chown cp cut date dd df dirname du echo env expr false head id ln ls md5sum mkdir mktemp mv nice
+    base64 basename cat chgrp chmod chown cp cut date dd df dirname du echo env expr false head hostname id ln ls md5sum mkdir mktemp mv nice
     nohup nproc od paste printenv printf pwd readlink realpath rm rmdir seq sha1sum sha256sum sha512sum sleep sort split stat stty sync
     tac tail tee test timeout touch tr true truncate tty uname uniq wc whoami'
 

@@ -87,7 +87,8 @@ def check(stage):
 def hosts_expect(engine):
     """What Jenkins' docker.image().inside and GitLab's runner call in the image."""
     for words in (["cat", "/etc/passwd"], ["env", "sh", "-c", "ps -A -o pid,command e && kill -0 $$"],
-                  ["ps", "-A", "-o", "pid,command", "e"], ["sh", "-c", "nohup sh -c 'echo a | grep -q a' && mkdir -p /tmp/x && nunu-ci --version"]):
+                  ["ps", "-A", "-o", "pid,command", "e"], ["sh", "-c", "echo \"Running on $(hostname)\" && test -n \"$(hostname)\""],
+                  ["sh", "-c", "nohup sh -c 'echo a | grep -q a' && mkdir -p /tmp/x && nunu-ci --version"]):
         code, said = engine.run("nunu-ci:default", *words, options=["--rm", "--tmpfs=/tmp"])
         ensure(code == 0, f"{' '.join(words)} in the image: {code}: {said}")
     ensure("nunu-ci " in said, f"the program is not in PATH: {said}")

@@ -3,10 +3,11 @@
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
-from stage import ensure, run
+from stage import ROOT, ensure, run
 
 SECRETS = {"NUNU_API_TOKEN": "nunu_key_1", "NUNU_API_KEY": "nunu_key_2", "NUNU_GITHUB_TOKEN": "ghs_token_3", "NUNU_GITLAB_TOKEN": "glpat-4"}
 
@@ -49,6 +50,9 @@ def check(stage):
     secrets(stage, good)
     machines = alone(stage, good)
     where(good, plain)
+    # Nothing but the binary is started, so nothing else can see the key.
+    calls = re.findall(r"^[ \t]*(?:&|\.) .*$|Start-Process|Invoke-\w+", (ROOT / "dist" / "launch.ps1").read_text(), re.MULTILINE)
+    ensure(calls == ["& $binary @args"], f"launch.ps1 starts more than the binary: {calls}")
     powershell = shutil.which("pwsh")
     if powershell:
         code, said = run([powershell, "-File", tampered / "dist/launch.ps1", "--version"])
