@@ -143,6 +143,6 @@ def stopped(stage, engine):
             said, _ = process.communicate(timeout=30)
             took = max(took, time.monotonic() - began)
             ensure(process.returncode == 143, f"{image}: exit code {process.returncode} after SIGTERM:\n{said[-2000:]}")
-            job = service.wait_for_job({"COMPLETED"}, seconds=5)
+            job = service.wait_for_job({"COMPLETED"})
             ensure(job.get("stopped_by"), f"{image}: the job goes on: {job}")
     return took

