@@ -5,7 +5,7 @@ use futures_util::stream::iter;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::Artifacts;
-use crate::model::run_report::{Artifact, JobReport};
+use crate::model::run_report::{Artifact, Attempt};
 use crate::model::units::{bytes, duration};
 use crate::model::{Reason, TestResult};
 use crate::report::ArtifactPaths;
@@ -107,7 +107,7 @@ fn wanted(which: &Artifacts, story: &Story) -> Vec<Wanted> {
         let Some(attempt) = tracked.report.deciding() else { continue };
         for player in &attempt.players {
             for (index, artifact) in player.artifacts.iter().enumerate() {
-                if !chosen(which, &tracked.report, &artifact.file_name) {
+                if !chosen(which, attempt, &artifact.file_name) {
                     continue;
                 }
                 if let Some(relative) = paths.place(&attempt.run_id, &player.id, &artifact.file_name) {
@@ -126,14 +126,11 @@ fn wanted(which: &Artifacts, story: &Story) -> Vec<Wanted> {
     wanted
 }
 
-fn chosen(which: &Artifacts, job: &JobReport, name: &str) -> bool {
+fn chosen(which: &Artifacts, attempt: &Attempt, name: &str) -> bool {
     match which {
         Artifacts::None => false,
         Artifacts::All => true,
-        Artifacts::Failed => !matches!(
-            job.deciding().and_then(|run| run.result.as_ref()),
-            Some(TestResult::Success | TestResult::Skipped)
-        ),
+        Artifacts::Failed => !matches!(attempt.result, Some(TestResult::Success | TestResult::Skipped)),
         Artifacts::Globs(globs) => globs.iter().any(|glob| {
             let base = name.rsplit('/').next().unwrap_or(name);
             glob::Pattern::new(glob).is_ok_and(|glob| glob.matches(name) || glob.matches(base))

@@ -131,6 +131,13 @@ async fn planned(around: Surroundings) -> Reason {
         }
         Err(failure) => return wrong::tell(&around, &failure),
     };
+    if let Some(failure) = state_leads_out(&around) {
+        if plan.best_effort {
+            around.log.warn(failure.to_string());
+            return Reason::Passed;
+        }
+        return wrong::tell(&around, &failure);
+    }
     if let Some(key) = &plan.key {
         use secrecy::ExposeSecret as _;
         mask(&around.log, &around.secrets, key.expose_secret(), Owner::Key);
@@ -161,6 +168,30 @@ async fn planned(around: Surroundings) -> Reason {
         .for_at_most(longest_silence(&plan));
     let session = session(around, plan, api, net);
     run(session).await
+}
+
+/// The usual state folder can be content of the repository, which must not decide where we write.
+fn state_leads_out(around: &Surroundings) -> Option<Failure> {
+    if around.env.get("RUNNER_TEMP").is_some() {
+        return None;
+    }
+    let folder = around.host.state_dir(&around.cwd);
+    let workspace = Workspace::find(&around.env, &around.cwd);
+    if workspace.holds(&folder).unwrap_or(false) {
+        return None;
+    }
+    let failure = Failure::new(
+        Reason::InvalidInput,
+        format!(
+            "the state folder {} does not end in the workspace {}",
+            folder.display(),
+            workspace.root().display()
+        ),
+    );
+    Some(
+        failure
+            .hint("remove the link that leads out of it, or set RUNNER_TEMP to a folder for temporary files"),
+    )
 }
 
 fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {

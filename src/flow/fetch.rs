@@ -175,8 +175,8 @@ impl<'a> Fetcher<'a> {
         if more > self.limits.file {
             return Err(too_large(self.limits.file));
         }
-        // Where the system does not tell, writing will.
-        let Ok(free) = fs4::available_space(self.root) else { return Ok(()) };
+        // Where the system does not tell (some say 0 then), writing will.
+        let Some(free) = fs4::available_space(self.root).ok().filter(|free| *free > 0) else { return Ok(()) };
         if free < self.limits.kept_free.saturating_add(more) {
             return Err(format!(
                 "the disk has {} free, of which {} are left for others",

@@ -61,15 +61,14 @@ pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool) -> io::Result
     // GitLab wants attachments relative to the project, which is where the job begins.
     let cwd = std::env::current_dir().unwrap_or_default();
     let folder = dir.strip_prefix(&cwd).unwrap_or(dir).display().to_string().replace('\\', "/");
-    let mut texts = vec![
-        (files.results.clone(), json(report)),
-        (files.junit.clone(), junit(report, &format!("{folder}/"))),
-        (files.summary.clone(), markdown(report)),
-        (dir.join(DOTENV), dotenv(report, &files).text),
-    ];
+    let mut texts =
+        vec![(files.summary.clone(), markdown(report)), (dir.join(DOTENV), dotenv(report, &files).text)];
     if for_gitlab {
         texts.push((dir.join(GITLAB), gitlab(report)));
     }
+    // What others judge by comes last: it is there only when everything is.
+    texts.push((files.results.clone(), json(report)));
+    texts.push((files.junit.clone(), junit(report, &format!("{folder}/"))));
     let fresh: Vec<Fresh> = texts
         .iter()
         .map(|(path, text)| disk::prepare(path, text.as_bytes(), Readers::Anyone))

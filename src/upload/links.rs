@@ -81,12 +81,12 @@ pub(super) fn target(path: &Path, relative: &str, real: &Path) -> Result<String,
 
 /// The error for a link out of the folder.
 pub(super) fn refuse_outside(relative: &str, end: &Path, root: &Path) -> UploadError {
-    let root = root.display().to_string();
-    let root = root.trim_end_matches(['/', '\\', '.']);
+    let name = root.file_name().unwrap_or(root.as_os_str()).display();
+    let root = root.display();
     refuse(
         format!("{relative} is a link out of the folder, to {}", end.display()),
         &format!(
-            "copy the folder with everything that its links point to, and let build-path name the copy: cp -RL {root} {root}-copy; or leave the link out in .nunuignore"
+            "copy the folder with everything that its links point to, and let build-path name the copy: cp -RL {root} {name}-copy; or leave the link out in .nunuignore"
         ),
     )
 }

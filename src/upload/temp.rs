@@ -29,7 +29,8 @@ pub(crate) fn create(folders: &[PathBuf], needed: u64) -> Result<File, UploadErr
 
 fn open(folder: &Path, needed: u64) -> std::io::Result<File> {
     let free = fs4::available_space(folder)?;
-    if free < needed {
+    // Some file systems do not tell, and say 0; writing will.
+    if free > 0 && free < needed {
         return Err(std::io::Error::new(
             std::io::ErrorKind::StorageFull,
             format!("the zip needs at least {}, and {} are free", units::bytes(needed), units::bytes(free)),

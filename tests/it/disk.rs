@@ -88,3 +88,17 @@ fn endless_files_are_not_read() {
     symlink("/dev/zero", stage.work().join(".nunu-state/state.json")).unwrap();
     stage.run(&["wait"]).says("no regular file");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_planted_state_folder_is_not_written_to() {
+    use std::os::unix::fs::symlink;
+    let stage = Stage::new().env("RUNNER_TEMP", "");
+    let outside = stage.work().parent().unwrap().join("outside");
+    fs::create_dir(&outside).unwrap();
+    symlink(&outside, stage.work().join(".nunu-state")).unwrap();
+    stage.quick(&[]).is(2, "invalid-input").says(".nunu-state does not end in the workspace");
+    assert_eq!(stage.run(&["stop", "--best-effort"]).code, 0);
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    assert_eq!(stage.sim.effective_starts(), 0);
+}

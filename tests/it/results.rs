@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use nunu_sim::{Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Fault, Scenario, Sim};
+use nunu_sim::{Artifact, Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Fault, Scenario, Script, Sim};
 
 use crate::stage::Stage;
 
@@ -109,6 +109,25 @@ fn a_run_removes_what_the_last_one_left_and_nothing_else() {
     assert!(!stage.read("nunu-results/artifacts/theirs.txt").is_empty());
     let theirs = fs::read_dir(stage.work().join("nunu-results/artifacts")).unwrap().count();
     assert_eq!(theirs, 1, "the folders of the run are gone too");
+}
+
+#[test]
+fn artifacts_are_bounded_and_each_has_a_path() {
+    let files = ["notes?.md", "NOTES_.md", "logs", "logs/game.log"].map(|name| Artifact::new(name, name));
+    let script = Script::new("FAILED").artifacts(&files);
+    let stage = Stage::of(Sim::builder().scenario(Scenario::of(script)));
+    stage.quick(&["--artifacts", "all"]).is(1, "tests-failed");
+    let artifacts = stage.results()["jobs"][0]["attempts"][0]["players"][0]["artifacts"].clone();
+    for artifact in artifacts.as_array().unwrap() {
+        let path = format!("nunu-results/{}", artifact["saved_as"].as_str().unwrap());
+        assert_eq!(stage.read(&path), artifact["file_name"].as_str().unwrap(), "{path}");
+    }
+    assert_eq!(artifacts.as_array().unwrap().len(), files.len());
+
+    // A host that never ends a file.
+    stage.sim.fault(Call::GetArtifact, Fault::endless_body().forever());
+    stage.quick(&["--artifacts", "all"]).is(1, "tests-failed").says("larger than the");
+    assert!(!stage.results()["files"].to_string().contains("artifacts/"));
 }
 
 /// A start and a wait are one story: the requests of both are in one file.

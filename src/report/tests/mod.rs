@@ -64,6 +64,28 @@ fn renderers_look_as_they_did() {
 }
 
 #[test]
+fn a_report_is_written_whole_or_not_at_all() {
+    let home = tempfile::tempdir().unwrap();
+    let secrets = crate::model::Secrets::default();
+    let passed = report(vec![job("Smoke", "SUCCESS", Vec::new())], &Gate::default(), None);
+    let write = || super::write_all(home.path(), &passed, true, &secrets);
+    let in_the_way = home.path().join("summary.md");
+    std::fs::create_dir(&in_the_way).unwrap();
+    assert!(write().is_err());
+    for name in ["junit.xml", "results.json"] {
+        assert!(!home.path().join(name).exists(), "{name}");
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing half written is left");
+    std::fs::remove_dir(&in_the_way).unwrap();
+    write().unwrap();
+    let listed = super::names(true);
+    for entry in std::fs::read_dir(home.path()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(listed.contains(&name), "{name}");
+    }
+}
+
+#[test]
 fn a_huge_report_keeps_every_name_within_the_budget() {
     let report = huge();
     let summary = markdown(&report);
