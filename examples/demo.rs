@@ -1,20 +1,43 @@
 //! The whole job, three times, against a simulated service: one green run, one red run, one key without permission.
 //!
-//! `cargo run --example demo`; needs nothing but Rust.
+//! `cargo run --example demo`; needs nothing but Rust. The jobs run in processes of their own, as in a pipeline: this very file, started
+//! with `nunu-ci` as its first argument, is the program.
 
 use std::error::Error;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 use std::{fs, io};
 
-use nunu_sim::{DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_TEST, Scenario, Sim, UPLOAD_ONLY_KEY};
+use nunu_ci::flow::{Cancel, Visit, visit};
+use nunu_ci::model::{Env, Reason};
+use nunu_sim::{
+    DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_TEST, Scenario, Script, Sim, UPLOAD_ONLY_KEY,
+};
 
 /// Size of the build: a single part, quickly made.
 const BUILD_BYTES: usize = 3_000_000;
+/// Where the pages of errors lie on the web, and here.
+const PAGES: [&str; 2] = ["https://github.com/OWNER/nunu-ci/blob/main/docs/", "docs/"];
+
+/// How addresses of the simulated service begin.
+const SERVICE: &str = "http://127.0.0.1";
+
+struct Act {
+    title: &'static str,
+    script: Script,
+    key: &'static str,
+    exit_code: i32,
+}
 
 fn main() -> ExitCode {
-    match demo() {
+    let ended = match std::env::args().nth(1).as_deref() {
+        Some("nunu-ci") => return nunu_ci().map_or(ExitCode::FAILURE, |reason| reason.exit_code().into()),
+        Some(other) => Err(format!("{other}: the demo takes no arguments").into()),
+        None => demo(),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
@@ -23,85 +46,147 @@ fn main() -> ExitCode {
     }
 }
 
+/// The program, as its own `main` runs it.
+fn nunu_ci() -> Result<Reason, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let cwd = std::env::current_dir()?;
+    let cancel = Cancel::default();
+    runtime.block_on(async {
+        cancel.listen()?;
+        let (argv, env) = (std::env::args().skip(1).collect(), Env::new(std::env::vars()));
+        Ok(visit(Visit { argv, env, cwd, cancel }).await)
+    })
+}
+
 fn demo() -> Result<(), Box<dyn Error>> {
-    let program = build_program()?;
+    // Long enough to be watched, short enough for three.
+    let slowly = |result| Script::new(result).runs_for(Duration::from_millis(900));
+    let acts = [
+        Act {
+            title: "1 of 3: the test passes (exit code 0)",
+            script: slowly("SUCCESS"),
+            key: DEFAULT_KEY,
+            exit_code: 0,
+        },
+        Act {
+            title: "2 of 3: the test fails (exit code 1)",
+            script: slowly("FAILED"),
+            key: DEFAULT_KEY,
+            exit_code: 1,
+        },
+        Act {
+            title: "3 of 3: the API key may not start runs (exit code 3); nothing is sent",
+            script: slowly("SUCCESS"),
+            key: UPLOAD_ONLY_KEY,
+            exit_code: 3,
+        },
+    ];
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/demo");
     let _ = fs::remove_dir_all(&home);
-    let mut out = io::stdout();
-    let acts = [
-        ("1. A green run: upload, start, wait, report", "passed", DEFAULT_KEY, 0),
-        ("2. A test fails: exit code 1, and the report says why", "failed", DEFAULT_KEY, 1),
-        ("3. A key that may only upload: nothing is sent, exit code 3", "passed", UPLOAD_ONLY_KEY, 3),
-    ];
-    for (number, (title, scenario, key, expected)) in acts.into_iter().enumerate() {
-        let folder = home.join(format!("act-{}", number + 1));
-        fs::create_dir_all(folder.join("temp"))?;
-        make_build(&folder.join("Game.apk"))?;
-        writeln!(out, "\n━━━ {title}\n")?;
-        let scenario = Scenario::named(scenario).ok_or("the simulator lost a scenario")?;
-        let sim = Sim::builder().scenario(scenario).speed(10.0).start()?;
-        let status = job(&program, &folder, &sim, key).status()?;
-        let code = status.code().unwrap_or(-1);
-        writeln!(
-            out,
-            "\nexit code {code}; the simulator saw {} start(s) and {} upload(s)",
-            sim.effective_starts(),
-            sim.ledger().builds.len()
-        )?;
-        for name in ["summary.md", "junit.xml", "results.json"] {
-            writeln!(out, "  {}", folder.join("nunu-results").join(name).display())?;
-        }
-        if code != expected {
-            return Err(format!("act {} ended with exit code {code}, not {expected}", number + 1).into());
-        }
+    say("Three jobs, as a pipeline would run them, against a service that is simulated on this machine.")?;
+    say(
+        "Nothing leaves it, and nothing is paid for. Links to the dashboard are left out: the simulated service has none.",
+    )?;
+    for (number, act) in acts.into_iter().enumerate() {
+        play(act, &home.join(format!("job-{}", number + 1)))?;
     }
-    writeln!(out, "\nThe same with your own project: nunu-ci init, then nunu-ci check.")?;
+    say("\nThe same with your own project:")?;
+    say("  cargo run -- init     writes a run config and a workflow for your CI")?;
+    say("  cargo run -- check    tells what would happen, and whether the API key is good for it")?;
     Ok(())
 }
 
-/// The program as a GitHub runner starts it.
-fn job(program: &Path, folder: &Path, sim: &Sim, key: &str) -> Command {
-    let mut command = Command::new(program);
+fn play(act: Act, folder: &Path) -> Result<(), Box<dyn Error>> {
+    say(&format!("\n━━━ {}\n", act.title))?;
+    fs::create_dir_all(folder)?;
+    make_build(&folder.join("Game.apk"))?;
+    let sim = Sim::builder().scenario(Scenario::of(act.script)).start()?;
+    let mut job = job(folder, &sim, act.key)?;
+    say(&format!(
+        "$ nunu-ci run --build-path Game.apk --test-id {DEFAULT_TEST} \\\n    --deployment-config-id {DEFAULT_DEPLOYMENT_CONFIG}"
+    ))?;
+    let mut child = job.spawn()?;
+    for line in child.stderr.take().map(BufReader::new).into_iter().flat_map(BufReader::lines) {
+        show(&line?)?;
+    }
+    let code = child.wait()?.code().unwrap_or(-1);
+    let results = folder.join("nunu-results");
+    say(&format!(
+        "\nThe job's summary, as a pull request shows it ({}):\n",
+        shortened(&results.join("summary.md"))
+    ))?;
+    let mut hidden = false;
+    for line in fs::read_to_string(results.join("summary.md"))?.lines() {
+        hidden |= line.starts_with("<details>");
+        if !hidden {
+            show(line)?;
+        }
+        hidden &= line != "</details>";
+    }
+    if code != act.exit_code {
+        return Err(format!("the job ended with exit code {code}, not {}", act.exit_code).into());
+    }
+    let (builds, starts) = (sim.ledger().builds.len(), sim.effective_starts());
+    say(&format!("\nExit code {code}. The service was sent: builds {builds}, starts {starts}."))?;
+    Ok(())
+}
+
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}
+
+/// Shows a line of the job without links that lead nowhere, and without what only a web page needs.
+fn show(line: &str) -> io::Result<()> {
+    // The commit is that of this checkout, which is not the game's.
+    if line.trim_start().starts_with(SERVICE) || line.starts_with("**Commit**") {
+        return Ok(());
+    }
+    let line = line.split(&format!(", watch it at {SERVICE}")).next().unwrap_or(line);
+    let mut shown = without_links(line).replace(PAGES[0], PAGES[1]);
+    for (web, text) in [("<br>", ""), ("&gt;", ">"), ("&lt;", "<"), ("&amp;", "&"), ("\\`", "`")] {
+        shown = shown.replace(web, text);
+    }
+    say(&format!("  {}", shown.trim_end()))
+}
+
+/// `[words](http://127.0.0.1…)` becomes `words`.
+fn without_links(line: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once(&format!("]({SERVICE}")) {
+        let (begin, words) = before.rsplit_once('[').unwrap_or(("", before));
+        shown.push_str(begin);
+        shown.push_str(words);
+        rest = after.split_once(')').map_or("", |(_, rest)| rest);
+    }
+    shown + rest
+}
+
+/// A path below the project, for people.
+fn shortened(path: &Path) -> String {
+    path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path).display().to_string()
+}
+
+/// The program in a folder of its own, with nothing of this environment but what a process needs.
+fn job(folder: &Path, sim: &Sim, key: &str) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
     command
-        .args([
-            "run",
-            "--build-path",
-            "Game.apk",
-            "--test-id",
-            DEFAULT_TEST,
-            "--deployment-config-id",
-            DEFAULT_DEPLOYMENT_CONFIG,
-        ])
+        .args(["nunu-ci", "run", "--build-path", "Game.apk", "--test-id", DEFAULT_TEST])
+        .args(["--deployment-config-id", DEFAULT_DEPLOYMENT_CONFIG])
         .current_dir(folder)
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("GITHUB_ACTIONS", "true")
-        .env("GITHUB_REPOSITORY", "acme/game")
-        .env("GITHUB_RUN_ID", "4711")
-        .env("GITHUB_RUN_ATTEMPT", "1")
-        .env("GITHUB_JOB", "play-test")
-        .env("GITHUB_OUTPUT", folder.join("temp/output"))
-        .env("GITHUB_STEP_SUMMARY", folder.join("temp/summary"))
-        .env("RUNNER_TEMP", folder.join("temp"))
         .env("NUNU_API_URL", sim.api_url())
-        .env("NUNU_API_TOKEN", key);
-    command
-}
-
-/// Examples do not build the program they are about.
-fn build_program() -> Result<PathBuf, Box<dyn Error>> {
-    let cargo = option_env!("CARGO").unwrap_or("cargo");
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--bin", "nunu-ci"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()?;
-    if !status.success() {
-        return Err("cargo build failed".into());
+        .env("NUNU_API_TOKEN", key)
+        .env("NUNU_POLL", "1s")
+        .env("NUNU_NAME", "Game 1.4.2")
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
+    // Windows needs it for sockets and temporary folders.
+    for name in ["SYSTEMROOT", "TEMP", "TMP"] {
+        command.envs(std::env::vars().filter(|(known, _)| known.eq_ignore_ascii_case(name)));
     }
-    // This file runs as target/<profile>/examples/demo.
-    let here = std::env::current_exe()?;
-    let target = here.ancestors().nth(3).ok_or("the example lies somewhere unexpected")?;
-    Ok(target.join("debug").join(format!("nunu-ci{}", std::env::consts::EXE_SUFFIX)))
+    Ok(command)
 }
 
 /// A small archive that passes the checks for an APK: stored, with ARM64 code.

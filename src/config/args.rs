@@ -11,6 +11,7 @@ use crate::model::{Failure, Reason};
 use super::plan::Command;
 use super::settings::SETTINGS;
 use super::snippet::without_keys;
+use super::values::nearest;
 
 /// What the command line said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub enum Parsed {
     /// Help was asked for; print it and end well.
     Help(String),
 }
+
+/// A command that is the flag of the same name.
+const VERSION: &str = "version";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -129,7 +133,6 @@ fn program() -> Clap {
         .about("Upload a build to nunu.ai, run AI play-tests on real devices, and fail the CI job honestly.")
         .after_help(EXAMPLES)
         .disable_version_flag(true)
-        .disable_help_subcommand(true)
         .max_term_width(120);
     for definition in SETTINGS.iter().filter(|definition| definition.has_flag()) {
         let mut arg = Arg::new(definition.name)
@@ -193,7 +196,11 @@ fn program() -> Clap {
         }
         program = program.subcommand(sub);
     }
-    program
+    program.subcommand(
+        Clap::new(VERSION)
+            .about("Print the version; with --verbose also how it was built")
+            .disable_version_flag(true),
+    )
 }
 
 /// Reads the command line; `argv` begins with the program's name.
@@ -208,13 +215,14 @@ pub fn parse(argv: &[String]) -> Result<Parsed, Failure> {
             | clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Ok(Parsed::Help(error.render().to_string()))
             }
+            clap::error::ErrorKind::InvalidSubcommand => Err(no_command(&error)),
             _ => {
                 let text = error.render().to_string();
                 let text = text.trim().trim_start_matches("error: ");
                 let message = text.split("\n\nUsage:").next().unwrap_or(text).trim();
                 // Somebody may have pasted the key where it does not belong.
                 Err(Failure::new(Reason::InvalidInput, without_keys(message))
-                    .hint("nunu-ci --help lists commands and flags"))
+                    .hint("nunu-ci help lists commands and flags"))
             }
         },
     }
@@ -225,6 +233,22 @@ pub fn parse(argv: &[String]) -> Result<Parsed, Failure> {
 pub fn guess(argv: &[String]) -> Args {
     let matches = program().ignore_errors(true).try_get_matches_from(joined(argv));
     matches.map(|matches| gather(&matches)).unwrap_or_default()
+}
+
+/// A word in the place of the command that is none.
+fn no_command(error: &clap::Error) -> Failure {
+    use clap::error::{ContextKind, ContextValue};
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => word.as_str(),
+        _ => "",
+    };
+    let known = Command::ALL.map(Command::as_str).into_iter().chain(["help", VERSION]);
+    let near =
+        nearest(word, known.clone()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    // Somebody may have pasted the key where it does not belong.
+    Failure::new(Reason::InvalidInput, without_keys(&format!("there is no command \"{word}\"{near}"))).hint(
+        format!("commands are {}; nunu-ci help COMMAND explains one", known.collect::<Vec<_>>().join(", ")),
+    )
 }
 
 /// Takes `--wait false` for `--wait=false`: a switch may stand alone, so it takes no separate value by itself.
@@ -264,6 +288,7 @@ fn gather(matches: &ArgMatches) -> Args {
     let mut inner = matches;
     if let Some((name, sub)) = matches.subcommand() {
         args.command = Command::parse(name);
+        args.version |= name == VERSION;
         inner = sub;
     }
     for definition in SETTINGS.iter().filter(|definition| definition.has_flag()) {
@@ -331,7 +356,12 @@ mod tests {
         assert_eq!(spaced.command, Some(Command::Upload));
         assert!(args(&["stop", "--best-effort"]).best_effort);
         assert!(args(&["schema", "--results"]).results);
-        assert!(args(&["--version"]).version);
+        assert!(args(&["--version"]).version && args(&["version"]).version);
+        for (words, want) in [(&["help"][..], "Examples:"), (&["help", "stop"], "--best-effort")] {
+            let argv: Vec<String> = ["nunu-ci"].iter().chain(words).map(|&word| word.to_owned()).collect();
+            let Ok(Parsed::Help(text)) = parse(&argv) else { panic!("{words:?}") };
+            assert!(text.contains(want), "{text}");
+        }
         assert!(args(&["--verbose"]).verbose());
     }
 
@@ -358,7 +388,14 @@ mod tests {
         assert!(!message(&["--api-token", "nunu_secret"]).contains("nunu_secret"));
         assert!(!message(&["--api-token=nunu_secret"]).contains("nunu_secret"));
         assert!(message(&["--buid-path", "x"]).contains("--build-path"));
-        assert!(message(&["uplaod"]).contains("uplaod"));
+        for (typo, meant) in
+            [("uplaod", "upload"), ("chekc", "check"), ("hepl", "help"), ("versoin", "version")]
+        {
+            let said = message(&[typo]);
+            assert!(said.contains(&format!("no command \"{typo}\"; did you mean {meant}?")), "{said}");
+            assert!(said.contains("run, upload") && said.contains("nunu-ci help COMMAND"), "{said}");
+        }
+        assert!(message(&["game.apk"]).starts_with("there is no command \"game.apk\"\n"));
         for words in [
             &["nunu_0123456789abcdef"][..],
             &["run", "nunu_0123456789abcdef"],

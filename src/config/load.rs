@@ -18,7 +18,7 @@ use super::key;
 use super::layers::{Layers, Source};
 use super::plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Wait};
 use super::resolve::Resolver;
-use super::source::{RunConfig, run_config};
+use super::source::{self, RunConfig, run_config};
 use super::targets::{check_ids, runs};
 use super::values;
 use super::yaml::Document;
@@ -56,6 +56,14 @@ pub fn results_dir(args: &Args, env: &Env, cwd: &Path) -> PathBuf {
 pub fn command_of(args: &Args, env: &Env) -> Option<Command> {
     let layers = Layers::new(args, env);
     args.command.or_else(|| Command::parse(layers.get("command")?.value.trim()))
+}
+
+/// True when nobody said anything: no flag, no variable of ours, no run config in its usual place.
+#[must_use]
+pub fn is_silent(args: &Args, env: &Env, cwd: &Path) -> bool {
+    let ours = |name: &str| ["NUNU_", "INPUT_"].iter().any(|begins| name.starts_with(begins));
+    let variables = env.iter().any(|(name, value)| ours(name) && !value.is_empty());
+    *args == Args::default() && !variables && source::usual(cwd).is_none()
 }
 
 /// True when every detail is asked for, as far as it can be told without a plan.

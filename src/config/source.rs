@@ -27,13 +27,17 @@ pub(super) enum RunConfig {
 /// Finds and reads the run config.
 pub(super) fn run_config(layers: &Layers<'_>, cwd: &Path) -> RunConfig {
     let Some(found) = layers.get("run-config") else {
-        let usual = USUAL.into_iter().find(|name| cwd.join(name).is_file());
-        return usual.map_or(RunConfig::None, |name| read(name, Source::Default, cwd));
+        return usual(cwd).map_or(RunConfig::None, |name| read(name, Source::Default, cwd));
     };
     if found.value.contains('\n') || found.value.trim_start().starts_with('{') {
         return RunConfig::Text { name: "run-config".to_owned(), text: found.value, source: found.source };
     }
     read(found.value.trim(), found.source, cwd)
+}
+
+/// The run config in its usual place, if there is one.
+pub(super) fn usual(cwd: &Path) -> Option<&'static str> {
+    USUAL.into_iter().find(|name| cwd.join(name).is_file())
 }
 
 fn read(name: &str, source: Source, cwd: &Path) -> RunConfig {

@@ -20,6 +20,16 @@ use super::story::Story;
 use super::tags::invocation_tag;
 use super::{commands, forge, init, recorded, wrong};
 
+/// For somebody who typed the program's name to see what it is. Nothing was tested, so the exit code is not 0.
+const GREETING: &str = "\
+nunu-ci uploads a build to nunu.ai, lets AI agents play-test it on real devices, and lets the result decide your CI job.
+
+There is no run config (.nunu/run.yml) in this folder, and no setting, so there is nothing to do yet. To begin:
+
+  nunu-ci init     write a run config and a workflow for your CI
+  nunu-ci check    tell what would happen, and whether the API key is good for it; changes nothing
+  nunu-ci help     all commands; nunu-ci help run: every setting";
+
 /// What the door hands in.
 #[derive(Debug)]
 pub struct Visit {
@@ -106,6 +116,11 @@ pub async fn visit(visit: Visit) -> Reason {
         return wrong::tell(&around, &failure);
     }
     around.log.debug(format!("nunu-ci {} on {}", env!("CARGO_PKG_VERSION"), around.context.ci));
+    // In a CI the same is a job that tests nothing, and has to say so in its reports.
+    if around.context.ci == "none" && config::is_silent(&around.args, &around.env, &around.cwd) {
+        around.log.info(GREETING);
+        return Reason::InvalidInput;
+    }
     match command {
         Some(Command::Init) => init::init(&around).await,
         _ => planned(around).await,

@@ -8,6 +8,7 @@ mod catalogue;
 mod comment;
 mod contract;
 mod deadline;
+mod demo;
 mod disk;
 mod exits;
 mod faults;

@@ -64,3 +64,37 @@ fn a_check_tells_machines_what_it_tells_people() {
     assert_eq!(found["build"]["id"], stage.sim.ledger().builds[0].build_id);
     assert_eq!((stage.sim.effective_starts(), stage.sim.ledger().builds.len()), (0, 1));
 }
+
+#[test]
+fn a_bare_call_greets_and_leaves_nothing() {
+    let bare =
+        || Stage::new().off_ci().env("NUNU_API_URL", "").env("NUNU_API_TOKEN", "").env("NUNU_POLL", "");
+    let stage = bare();
+    let ended = stage.run(&[]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "nothing was tested: {}", ended.log());
+    ended.says("nunu-ci init ").says("nunu-ci check ").says("nunu-ci help ");
+    assert!(!ended.log().contains("error: "), "{}", ended.log());
+    assert_eq!(std::fs::read_dir(stage.work()).unwrap().count(), 0);
+    // In a CI, and where anything was said, it is a job that lacks something.
+    bare().env("CI", "true").run(&[]).says("error: test-id (not set)");
+    bare().env("NUNU_TIMEOUT", "1h").run(&[]).says("error: test-id (not set)");
+    let stage = bare();
+    stage.file(".nunu/run.yml", b"version: 1\nruns: []\n");
+    stage.run(&[]).says("error: ");
+}
+
+#[test]
+fn commands_that_everybody_tries_are_there_and_typos_are_explained() {
+    let stage = Stage::new().off_ci();
+    for (words, want) in [
+        (&["help"][..], "Commands:"),
+        (&["help", "stop"], "--best-effort"),
+        (&["version"], concat!("nunu-ci ", env!("CARGO_PKG_VERSION"))),
+    ] {
+        let ended = stage.run(words);
+        assert!(ended.code == 0 && ended.stdout.contains(want), "{words:?}: {}", ended.log());
+    }
+    let ended = stage.run(&["chekc"]);
+    assert_eq!(ended.code, 2);
+    ended.says("there is no command \"chekc\"; did you mean check?").says("nunu-ci help COMMAND");
+}
