@@ -138,7 +138,7 @@ impl Storage {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use bytes::Bytes;
 
@@ -216,10 +216,8 @@ mod tests {
     #[tokio::test]
     async fn gives_up_on_an_answer_that_never_comes() {
         let bench = bench(Act::Silence).await;
-        let began = Instant::now();
         let error = bench.storage.put(&bench.url, body(10), 1, |_| {}).await.unwrap_err();
         assert!(matches!(error, StorageError::NoAnswer { .. }), "{error:?}");
-        assert!(began.elapsed() < Duration::from_secs(5));
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use crate::api::Api;
 use crate::http::Net;
@@ -27,6 +28,8 @@ pub(crate) enum Act {
     AnswerAfter(u16, &'static str),
     /// Nothing happens for so long, then all goes well.
     Wait(Duration),
+    /// Nothing happens until this is told, then all goes well.
+    Hold(Arc<Notify>),
     /// Everything goes well but the answer has no `ETag`.
     NoETag,
 }
@@ -121,6 +124,13 @@ impl Service {
             .collect()
     }
 
+    /// Until somebody makes a request that begins so.
+    pub(crate) async fn asked(&self, beginning: &str) {
+        while self.requests(beginning).is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// A client of it.
     pub(crate) fn api(&self, log: &Log) -> Api {
         let net = Net::new(&Env::default(), "nunu-ci/test", Secrets::default(), log.clone()).unwrap();
@@ -194,6 +204,10 @@ impl Service {
             Some(Act::NoETag) => (self.effect(&request).0, String::new(), None),
             Some(Act::Wait(time)) => {
                 tokio::time::sleep(time).await;
+                self.effect(&request)
+            }
+            Some(Act::Hold(until)) => {
+                until.notified().await;
                 self.effect(&request)
             }
             None => self.effect(&request),

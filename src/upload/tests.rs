@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha2::Digest as _;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::testing::{Act, Lines, Service, Stored};
@@ -236,10 +237,7 @@ async fn gives_a_part_up_when_its_last_progress_is_too_old() {
             "{failure}"
         );
         let took = began.elapsed();
-        assert!(
-            took + Duration::from_millis(500) >= stage.patience.part && took < Duration::from_secs(20),
-            "{took:?}"
-        );
+        assert!(took + Duration::from_millis(500) >= stage.patience.part, "{took:?}");
         assert_eq!(stage.diary().last().map(String::as_str), Some("closed"));
     }
 }
@@ -336,15 +334,15 @@ async fn a_cancelled_upload_is_given_back_at_once() {
     ] {
         let stage = Stage::set(4 * PART, Multipart::Always).await;
         stage.service.fault(on, 9, act);
-        let cancel = stage.cancel.clone();
+        let (cancel, service) = (stage.cancel.clone(), stage.service.clone());
         let began = std::time::Instant::now();
         tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            service.asked(on).await;
             cancel.cancel();
         });
         let prepared = stage.prepared().await;
         assert!(matches!(stage.send_this(&prepared).await, Err(UploadError::Cancelled)), "{on}");
-        assert!(began.elapsed() < Duration::from_secs(6), "{on}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(60), "{on}: it waited for the answer");
         assert_eq!(stage.diary(), ["opened build-000", "closed"], "{on}");
         assert_eq!(stage.service.builds()[0].status, "cancelled", "{on}");
     }
@@ -355,12 +353,14 @@ async fn a_build_that_changes_while_it_is_sent_is_never_completed() {
     for reuse in [true, false] {
         let mut stage = Stage::set(8 * PART, Multipart::Always).await;
         stage.spec.reuse = reuse;
-        stage.service.fault("PUT /storage/build-000/1", 1, Act::Wait(Duration::from_millis(500)));
+        let (hold, service) = (Arc::new(Notify::new()), stage.service.clone());
+        stage.service.fault("PUT /storage/build-000/1", 1, Act::Hold(Arc::clone(&hold)));
         let prepared = stage.prepared().await;
         let path = stage.dir.path().join("game.bin");
         tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            service.asked("PUT /storage/build-000/1").await;
             std::fs::write(path, vec![0; 1000]).unwrap();
+            hold.notify_one();
         });
         let failure = stage.send_this(&prepared).await.unwrap_err().failure();
         assert_eq!(failure.reason, Reason::BuildChanged, "{failure}");
@@ -372,12 +372,14 @@ async fn a_build_that_changes_while_it_is_sent_is_never_completed() {
 async fn a_build_that_is_rewritten_after_it_was_read_is_never_completed() {
     for multipart in [Multipart::Always, Multipart::Never] {
         let stage = Stage::set(PART, multipart).await;
-        stage.service.fault("PUT ", 1, Act::Wait(Duration::from_millis(600)));
+        let (hold, service) = (Arc::new(Notify::new()), stage.service.clone());
+        stage.service.fault("PUT ", 1, Act::Hold(Arc::clone(&hold)));
         let prepared = stage.prepared().await;
         let path = stage.dir.path().join("game.bin");
         tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            service.asked("PUT ").await;
             std::fs::write(path, vec![0; usize::try_from(PART).unwrap()]).unwrap();
+            hold.notify_one();
         });
         let failure = stage.send_this(&prepared).await.unwrap_err().failure();
         assert_eq!(failure.reason, Reason::BuildChanged, "{failure}");

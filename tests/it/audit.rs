@@ -1,7 +1,6 @@
 //! Sentences of the contract that another stand-in of the service found wanting.
 
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nunu_sim::{Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_TEST, Fault};
 
@@ -16,11 +15,8 @@ fn a_signal_ends_a_hanging_check_of_the_key() {
         stage.sim.fault(Call::ListJobs, Fault::delay(Duration::from_secs(20)));
         stage.sim.fault(Call::Stop, Fault::delay(Duration::from_secs(20)));
         let child = stage.spawn(&[&[command], target.as_slice()].concat());
-        std::thread::sleep(Duration::from_millis(800));
-        let began = Instant::now();
-        let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-        let ended = stage.end(child);
-        assert!(began.elapsed() < Duration::from_secs(6), "{command}: {:?}", began.elapsed());
+        stage.wait_until(|sim| !sim.requests_to(Call::AnyApi).is_empty());
+        let ended = stage.end_by("TERM", child);
         ended.is(143, "interrupted");
         assert_eq!(ended.outputs["status"], "cancelled", "{command}");
         // A check leaves no files.

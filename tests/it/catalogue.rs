@@ -20,9 +20,6 @@ use crate::stage::Stage;
 /// A test that no project has.
 const NOBODYS: &str = "00000000-0000-4000-8000-000000000000";
 
-/// Until something happens that surely will, on however slow a machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// One end: what was typed, and what the program said.
 struct Shown {
     typed: String,
@@ -196,7 +193,7 @@ fn changed_meanwhile() -> Shown {
     let busy = stage.sim.fault(Call::PutSingle, Fault::status(503).forever());
     let args = ["upload", "--build-path", stage.apk(900_000)];
     let child = stage.spawn(&args);
-    assert!(stage.sim.wait_until(PATIENCE, |sim| !sim.requests_to(Call::PutSingle).is_empty()));
+    stage.wait_until(|sim| !sim.requests_to(Call::PutSingle).is_empty());
     let path = stage.work().join("game.apk");
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() - 100;
@@ -228,10 +225,8 @@ fn interrupted() -> Shown {
     let stage = playing(Script::endless());
     let args = ["run", "--test-id", TEST, "--deployment-config-id", CONFIG];
     let child = stage.spawn(&args);
-    // Who asks for the job has taken the answer of the start.
-    assert!(stage.sim.wait_until(PATIENCE, |sim| !sim.requests_to(Call::GetJob).is_empty()));
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let ended = stage.end(child);
+    stage.wait_until_followed();
+    let ended = stage.end_by("INT", child);
     shown(&stage, &args, ended.code, &ended.stderr)
 }
 

@@ -176,7 +176,11 @@ fn a_service_that_is_gone_is_seven_for_check() {
         .is(7, "service-error");
     let stage = Stage::new().env("NUNU_API_URL", "http://127.0.0.1:9");
     let mut child = stage.spawn(&["wait", "--job-ids", "j1", "--timeout", "2s"]);
-    std::thread::sleep(Duration::from_millis(200));
+    // The first answers have not come, and it asks again.
+    while stage.read("nunu-results/diagnostics.jsonl").lines().count() < 3 {
+        assert!(child.try_wait().unwrap().is_none(), "it is patient");
+        std::thread::yield_now();
+    }
     assert!(child.try_wait().unwrap().is_none(), "it is patient");
     child.kill().unwrap();
     child.wait().unwrap();

@@ -64,6 +64,33 @@ fn imports_only_go_down() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Where tests may sleep, how often, and what for.
+const SLEEPS: [(&str, usize, &str); 4] = [
+    ("tests/it/kills.rs", 2, "a signal at any moment; the 2 s after which a second one counts"),
+    ("tests/it/leaks.rs", 1, "between two looks at a process"),
+    ("tests/it/story.rs", 1, "between two looks at a process"),
+    ("tests/it/upload.rs", 1, "a stand-in that answers late"),
+];
+
+/// A test that waits a fixed time for something is red on a slow machine: it waits for what it needs (`Stage::wait_until`).
+#[test]
+fn no_test_depends_on_speed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    sources(&root.join("tests"), &mut files);
+    let mut found = BTreeMap::new();
+    for file in files {
+        let lines = fs::read_to_string(&file).unwrap();
+        let sleeps = lines.lines().filter(|line| line.contains(concat!("sleep", "("))).count();
+        if sleeps > 0 {
+            found.insert(file.strip_prefix(root).unwrap().display().to_string(), sleeps);
+        }
+    }
+    let allowed: BTreeMap<String, usize> =
+        SLEEPS.into_iter().map(|(file, count, _)| (file.to_owned(), count)).collect();
+    assert_eq!(found, allowed, "wait for an event in place of a time");
+}
+
 #[test]
 fn files_stay_readable() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -121,14 +121,12 @@ fn no_core_dump_is_written() {
         nunu_sim::DEFAULT_TEST,
         "--deployment-config-id",
         nunu_sim::DEFAULT_DEPLOYMENT_CONFIG,
-        "--timeout",
-        "1s",
     ]);
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    stage.wait_until_followed();
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
     let command_line = std::fs::read_to_string(format!("/proc/{}/cmdline", child.id())).unwrap();
     assert!(!command_line.contains(DEFAULT_KEY));
-    stage.end(child).is(8, "timeout");
+    stage.end_by("INT", child).is(130, "interrupted");
 }

@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use nunu_sim::{Builder, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_TEST, Sim};
+use nunu_sim::{Builder, Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_TEST, Sim};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::leaks::{self, Watch};
+
+/// Until something happens that surely will, on however slow a machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// A signal ends the program within this time, as the contract says.
+const WAY_OUT: Duration = Duration::from_secs(6);
 
 /// Stages made; every second one runs in debug mode.
 static MADE: AtomicUsize = AtomicUsize::new(0);
@@ -155,10 +161,50 @@ impl Stage {
         self.end(self.spawn(args))
     }
 
+    /// Waits until the service has seen this.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, seen: impl Fn(&Sim) -> bool) {
+        assert!(self.sim.wait_until(PATIENCE, seen), "it never came");
+    }
+
+    /// Waits until somebody has asked how what was started gets on: the start's answer has arrived and is recorded.
+    #[track_caller]
+    pub(crate) fn wait_until_followed(&self) {
+        self.wait_until(|sim| !sim.unfinished_jobs().is_empty());
+        let before = self.sim.requests_to(Call::AnyPoll).len();
+        self.wait_until(|sim| sim.requests_to(Call::AnyPoll).len() > before);
+    }
+
     /// Waits for a started program.
     pub(crate) fn end(&self, child: Child) -> Ended {
         let watch = Watch::on(child.id());
         let out = child.wait_with_output().unwrap();
+        self.ended(&out, watch)
+    }
+
+    /// Sends a signal and waits for the end, which has to come in the time of the contract. The clock stops with the process, before
+    /// all that it left is searched; a machine on which everything takes long is given as much longer.
+    #[track_caller]
+    pub(crate) fn end_by(&self, signal: &str, child: Child) -> Ended {
+        let before = self.slowness();
+        let watch = Watch::on(child.id());
+        send(signal, &child);
+        let began = Instant::now();
+        let out = child.wait_with_output().unwrap();
+        let took = began.elapsed();
+        let allowed = WAY_OUT + before.max(self.slowness());
+        assert!(took < allowed, "{took:?} of {allowed:?}: {}", String::from_utf8_lossy(&out.stderr));
+        self.ended(&out, watch)
+    }
+
+    /// What this machine takes for a program that does nothing, many times over.
+    fn slowness(&self) -> Duration {
+        let began = Instant::now();
+        self.command(&["--version"]).output().unwrap();
+        began.elapsed() * 50
+    }
+
+    fn ended(&self, out: &Output, watch: Watch) -> Ended {
         let command_lines = watch.end();
         let ended = Ended {
             code: out.status.code().unwrap_or(-1),
@@ -199,6 +245,12 @@ impl Stage {
         let home = self.home.path();
         leaks::search(&self.sim, &key, home, &home.join("children"), captures, self.is_debug());
     }
+}
+
+/// Sends a signal, by its name without SIG.
+pub(crate) fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 impl Ended {

@@ -1,7 +1,6 @@
 //! The job as its user sees it: split phases, cancelling, re-attaching, generations, and what is written on the way.
 
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nunu_sim::{
     Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_PLAN, DEFAULT_TEST, Fault, Generation, Quirk, Scenario, Script,
@@ -9,11 +8,6 @@ use nunu_sim::{
 };
 
 use crate::stage::Stage;
-
-fn signal(child: &std::process::Child, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
 
 fn endless() -> Stage {
     Stage::of(Sim::builder().scenario(Scenario::endless()))
@@ -79,11 +73,8 @@ fn sigint_stops_the_run_within_six_seconds() {
     {
         let stage = endless();
         let child = stage.spawn(&QUICK);
-        stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.unfinished_jobs().is_empty());
-        let began = Instant::now();
-        signal(&child, name);
-        let ended = stage.end(child);
-        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+        stage.wait_until(|sim| !sim.unfinished_jobs().is_empty());
+        let ended = stage.end_by(name, child);
         ended.is(code, reason);
         assert_eq!(ended.outputs["status"], "cancelled");
         assert!(stage.sim.ledger().abandoned_jobs().is_empty());
@@ -96,9 +87,8 @@ fn a_signal_while_the_start_is_under_way_stops_it_too() {
     let stage = endless();
     stage.sim.fault(Call::StartRun, Fault::stall_after().once());
     let child = stage.spawn(&QUICK);
-    stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.unfinished_jobs().is_empty());
-    signal(&child, "INT");
-    stage.end(child).is(130, "interrupted");
+    stage.wait_until(|sim| !sim.unfinished_jobs().is_empty());
+    stage.end_by("INT", child).is(130, "interrupted");
     assert!(stage.sim.ledger().abandoned_jobs().is_empty());
 }
 
@@ -106,8 +96,7 @@ fn a_signal_while_the_start_is_under_way_stops_it_too() {
 fn a_killed_job_is_stopped_by_the_next_step() {
     let stage = endless();
     let mut child = stage.spawn(&QUICK);
-    stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.unfinished_jobs().is_empty());
-    std::thread::sleep(Duration::from_millis(300));
+    stage.wait_until_followed();
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(stage.read("nunu-results/junit.xml").contains("unfinished"), "no older green report is left");
@@ -254,16 +243,17 @@ fn a_large_build_arrives_bit_for_bit_in_little_memory() {
 
 #[test]
 fn a_build_that_changes_while_it_is_sent_is_noticed() {
-    let stage = Stage::of(Sim::builder().throttle(nunu_sim::Host::Storage, 400_000));
+    let stage = Stage::new();
     let build = stage.apk(1_200_000);
+    let busy = stage.sim.fault(Call::PutSingle, Fault::status(503).forever());
     let child = stage.spawn(&["upload", "--build-path", build]);
-    stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.requests_to(Call::Initiate).is_empty());
-    std::thread::sleep(Duration::from_millis(400));
+    stage.wait_until(|sim| !sim.requests_to(Call::PutSingle).is_empty());
     let path = stage.work().join(build);
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() - 100;
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).unwrap();
+    stage.sim.clear_fault(busy);
     stage.end(child).is(4, "build-changed");
     assert!(stage.sim.open_uploads().is_empty());
 }

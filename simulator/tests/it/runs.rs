@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, api, api_as, send};
 
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_mins(1);
 
 fn start(sim: &Sim, extra: &Value) -> Answer {
     let mut body = json!({ "multiplayer_test_id": DEFAULT_TEST,

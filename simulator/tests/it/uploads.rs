@@ -166,7 +166,7 @@ fn gives_back_what_was_cancelled_or_forgotten() {
     assert_eq!(put(text(&url), &[0; 100]).status, 404);
     assert_eq!(sim.ledger().builds[0].state, UploadState::Cancelled);
     reserve(&sim, 10, false);
-    assert!(sim.wait_until(Duration::from_secs(2), |s| s.open_uploads().is_empty()));
+    assert!(sim.wait_until(Duration::from_mins(1), |s| s.open_uploads().is_empty()));
     assert_eq!(sim.ledger().builds[1].state, UploadState::TimedOut);
 }
 

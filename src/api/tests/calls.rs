@@ -202,11 +202,10 @@ async fn follows_no_redirect() {
 #[tokio::test]
 async fn the_way_out_is_short() {
     let bench = Bench::new([Act::Silence]).await;
-    let began = Instant::now();
     let error = bench.api.urgent().stop(&["j1".to_owned()]).await.unwrap_err();
     assert!(error.is_network(), "{error}");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert_eq!(bench.asked().len(), 2);
+    // How long two attempts take is shown where the time is simulated: `http::retry`.
+    assert_eq!((error.attempts, bench.asked().len()), (2, 2));
 }
 
 #[tokio::test]
