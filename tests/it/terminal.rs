@@ -30,7 +30,9 @@ fn a_person_sees_one_quiet_line_that_is_gone_at_the_end() {
     let elapsed = shown.matches("s elapsed, ").count();
     assert!(elapsed >= 2, "{shown:?}");
     for (before, _) in shown.match_indices(" s elapsed, ").map(|(at, _)| shown.split_at(at)) {
-        let seconds = before.rsplit(CLEAR).next().unwrap();
+        // In the place of the line before, or anew below a line of the log.
+        let line = before.rsplit(['\r', '\n']).next().unwrap();
+        let seconds = line.trim_start_matches("\u{1b}[K");
         assert!(seconds.parse::<f64>().is_ok(), "{seconds:?} in {shown:?}");
     }
     let last = shown.trim_end().rsplit('\n').next().unwrap();
