@@ -210,7 +210,7 @@ fn without_room() -> Shown {
     let busy = stage.sim.fault(Call::GetJob, Fault::reply(503, "{}").forever());
     let args = ["run", "--test-id", TEST, "--deployment-config-id", CONFIG];
     let child = stage.spawn(&args);
-    assert!(stage.sim.wait_until(PATIENCE, |sim| !sim.requests_to(Call::GetJob).is_empty()));
+    stage.wait_until(|sim| !sim.requests_to(Call::GetJob).is_empty());
     let folder = stage.work().join("nunu-results");
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::write(&folder, "in the way").unwrap();
