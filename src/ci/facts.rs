@@ -4,17 +4,10 @@
 //! plugin (`CHANGE_*`), Azure Pipelines "Use predefined variables", `CircleCI` "Project values and variables", Bitrise "Available
 //! environment variables", Buildkite "Environment variables", Bitbucket "Variables and secrets", Travis "Environment variables".
 
-use std::fs::File;
-use std::io::Read as _;
-
-use serde_json::Value;
-
 use crate::model::Env;
 
+use super::event::Told;
 use super::host::Kind;
-
-/// An event file larger than this is not read.
-const LARGEST_EVENT: u64 = 8 * 1024 * 1024;
 
 /// What is known; everything is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,11 +73,22 @@ fn github(env: &Env) -> Facts {
     let server = env.get("GITHUB_SERVER_URL").unwrap_or("https://github.com");
     let repository = env.get("GITHUB_REPOSITORY");
     let run_id = own(env, "GITHUB_RUN_ID");
+    let repository_url = repository.map(|repository| format!("{server}/{repository}"));
+    let told = Told::by(env, repository_url.as_deref());
     let mut facts = Facts {
         provider: Some("github"),
-        repository_url: repository.map(|repository| format!("{server}/{repository}")),
-        commit: own(env, "GITHUB_SHA"),
-        branch: own(env, "GITHUB_HEAD_REF"),
+        repository_url,
+        commit: told.commit.or_else(|| own(env, "GITHUB_SHA")),
+        message: told.message,
+        author: told.author,
+        committed_at: told.committed_at,
+        branch: told.source_branch.clone().or_else(|| own(env, "GITHUB_HEAD_REF")),
+        pr_number: told.pr_number,
+        pr_title: told.pr_title,
+        pr_url: told.pr_url,
+        source_branch: told.source_branch,
+        target_branch: told.target_branch,
+        from_fork: told.from_fork,
         build_number: own(env, "GITHUB_RUN_NUMBER"),
         job_name: own(env, "GITHUB_JOB"),
         run_url: repository
@@ -102,37 +106,7 @@ fn github(env: &Env) -> Facts {
         }
         _ => {}
     }
-    if let Some(event) = event(env) {
-        from_event(&mut facts, &event);
-    }
     facts
-}
-
-/// A pull request is tested at its merge commit; what people mean is its head.
-fn from_event(facts: &mut Facts, event: &Value) {
-    let text = |value: &Value, path: &str| value.pointer(path).and_then(Value::as_str).map(str::to_owned);
-    if let Some(pull) = event.get("pull_request").filter(|pull| pull.is_object()) {
-        facts.pr_number = pull.get("number").and_then(Value::as_u64);
-        facts.pr_title = text(pull, "/title");
-        facts.pr_url = text(pull, "/html_url");
-        facts.source_branch = text(pull, "/head/ref");
-        facts.target_branch = text(pull, "/base/ref");
-        facts.commit = text(pull, "/head/sha").or(facts.commit.take());
-        // The repository of a fork may be deleted by now: then `head.repo` is null.
-        facts.from_fork = text(pull, "/base/repo/full_name")
-            .map(|base| text(pull, "/head/repo/full_name").as_ref() != Some(&base));
-        facts.branch = facts.source_branch.clone().or(facts.branch.take());
-    } else if let Some(head) = event.get("head_commit").filter(|head| head.is_object()) {
-        facts.message = text(head, "/message");
-        facts.author = text(head, "/author/name");
-        facts.committed_at = text(head, "/timestamp");
-    }
-}
-
-fn event(env: &Env) -> Option<Value> {
-    let mut text = String::new();
-    File::open(env.get("GITHUB_EVENT_PATH")?).ok()?.take(LARGEST_EVENT).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
 }
 
 fn gitlab(env: &Env) -> Facts {
@@ -387,23 +361,7 @@ pub(super) fn provider_of(url: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Env, Facts, Kind, from_event, gather, web_address, without_credentials};
-
-    #[test]
-    fn a_pull_request_gives_its_head_and_branch() {
-        let mut facts = Facts {
-            commit: Some("merge".to_owned()),
-            branch: Some("7/merge".to_owned()),
-            ..Facts::default()
-        };
-        let event = serde_json::json!({"pull_request": {"number": 7, "title": "Sword", "html_url": "https://x/7", "head": {"ref": "feature", "sha": "head"}, "base": {"ref": "main"}}});
-        from_event(&mut facts, &event);
-        assert_eq!(
-            (facts.commit.as_deref(), facts.branch.as_deref(), facts.pr_number),
-            (Some("head"), Some("feature"), Some(7))
-        );
-        assert_eq!(facts.target_branch.as_deref(), Some("main"));
-    }
+    use super::{Env, Kind, gather, web_address, without_credentials};
 
     #[test]
     fn every_host_tells_commit_and_branch() {

@@ -3,6 +3,7 @@
 
 mod console;
 mod escape;
+mod event;
 mod facts;
 mod files;
 #[cfg(any(test, fuzzing))]
