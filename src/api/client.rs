@@ -141,6 +141,11 @@ impl Api {
         self.inner.project.as_deref()
     }
 
+    /// Says that this value will be output: nothing that the service or storage lends us from now on may hide it.
+    pub fn will_output(&self, value: &str) {
+        self.inner.net.secrets().publish(value);
+    }
+
     /// The storage client, for PUTs to presigned URLs.
     #[must_use]
     pub fn storage(&self) -> Storage {

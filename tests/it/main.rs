@@ -22,6 +22,7 @@ mod mistakes;
 mod network;
 mod results;
 mod secrets;
+mod sinks;
 mod stage;
 mod story;
 mod terminal;

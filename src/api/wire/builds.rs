@@ -130,6 +130,20 @@ mod tests {
     }
 
     #[test]
+    fn an_upload_cannot_make_its_own_build_id_a_secret() {
+        let lines = Lines::default();
+        let net = net(&lines);
+        let id = "789e0123-e89b-12d3-a456-426614174000";
+        let url = format!(
+            "https://store.example/k?X-Amz-Credential={id}&X-Amz-Signature=0123456789abcdef0123&build={id}"
+        );
+        let value = json!({"upload_type": "single", "build_id": id, "upload_url": url, "upload_id": id});
+        assert!(open_upload(&value, &net).is_ok());
+        assert_eq!(lines.masked(), ["0123456789abcdef0123"]);
+        assert_eq!(net.secrets().redact(&url), url.replace("0123456789abcdef0123", "***"));
+    }
+
+    #[test]
     fn reads_both_kinds_of_uploads_with_and_without_the_word() {
         let lines = Lines::default();
         let net = net(&lines);
