@@ -15,11 +15,14 @@ const HASH: usize = 40;
 pub(super) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let text: String = shortened(text, LONGEST).chars().filter(|&letter| !hidden(letter)).collect();
-    let text = without_hashes(&text);
     let mut letters = text.chars().peekable();
+    let mut before = ' ';
     while let Some(letter) = letters.next() {
         let next = letters.peek().copied().unwrap_or(' ');
         match letter {
+            // No markup where they stand in a word, as in most secrets: what a host masks has to stay as it is.
+            '_' if before.is_alphanumeric() && next.is_alphanumeric() => out.push('_'),
+            '=' if !out.trim().is_empty() => out.push('='),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => {
@@ -44,8 +47,9 @@ pub(super) fn inline(text: &str) -> String {
             '\n' | '\r' | '\t' => out.push(' '),
             letter => out.push(letter),
         }
+        before = letter;
     }
-    let out = unlinked(out.trim());
+    let out = unlinked(&with_hashes_as_code(out.trim()));
     // A list, a number or a rule begins only at the beginning of a line.
     match out.chars().next() {
         Some('-' | '+') => format!("\\{out}"),
@@ -60,8 +64,8 @@ fn ends_with_prefix(text: &str) -> bool {
     matches!((last.next(), last.next()), (Some('h' | 'H' | 'l' | 'L'), Some('g' | 'G')))
 }
 
-/// A joint in every commit hash, which would be a link to a commit.
-fn without_hashes(text: &str) -> String {
+/// Commit hashes as code, where they are no links to commits. They stay whole: a host masks what it knows as a whole.
+fn with_hashes_as_code(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut word = 0;
     for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
@@ -69,14 +73,12 @@ fn without_hashes(text: &str) -> String {
             continue;
         }
         let hash = at - word == HASH && text[word..at].bytes().all(|byte| byte.is_ascii_hexdigit());
-        let joint = word + HASH / 2;
-        if hash {
-            out.push_str(&text[word..joint]);
-            out.push(JOINT);
-            word = joint;
-        }
         let end = (at + letter.len_utf8()).min(text.len());
-        out.push_str(&text[word..end]);
+        if hash {
+            out.extend(["`", &text[word..at], "`", &text[at..end]]);
+        } else {
+            out.push_str(&text[word..end]);
+        }
         word = end;
     }
     out
@@ -197,7 +199,7 @@ mod tests {
     fn markup_links_and_mentions_are_inert() {
         assert_eq!(
             inline("<img src=x> **b** [a](https://x) @team #1"),
-            "&lt;img src\\=x&gt; \\*\\*b\\*\\* \\[a\\](https&#58;//x) @\u{200b}team \\#\u{200b}1"
+            "&lt;img src=x&gt; \\*\\*b\\*\\* \\[a\\](https&#58;//x) @\u{200b}team \\#\u{200b}1"
         );
         assert_eq!(inline("1. first"), "1\\. first");
         assert_eq!(inline("- item\nnext|cell"), "\\- item next\\|cell");
@@ -232,11 +234,22 @@ mod tests {
             let made = inline(&format!("see {reference}, please"));
             // As a viewer reads it: escapes and entities are resolved before references are looked for.
             let read = made.replace('\\', "").replace("&amp;", "&");
-            assert!(!read.contains(reference), "{made:?}");
-            assert_eq!(read.replace('\u{200b}', ""), format!("see {reference}, please"));
+            let is_code = reference.contains(hash) && read.contains(&format!("`{hash}`"));
+            assert!(is_code || !read.contains(reference), "{made:?}");
+            let letters = read.replace(['\u{200b}', '`'], "");
+            assert_eq!(letters, format!("see {reference}, please"));
         }
         let id = "789e0123-e89b-12d3-a456-426614174000";
         assert_eq!(inline(id), id, "ids can be copied");
+        // What a host masks, it masks as a whole.
+        for secret in ["ghp_0aB1cD2eF3_x", "AbC/dEf+0123456789==", hash, "a-b.c_d~e"] {
+            assert!(
+                inline(&format!("with {secret} in it")).replace("\\~\u{200b}", "~").contains(secret),
+                "{secret}"
+            );
+        }
+        assert_eq!(inline("_a_ __b__ a_ _b =x"), "\\_a\\_ \\_\\_b\\_\\_ a\\_ \\_b =x");
+        assert_eq!(inline("==="), "\\===");
         assert_eq!(inline("50% of C# + R&D, left-3"), "50% of C\\# + R&amp;D, left-3");
     }
 

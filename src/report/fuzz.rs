@@ -27,7 +27,27 @@ fn assert_inert(made: &str) {
     let mut rest = made;
     while let Some(letter) = rest.chars().next() {
         let mut used = letter.len_utf8();
+        let at = made.len() - rest.len();
+        let next = rest[used..].chars().next();
         match letter {
+            // A commit hash, as code.
+            '`' => {
+                let code =
+                    rest.get(1..41).is_some_and(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                assert!(code && rest[41..].starts_with('`'), "{made:?}");
+                used = 42;
+            }
+            '_' => {
+                let word = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+                assert!(word(made[..at].chars().next_back()) && word(next), "{made:?}");
+            }
+            '=' => assert!(at > 0, "{made:?}"),
+            '#' | '~' | '^' | '!' | '$' => panic!("{made:?}"),
+            '\\' if "#!$~^".contains(next.unwrap_or(' ')) => {
+                let after = rest[2..].chars().next();
+                assert!(after.is_none_or(|letter| letter != '"' && !letter.is_alphanumeric()), "{made:?}");
+                used = 2;
+            }
             '\\' => used += rest[1..].chars().next().map_or(0, char::len_utf8),
             '&' => {
                 let entity = ENTITIES.iter().find(|entity| rest.starts_with(**entity));
@@ -35,7 +55,7 @@ fn assert_inert(made: &str) {
                 used = entity.map_or(1, |entity| entity.len());
             }
             '@' => assert!(rest[1..].starts_with('\u{200b}'), "{made:?}"),
-            _ => assert!(!"<>`*_[]|~#!$^={}\n\r\t".contains(letter) && !letter.is_control(), "{made:?}"),
+            _ => assert!(!"<>*[]|{}\n\r\t".contains(letter) && !letter.is_control(), "{made:?}"),
         }
         rest = &rest[used..];
     }

@@ -81,7 +81,9 @@ impl Upload<'_> {
             return Ok(build);
         }
         // What the reply lends us must not hide this output.
-        known.iter().for_each(|sha256| self.api.will_output(sha256));
+        if let Some(sha256) = &known {
+            self.api.will_output(sha256);
+        }
         let began = Instant::now();
         let request = self.request(prepared, known.as_deref());
         let opened = slot.initiate(&request).await.map_err(|error| error.failure(Phase::Upload))?;
