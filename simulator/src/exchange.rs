@@ -208,6 +208,12 @@ impl Exchange {
                 self.send(&reply, net::slow(reply.body.clone(), *rate))
             }
             Kind::Status { .. } | Kind::EchoKey { .. } | Kind::Repeat { .. } => self.replaced(kind),
+            Kind::Altered { code, patch } => {
+                let mut value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
+                crate::faults::merge(&mut value, patch);
+                reply = Reply::json(*code, &value);
+                self.send(&reply, net::full(reply.body.clone()))
+            }
             _ => self.send(&reply, net::full(reply.body.clone())),
         }
     }

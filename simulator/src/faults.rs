@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
+use serde_json::Value;
 
 use crate::call::{Call, Host};
 
@@ -16,6 +17,7 @@ pub struct FaultId(pub(crate) u64);
 pub(crate) enum Kind {
     Status { code: u16, headers: Vec<(String, String)>, body: Bytes },
     EchoKey { code: u16 },
+    Altered { code: u16, patch: Value },
     Delay(Duration),
     SlowBody(u64),
     CutResponse(u64),
@@ -70,6 +72,13 @@ impl Fault {
             _ => "text/plain",
         };
         Self::of(Kind::Status { code, headers: vec![("content-type".to_owned(), kind.to_owned())], body })
+    }
+
+    /// The normal exchange and its reply, with this status and with members of its body changed: those of `patch` replace them,
+    /// a `null` removes (RFC 7396, JSON merge patch).
+    #[must_use]
+    pub fn altered(code: u16, patch: Value) -> Self {
+        Self::of(Kind::Altered { code, patch }).after_effect()
     }
 
     /// A gateway's own page: 502 with HTML.
@@ -317,6 +326,7 @@ impl Fault {
         match &self.kind {
             Kind::Status { code, .. } => format!("status {code}{after}"),
             Kind::EchoKey { code } => format!("echo key {code}"),
+            Kind::Altered { code, .. } => format!("altered reply {code}"),
             Kind::Delay(wait) => format!("delay {wait:?}"),
             Kind::SlowBody(rate) => format!("slow body {rate} B/s"),
             Kind::CutResponse(n) => format!("reply cut after {n} bytes"),
@@ -327,6 +337,25 @@ impl Fault {
             Kind::Stall => format!("stall{after}"),
             Kind::Refuse(period) => format!("connections refused for {period:?}"),
             Kind::Repeat { times, .. } => format!("{times} repetitions{after}"),
+        }
+    }
+}
+
+/// Applies a JSON merge patch.
+pub(crate) fn merge(value: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        value.clone_from(patch);
+        return;
+    };
+    if !value.is_object() {
+        *value = Value::Object(serde_json::Map::new());
+    }
+    let Some(members) = value.as_object_mut() else { return };
+    for (name, change) in patch {
+        if change.is_null() {
+            members.remove(name);
+        } else {
+            merge(members.entry(name).or_insert(Value::Null), change);
         }
     }
 }
@@ -394,6 +423,16 @@ mod tests {
 
     fn fired(queue: &mut FaultQueue, call: Call, n: usize) -> Vec<bool> {
         (0..n).map(|_| queue.take(call, call.host()).is_some()).collect()
+    }
+
+    #[test]
+    fn a_patch_replaces_adds_and_removes() {
+        let mut value = serde_json::json!({ "a": 1, "b": { "c": 2, "d": 3 }, "e": [1] });
+        merge(
+            &mut value,
+            &serde_json::json!({ "a": null, "b": { "c": 4 }, "e": [], "f": { "g": null, "h": 5 } }),
+        );
+        assert_eq!(value, serde_json::json!({ "b": { "c": 4, "d": 3 }, "e": [], "f": { "h": 5 } }));
     }
 
     #[test]

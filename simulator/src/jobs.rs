@@ -98,13 +98,18 @@ pub(crate) struct Job {
 
 impl Job {
     /// Fits the script to what was asked for: players of the test, attempts for the retries.
-    pub(crate) fn fit(script: &mut Script, test: &TestCase, retries: u32) -> Vec<String> {
+    pub(crate) fn fit(script: &mut Script, test: &TestCase, retries: u32, instances: u32) -> Vec<String> {
         for attempt in &mut script.attempts {
             if let [only] = attempt.players.as_slice() {
                 attempt.players = vec![only.clone(); usize::try_from(test.players.max(1)).unwrap_or(1)];
             }
         }
-        while script.attempts.len() <= retries as usize {
+        script.side_by_side |= instances > 1;
+        while script.attempts.len() < instances as usize {
+            let Some(last) = script.attempts.last().cloned() else { break };
+            script.attempts.push(last);
+        }
+        while script.attempts.len() <= retries as usize && !script.side_by_side {
             match script.attempts.last() {
                 Some(last) if last.result.as_deref().is_some_and(|r| RETRIED.contains(&r)) => {
                     script.attempts.push(last.clone());
@@ -126,6 +131,9 @@ impl Job {
     /// The end of the last attempt, were it not stopped.
     fn natural_end(&self) -> Moment {
         let start = self.created + self.script.queued + self.script.starting;
+        if self.script.side_by_side {
+            return start + self.script.attempts.iter().map(|a| a.duration).max().unwrap_or_default();
+        }
         self.script.attempts.iter().fold(start, |at, a| at + a.duration)
     }
 
@@ -181,7 +189,7 @@ impl Job {
         let mut start = dequeued + self.script.starting;
         let mut runs = Vec::new();
         for (index, attempt) in self.script.attempts.iter().enumerate() {
-            let visible = if index == 0 { dequeued } else { start };
+            let visible = if index == 0 || self.script.side_by_side { dequeued } else { start };
             if until < visible {
                 break;
             }
@@ -198,7 +206,9 @@ impl Job {
                     None => None,
                 },
             });
-            start = end;
+            if !self.script.side_by_side {
+                start = end;
+            }
         }
         runs
     }
@@ -237,7 +247,7 @@ mod tests {
 
     fn job(mut script: Script, retries: u32) -> Job {
         let test = TestCase::new("t", "Test");
-        let run_ids = Job::fit(&mut script, &test, retries);
+        let run_ids = Job::fit(&mut script, &test, retries, 1);
         Job {
             id: "j".to_owned(),
             created: MS * 1000,
@@ -288,6 +298,19 @@ mod tests {
         assert_eq!(results("ERROR", 2), ["ERROR", "ERROR", "ERROR"]);
         assert_eq!(results("FAILED", 2), ["FAILED"]);
         assert_eq!(results("ERROR", 0), ["ERROR"]);
+    }
+
+    #[test]
+    fn instances_run_side_by_side() {
+        let mut script = Script::attempts(&["FAILED", "SUCCESS"]);
+        let test = TestCase::new("t", "Test");
+        let ids = Job::fit(&mut script, &test, 0, 3);
+        assert_eq!((ids.len(), script.attempts.len()), (3, 3));
+        let job = Job { run_ids: ids, script, ..job(Script::new("SUCCESS"), 0) };
+        let view = job.view(job.created + MS * 105);
+        let results: Vec<_> = view.runs.iter().filter_map(|run| run.result.as_deref()).collect();
+        assert_eq!((view.phase, results), (Phase::Completed, vec!["FAILED", "SUCCESS", "SUCCESS"]));
+        assert!(view.runs.iter().all(|run| run.started == view.runs[0].started));
     }
 
     #[test]

@@ -91,11 +91,18 @@ fn list_jobs(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
         };
         job.visible(wire.now) && selected(request, job) && (ignored || status == "all" || status == filed)
     });
-    request.page(items.map(|job| wire.job(job)).collect(), 20)
+    let items: Vec<&Job> = items.collect();
+    if items.iter().any(|job| job.script.unreadable) {
+        return Reply::error(500, "internal error");
+    }
+    request.page(items.into_iter().map(|job| wire.job(job)).collect(), 20)
 }
 
 fn get_job(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
     let found = state.job(&request.routed.id).filter(|job| job.visible(wire.now));
+    if found.is_some_and(|job| job.script.unreadable) {
+        return Reply::error(500, "internal error");
+    }
     one(wire, found.map(|job| wire.job(job)), "job not found")
 }
 
@@ -139,12 +146,33 @@ fn get_run(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
     });
     let Some((job, run)) = found else { return Reply::error(404, "run not found") };
     let value = match request.routed.call {
-        Call::RunBugs => wire.bugs(job, &run),
+        Call::RunBugs => return bugs(request, wire, job, &run),
         Call::RunLive => live(wire, job, &run),
         _ if wire.has(Quirk::WrappedRun) => json!({ "run": wire.run(job, &run, true) }),
         _ => wire.run(job, &run, true),
     };
     Reply::json(200, &wire.finish(value))
+}
+
+/// The bugs of a run: the newest API has pages of them.
+fn bugs(request: &ApiRequest, wire: Wire<'_>, job: &Job, run: &RunView) -> Reply {
+    let run_id = job.run_ids.get(run.index).map_or("", String::as_str);
+    let mut items = wire.bugs(job, run);
+    match () {
+        () if wire.has(Quirk::NestedBugs) => {
+            Reply::json(200, &wire.finish(json!({ "detail": { "bugs": items } })))
+        }
+        () if wire.old() => {
+            let value = json!({ "multiplayer_run_id": run_id, "bug_occurrences": items });
+            Reply::json(200, &wire.finish(value))
+        }
+        () if wire.has(Quirk::OneBugPage) => {
+            items.truncate(20);
+            let pages = json!({ "page": 0, "page_size": 20, "total_count": items.len(), "total_pages": 1 });
+            Reply::json(200, &wire.finish(json!({ "data": items, "pagination": pages })))
+        }
+        () => request.page(items, 20),
+    }
 }
 
 fn live(wire: Wire<'_>, job: &Job, run: &RunView) -> Value {

@@ -9,7 +9,7 @@ use crate::jobs::Job;
 use crate::ledger::{StartRecord, UploadState};
 use crate::resources::{DeploymentConfig, Device, Plan, TestCase};
 use crate::state::{Execution, State, uuid};
-use crate::wire::{Generation, Wire};
+use crate::wire::{Generation, Quirk, Wire};
 
 /// What a start is about.
 enum Target {
@@ -26,6 +26,8 @@ struct Order {
     tags: Vec<String>,
     retries: u32,
     instances: u32,
+    /// Instances that one job has.
+    runs_of_a_job: u32,
     all_devices: bool,
 }
 
@@ -158,7 +160,9 @@ fn checked(request: &ApiRequest, state: &State, target: Target) -> Result<Order,
         Target::Test(_) => (number(request, "retries", 0, 10, 0)?, number(request, "instances", 1, 10, 1)?),
         _ => (0, 1),
     };
-    Ok(Order { target, config, build, tags, retries, instances, all_devices })
+    let as_runs = request.inner.config.has(Quirk::InstancesAsRuns);
+    let runs_of_a_job = if as_runs { instances } else { 1 };
+    Ok(Order { target, config, build, tags, retries, instances, runs_of_a_job, all_devices })
 }
 
 fn known_config(state: &State, id: &str) -> Result<DeploymentConfig, Refused> {
@@ -192,7 +196,7 @@ fn usable_build(
 fn tests(state: &State, order: &Order) -> Vec<(TestCase, u32)> {
     match &order.target {
         Target::Test(test) | Target::Words(test) => {
-            vec![(test.clone(), order.retries); order.instances as usize]
+            vec![(test.clone(), order.retries); (order.instances / order.runs_of_a_job) as usize]
         }
         Target::Plan(plan) => {
             let known = |id: &str| {
@@ -222,7 +226,7 @@ fn enqueue(
         for (test, retries) in &tests {
             let mut script =
                 state.scenario.script(&test.id, state.jobs.len()).scaled(1.0 / request.inner.config.speed);
-            let run_ids = Job::fit(&mut script, test, *retries);
+            let run_ids = Job::fit(&mut script, test, *retries, order.runs_of_a_job);
             let job = Job {
                 id: uuid(),
                 created: now,
@@ -327,14 +331,16 @@ fn on_all_devices(request: &ApiRequest, state: &mut State, order: &Order, key_id
                 "message": message, "error": message }),
         })
         .collect();
-    let (requested, good) = (devices.len(), willing.len());
+    // Counts are of runs: every device has all instances.
+    let runs = |devices: usize| devices * order.instances as usize;
+    let (requested, good) = (runs(devices.len()), runs(willing.len()));
     let status = match good {
         0 => 500,
         _ if good == requested => 201,
         _ => 207,
     };
     let mut value = json!({
-        "ok": good == requested, "job_ids": job_ids, "requested_count": requested, "started_count": good,
+        "ok": good > 0, "job_ids": job_ids, "requested_count": requested, "started_count": good,
         "successful_count": good, "failed_count": requested - good,
     });
     let name = if matches!(order.target, Target::Words(_)) { "device_runs" } else { "results" };

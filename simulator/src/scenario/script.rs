@@ -211,6 +211,10 @@ pub struct Script {
     pub rejection: Option<String>,
     /// At least one; all are played, whatever `retries` says.
     pub attempts: Vec<Attempt>,
+    /// The attempts are instances: they run at the same time, and none follows another.
+    pub side_by_side: bool,
+    /// `GET jobs/{id}` answers 500, and so does every list that would show the job.
+    pub unreadable: bool,
     /// The order of `runs[]` is not the order in time.
     pub scrambled: bool,
     /// `GET jobs/{id}` answers 404 and lists leave the job out for this long.
@@ -234,6 +238,8 @@ impl Script {
             cleaning: Duration::from_millis(15),
             rejection: None,
             attempts: vec![Self::attempt(result)],
+            side_by_side: false,
+            unreadable: false,
             scrambled: false,
             invisible: Duration::ZERO,
             stopped_remotely: None,
@@ -350,6 +356,13 @@ impl Script {
     #[must_use]
     pub fn scrambled(mut self) -> Self {
         self.scrambled = true;
+        self
+    }
+
+    /// Every look at the job is answered with 500.
+    #[must_use]
+    pub fn unreadable(mut self) -> Self {
+        self.unreadable = true;
         self
     }
 

@@ -42,6 +42,10 @@ pub enum Quirk {
     NestedBugs,
     /// The part URLs come in reverse order.
     ReversedParts,
+    /// `instances` of a test are runs of one job, side by side; otherwise each has a job of its own.
+    InstancesAsRuns,
+    /// The bugs of a run come as their first page of 20, whatever page is asked for.
+    OneBugPage,
 }
 
 /// Everything a writer of JSON needs.

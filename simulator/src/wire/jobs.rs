@@ -28,8 +28,12 @@ impl Wire<'_> {
         if job.script.scrambled {
             runs.reverse();
         }
-        let total = u32::try_from(job.script.attempts.len().saturating_sub(1)).unwrap_or(0).max(job.retries);
-        let used = u32::try_from(view.runs.len().saturating_sub(1)).unwrap_or(0);
+        let repeats = |attempts: usize| {
+            let repeats = if job.script.side_by_side { 0 } else { attempts.saturating_sub(1) };
+            u32::try_from(repeats).unwrap_or(0)
+        };
+        let total = repeats(job.script.attempts.len()).max(job.retries);
+        let used = repeats(view.runs.len());
         let stopped_by = view.stop.as_ref().map(|stop| match &stop.key {
             Some(key) => json!({ "type": "api", "value": { "key_id": key } }),
             None => json!({ "type": "user", "value": { "user_id": "5a7b6f1c-0b5e-4f0a-9d55-6a1f7c1f2b3d" } }),

@@ -233,7 +233,7 @@ impl Wire<'_> {
     }
 
     /// The bugs of a run.
-    pub(crate) fn bugs(self, job: &Job, run: &RunView) -> Value {
+    pub(crate) fn bugs(self, job: &Job, run: &RunView) -> Vec<Value> {
         let run_id = job.run_ids.get(run.index).map_or("", String::as_str);
         let bugs = job.attempt(run.index).filter(|_| run.ended.is_some()).map_or(&[][..], |a| &a.bugs);
         let severe =
@@ -250,15 +250,7 @@ impl Wire<'_> {
                 })
             })
             .collect();
-        match () {
-            () if self.has(Quirk::NestedBugs) => json!({ "detail": { "bugs": items } }),
-            () if self.old() => json!({ "multiplayer_run_id": run_id, "bug_occurrences": items }),
-            () => {
-                let count = items.len();
-                json!({ "data": items, "pagination":
-                    { "page": 0, "page_size": count.max(20), "total_count": count, "total_pages": 1 } })
-            }
-        }
+        items
     }
 }
 
