@@ -247,7 +247,7 @@ impl Api {
     fn unusable(&self, call: &Call, answer: &Answer, what: &str) -> ApiError {
         let fault = Fault::Unreadable(format!("an answer that cannot be used ({what})"));
         let mut error = ApiError::new(call.clone(), self.key_note(), Some(answer.status), fault);
-        let mut shown = answer.json.clone();
+        let mut shown = without_secrets(&answer.json);
         shown.redact(self.net().secrets());
         error.words = Some(wire::clip(&shown.to_string(), LONGEST_RAW)).filter(|_| !shown.is_null());
         error
@@ -279,6 +279,22 @@ impl Api {
     }
 }
 
+/// The answer without what lets others write to storage: nobody has registered that of an answer that could not be read.
+fn without_secrets(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| {
+                let value = if name.contains("upload_id") { "***".into() } else { without_secrets(value) };
+                (name.clone(), value)
+            };
+            members.iter().map(member).collect()
+        }
+        Value::Array(items) => items.iter().map(without_secrets).collect(),
+        Value::String(text) if text.contains("://") => "***".into(),
+        other => other.clone(),
+    }
+}
+
 /// The JSON of a body; null when it is empty.
 ///
 /// # Errors
@@ -306,7 +322,16 @@ pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
 mod tests {
     use serde_json::json;
 
-    use super::parse;
+    use super::{parse, without_secrets};
+
+    #[test]
+    fn an_unusable_answer_shows_no_way_to_storage() {
+        let answer = json!({"build_id": "b", "upload_id": "secret", "upload_urls": [{"url": "https://s3/x?sig=1", "part_number": 1}]});
+        assert_eq!(
+            without_secrets(&answer),
+            json!({"build_id": "b", "upload_id": "***", "upload_urls": [{"url": "***", "part_number": 1}]})
+        );
+    }
 
     #[test]
     fn tells_what_an_answer_is_instead_of_json() {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::model::Platform;
+
 use super::ask::Ask;
 use super::client::Api;
 use super::error::ApiError;
@@ -50,6 +52,31 @@ pub struct PlanFacts {
     pub name: Option<String>,
     /// How many tests it has: one job each. `None` when the service does not say.
     pub tests: Option<usize>,
+}
+
+impl Named {
+    /// Whether builds of that platform play on what a deployment configuration names; `None` for words that say nothing of builds,
+    /// or are unknown.
+    #[must_use]
+    pub fn plays(&self, build: Platform) -> Option<bool> {
+        let configured = self.platform.as_deref()?.to_ascii_lowercase();
+        let of_build = match build {
+            Platform::IosNative | Platform::IosSimulator => "ios",
+            other => other.as_str(),
+        };
+        ["windows", "macos", "linux", "android", "ios", "xbox", "playstation"]
+            .contains(&configured.as_str())
+            .then(|| configured == of_build)
+    }
+
+    /// Whether a deployment configuration takes a build of that platform; `None` when it is not said.
+    #[must_use]
+    pub fn takes(&self, platform: Option<Platform>) -> Option<bool> {
+        match (self.takes_builds, platform.and_then(|platform| self.plays(platform))) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (said, _) => said,
+        }
+    }
 }
 
 impl Api {
@@ -156,7 +183,7 @@ fn named(value: &Value) -> Option<Named> {
 mod tests {
     use serde_json::json;
 
-    use super::named;
+    use super::{Named, Platform, named};
 
     #[test]
     fn tells_whether_a_configuration_takes_builds() {
@@ -175,7 +202,36 @@ mod tests {
             assert_eq!(named(&value).unwrap().takes_builds, want, "{value}");
         }
         assert_eq!(named(&json!({"name": "x"})), None);
+        for (kind, source, platform, want) in [
+            (Some("android"), Some("build_storage"), Some(Platform::Android), Some(true)),
+            (Some("ios"), Some("build_storage"), Some(Platform::IosNative), Some(true)),
+            (Some("windows"), Some("build_storage"), Some(Platform::Android), Some(false)),
+            (Some("android"), Some("preinstalled"), Some(Platform::Android), Some(false)),
+            (Some("android"), None, Some(Platform::Android), None),
+            (None, Some("build_storage"), Some(Platform::Android), Some(true)),
+            (Some("windows"), Some("build_storage"), None, Some(true)),
+        ] {
+            let config = json!({"id": "d", "kind": kind, "summary": {"app": {"source": source}}});
+            assert_eq!(named(&config).unwrap().takes(platform), want, "{config} {platform:?}");
+        }
         let test = json!({"id": "t", "name": "Shop", "type": "task", "folder_path": "/a"});
         assert_eq!(named(&test).unwrap().note.as_deref(), Some("/a"));
+    }
+
+    #[test]
+    fn a_build_fits_the_platform_of_its_configuration() {
+        for (configured, build, want) in [
+            ("android", Platform::Android, Some(true)),
+            ("ios", Platform::IosNative, Some(true)),
+            ("ios", Platform::IosSimulator, Some(true)),
+            ("windows", Platform::Android, Some(false)),
+            ("playstation", Platform::Xbox, Some(false)),
+            ("browser", Platform::Windows, None),
+            ("external", Platform::Android, None),
+            ("something new", Platform::Android, None),
+        ] {
+            let config = Named { platform: Some(configured.to_owned()), ..Named::default() };
+            assert_eq!(config.plays(build), want, "{configured} {build:?}");
+        }
     }
 }

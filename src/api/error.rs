@@ -84,6 +84,10 @@ pub struct Details {
     pub words: Option<String>,
     /// The server's error code, such as `UPLOAD_NOT_FOUND`.
     pub code: Option<String>,
+    /// Devices on which nothing was started, with the server's words, clipped and redacted.
+    pub refused: Vec<(String, String)>,
+    /// True when the answer says that nothing at all was started, whatever its status.
+    pub none_started: bool,
     /// True when the answer was a web page: something in between may have given it.
     pub html: bool,
     /// Attempts made.
@@ -95,7 +99,18 @@ pub struct Details {
 impl ApiError {
     /// An error without an answer, or with one that cannot be understood.
     pub(super) fn new(call: Call, key: KeyNote, status: Option<u16>, fault: Fault) -> Self {
-        let details = Details { call, status, fault, words: None, code: None, html: false, attempts: 1, key };
+        let details = Details {
+            call,
+            status,
+            fault,
+            words: None,
+            code: None,
+            refused: Vec::new(),
+            none_started: false,
+            html: false,
+            attempts: 1,
+            key,
+        };
         Self(Box::new(details))
     }
 
@@ -123,6 +138,8 @@ impl ApiError {
         let mut error = Self::new(call, key, Some(status), fault);
         error.words = problem.words;
         error.code = problem.code;
+        error.refused = problem.refused;
+        error.none_started = problem.none_started;
         error.html = problem.html;
         error
     }
@@ -158,6 +175,8 @@ impl ApiError {
     /// What it means for another attempt.
     pub(super) fn retry_fault(&self) -> http::Fault {
         match &self.fault {
+            // A definite refusal: nothing was started, and asking again would not change that.
+            _ if self.none_started => http::Fault::Final,
             Fault::Unavailable { retry_after } if self.status == Some(429) => {
                 http::Fault::Harmless { retry_after: *retry_after }
             }
@@ -180,6 +199,7 @@ impl ApiError {
     #[must_use]
     pub fn is_unclear(&self) -> bool {
         match &self.fault {
+            _ if self.none_started => false,
             Fault::Unavailable { .. } => self.status != Some(429),
             Fault::Unreadable(_) => true,
             Fault::Network(error) => error.is_unclear(),

@@ -57,7 +57,7 @@ pub(crate) fn runs(data: &[u8]) {
 /// Start replies of every generation.
 pub(crate) fn starts(data: &[u8]) {
     let Some(value) = value(data) else { return };
-    let Some(started) = wire::started(&value) else { return };
+    let Some(started) = wire::started(201, &value) else { return };
     assert!(!(started.job_ids.is_empty() && started.run_ids.is_empty()), "a start of nothing");
     assert!(started.job_ids.len() <= 10_000 && !started.job_ids.iter().any(String::is_empty));
 }

@@ -96,7 +96,8 @@ impl Api {
     /// The job with dashboard links, where the project is known.
     #[expect(clippy::unnecessary_wraps, reason = "it ends a chain of readers that may find nothing")]
     fn linked(&self, mut job: JobSnapshot) -> Option<JobSnapshot> {
-        if let Some(project) = job.project_id.clone().or_else(|| self.project_id().map(str::to_owned)) {
+        // What the user set wins over what the service calls the project.
+        if let Some(project) = self.project_id().map(str::to_owned).or_else(|| job.project_id.clone()) {
             for attempt in job.attempts.iter_mut().filter(|attempt| !attempt.run_id.is_empty()) {
                 attempt.url = Some(self.run_url(&project, &attempt.run_id));
             }

@@ -34,8 +34,8 @@ pub use error::{ApiError, Details as ErrorDetails, Fault, KeyNote};
 pub use failure::{Phase, missing_permissions, permission_state};
 pub use jobs::{JobFilter, JobSnapshot};
 pub use permissions::Proof;
-pub use runs::{BugPage, RunDetails, RunFilter};
-pub use start::{Generation, Started, start_body};
+pub use runs::{Bugs, RunDetails, RunFilter};
+pub use start::{Generation, Started, given_builds, instances_of, start_body};
 pub use stop::StopReply;
 
 pub use crate::http::{ETag, HttpError, Limits, Net, PresignedUrl, PutBody, Refusal, Storage, StorageError};

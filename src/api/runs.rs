@@ -11,6 +11,12 @@ use super::wire;
 
 /// Most runs of a list.
 const MOST_RUNS: usize = 2_000;
+/// Most bugs of a run.
+const MOST_BUGS: usize = 2_000;
+/// Bugs on a page.
+const BUG_PAGE: u64 = 100;
+/// Most pages of bugs; a service may show fewer on a page than it was asked for.
+const MOST_BUG_PAGES: u64 = 100;
 
 /// A run as the service last told it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +33,6 @@ pub struct RunDetails {
     pub test_id: Option<String>,
     /// Its name.
     pub test_name: Option<String>,
-    /// Build under test.
-    pub build_id: Option<String>,
     /// Plan execution.
     pub test_plan_execution_id: Option<String>,
     /// State, result, times, players, steps, artifacts and bug count; `bugs` is empty.
@@ -48,13 +52,13 @@ pub struct RunFilter {
     pub state: Option<&'static str>,
 }
 
-/// The bugs of a run.
+/// The bugs of a run, from all pages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BugPage {
+pub struct Bugs {
     /// At most 2,000.
     pub bugs: Vec<Bug>,
-    /// Bugs that were left out because there were too many to hold.
-    pub left_out: usize,
+    /// How many there are, as far as the service says or shows.
+    pub count: u64,
 }
 
 impl Api {
@@ -93,18 +97,44 @@ impl Api {
         Ok(self.linked_run(run))
     }
 
-    /// `GET runs/{id}/bugs`.
+    /// `GET runs/{id}/bugs`, all pages (at most 2,000 bugs). What a page counts beyond them is in `count`.
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub async fn bugs(&self, run_id: &str) -> Result<BugPage, ApiError> {
-        let ask = Ask::get(&["runs", run_id, "bugs"]);
-        self.ask(&ask, |answer| wire::bugs(&answer.json).ok_or_else(|| "no list of bugs".to_owned())).await
+    pub async fn bugs(&self, run_id: &str) -> Result<Bugs, ApiError> {
+        let mut all: Vec<Bug> = Vec::new();
+        let mut count = 0;
+        for number in 0..MOST_BUG_PAGES {
+            let ask = Ask::get(&["runs", run_id, "bugs"])
+                .with("page", number.to_string())
+                .with("page_size", BUG_PAGE.to_string());
+            let page = self
+                .ask(&ask, |answer| wire::bugs(&answer.json).ok_or_else(|| "no list of bugs".to_owned()))
+                .await?;
+            let shown = page.bugs.len();
+            let before = all.len();
+            // A service that does not know pages gives the first one for ever.
+            let fresh = page
+                .bugs
+                .into_iter()
+                .filter(|bug| bug.id.is_empty() || all.iter().all(|known| known.id != bug.id));
+            let fresh: Vec<Bug> = fresh.collect();
+            all.extend(fresh);
+            let read = u64::try_from(all.len()).unwrap_or(u64::MAX);
+            count = page.total.unwrap_or_default().max(count).max(read).max(page.left_out + read);
+            let more = page.pages.is_some_and(|pages| pages > number + 1) || count > read;
+            if !more || shown == 0 || all.len() == before || all.len() >= MOST_BUGS {
+                break;
+            }
+        }
+        all.truncate(MOST_BUGS);
+        Ok(Bugs { bugs: all, count })
     }
 
     /// The run with dashboard links, where the project is known, and with addresses for artifacts that came without.
     fn linked_run(&self, mut run: RunDetails) -> RunDetails {
-        let project = run.project_id.clone().or_else(|| self.project_id().map(str::to_owned));
+        // What the user set wins over what the service calls the project.
+        let project = self.project_id().map(str::to_owned).or_else(|| run.project_id.clone());
         run.attempt.url = project.as_ref().map(|project| self.run_url(project, &run.run_id));
         for player in &mut run.attempt.players {
             if let Some(project) = project.as_ref().filter(|_| !player.id.is_empty()) {

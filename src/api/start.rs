@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::http::Class;
+use crate::model::given::{GivenBuilds, Handed};
 use crate::model::run::Deployment;
 use crate::model::{RunSpec, Target};
 
@@ -14,16 +15,17 @@ use super::error::ApiError;
 use super::wire;
 
 /// Which objects are polled after a start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Generation {
     /// Jobs (`job_ids` in the reply).
+    #[default]
     Jobs,
     /// Runs: the oldest API, whose reply has a run id and no `job_ids`.
     Runs,
 }
 
 /// What a start came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Started {
     /// What is polled from here on.
     pub generation: Generation,
@@ -45,25 +47,88 @@ pub struct Started {
     pub requested: Option<u64>,
     /// How many of them started, as the service counts.
     pub started: Option<u64>,
+    /// How many did not, as the service counts.
+    pub failed: Option<u64>,
+    /// True when the status or `ok` says that not all started.
+    pub partly: bool,
 }
 
 impl Started {
-    /// True when only a part of what was asked for was started.
+    /// True when anything says that only a part of what was asked for was started; `asked` is the least number of runs.
     #[must_use]
-    pub fn is_partial(&self) -> bool {
-        let fewer =
-            matches!((self.requested, self.started), (Some(requested), Some(started)) if started < requested);
-        !self.failed_devices.is_empty() || fewer
+    pub fn is_partial(&self, asked: u64) -> bool {
+        let fewer = self.started.is_some_and(|started| started < self.requested.unwrap_or(0).max(asked));
+        self.partly
+            || fewer
+            || !self.failed_devices.is_empty()
+            || self.failed.is_some_and(|failed| failed > 0)
     }
+}
+
+/// How many tests each job of a start is, when `asked` instances of a test were asked for. `devices` has the device of each job,
+/// where the start named one; `started` is how many runs the service counts.
+///
+/// The service makes one job of all instances, or one of each; on several devices it does so for each device.
+#[must_use]
+pub fn instances_of(
+    job_ids: &[String],
+    devices: &[(String, String)],
+    started: Option<u64>,
+    asked: usize,
+) -> Vec<usize> {
+    let device = |job: &String| devices.iter().find(|(id, _)| id == job).map(|(_, device)| device);
+    let all = started.and_then(|started| usize::try_from(started).ok()).unwrap_or(asked);
+    let of_job = |job: &String| {
+        let own = device(job);
+        let beside: Vec<&String> = job_ids.iter().filter(|other| device(other) == own).collect();
+        let (jobs, place) = (beside.len(), beside.iter().position(|other| *other == job).unwrap_or(0));
+        share(if own.is_some() { asked } else { all.min(MOST_INSTANCES * jobs) }, jobs, place)
+    };
+    job_ids.iter().map(of_job).collect()
+}
+
+/// Instances that one job may have, by the documentation.
+const MOST_INSTANCES: usize = 10;
+
+/// The part of `whole` that falls on the job at `place` among `jobs`, at least 1.
+fn share(whole: usize, jobs: usize, place: usize) -> usize {
+    let jobs = jobs.max(1);
+    (whole / jobs + usize::from(place < whole % jobs)).max(1)
+}
+
+/// The build for each part of a start: the user's own where one is named, else `build_id`, when the part takes it. `takes` tells
+/// whether a deployment configuration takes that build, when it is known; the default is always believed to.
+///
+/// Beside a default a configuration that nobody knows gets none, unless it is the default's own: a build that does not fit makes
+/// the service refuse the whole start.
+#[must_use]
+pub fn given_builds(
+    spec: &RunSpec,
+    build_id: Option<&str>,
+    takes: impl Fn(&str) -> Option<bool>,
+) -> GivenBuilds {
+    let default = spec.deployment_config.as_deref();
+    let fits = |config: &str| default == Some(config) || takes(config).unwrap_or(default.is_none());
+    let of = |map: &BTreeMap<u8, Deployment>| {
+        let handed = |deployment: &Deployment| {
+            let ours = build_id.filter(|_| fits(&deployment.deployment_config));
+            Handed { build: deployment.build.as_deref().or(ours).map(str::to_owned) }
+        };
+        map.iter().map(|(number, deployment)| (*number, handed(deployment))).collect::<BTreeMap<_, _>>()
+    };
+    let (players, slots) = match &spec.target {
+        Target::Test(_) => (of(&spec.players), BTreeMap::new()),
+        Target::Plan(_) => (BTreeMap::new(), of(&spec.slots)),
+        Target::Instructions(_) => (BTreeMap::new(), BTreeMap::new()),
+    };
+    let default = default.map(|_| Handed { build: build_id.map(str::to_owned) });
+    GivenBuilds { default, players, slots }
 }
 
 /// The body of the start call for `spec`: documented fields only, absent rather than null (API reference, "Start runs" and
 /// "Start test plan runs"). Ids must be resolved; `tags` (ours) follow the user's own.
-///
-/// `build_id` belongs to the default deployment configuration. Without one it goes to every player or slot that names no build
-/// of its own, since the uploaded build is the one to test.
 #[must_use]
-pub fn start_body(spec: &RunSpec, build_id: Option<&str>, tags: &[String]) -> Value {
+pub fn start_body(spec: &RunSpec, given: &GivenBuilds, tags: &[String]) -> Value {
     let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -71,25 +136,23 @@ pub fn start_body(spec: &RunSpec, build_id: Option<&str>, tags: &[String]) -> Va
         }
     };
     let text = |value: &Option<String>| value.as_deref().map(Value::from);
-    let default = spec.deployment_config.is_some();
-    let own = build_id.filter(|_| !default);
 
     match &spec.target {
         Target::Test(id) => {
             set("multiplayer_test_id", Some(id.as_str().into()));
             set("retries", spec.retries.map(Value::from));
             set("instances", spec.instances.map(Value::from));
-            set("player_deployment_configs", deployments(&spec.players, own));
+            set("player_deployment_configs", deployments(&spec.players, &given.players));
         }
-        Target::Plan(_) => set("slot_deployment_configs", deployments(&spec.slots, own)),
+        Target::Plan(_) => set("slot_deployment_configs", deployments(&spec.slots, &given.slots)),
         Target::Instructions(words) => {
             set("instructions", Some(words.as_str().into()));
             set("name", Some(spec.label.as_str().into()));
         }
     }
     set("deployment_config_id", text(&spec.deployment_config));
-    if default {
-        set("build_id", build_id.map(Value::from));
+    if let Some(default) = &given.default {
+        set("build_id", text(&default.build));
         set("extra_build_ids", extra_builds(&spec.extra_builds));
     }
     set("agent_config_id", text(&spec.agent_config));
@@ -108,12 +171,12 @@ pub fn start_body(spec: &RunSpec, build_id: Option<&str>, tags: &[String]) -> Va
     Value::Object(body)
 }
 
-/// Deployments by number, those without a build with `build_id`; `None` when there are none.
-fn deployments(map: &BTreeMap<u8, Deployment>, build_id: Option<&str>) -> Option<Value> {
-    let entry = |deployment: &Deployment| {
+/// Deployments by number, each with its build; `None` when there are none.
+fn deployments(map: &BTreeMap<u8, Deployment>, given: &BTreeMap<u8, Handed>) -> Option<Value> {
+    let entry = |number: &u8, deployment: &Deployment| {
         let mut entry = Map::new();
         entry.insert("deployment_config_id".to_owned(), deployment.deployment_config.as_str().into());
-        if let Some(build) = deployment.build.as_deref().or(build_id) {
+        if let Some(build) = given.get(number).and_then(|handed| handed.build.as_deref()) {
             entry.insert("build_id".to_owned(), build.into());
         }
         if let Some(extra) = extra_builds(&deployment.extra_builds) {
@@ -122,7 +185,7 @@ fn deployments(map: &BTreeMap<u8, Deployment>, build_id: Option<&str>) -> Option
         Value::Object(entry)
     };
     let entries: Map<String, Value> =
-        map.iter().map(|(number, deployment)| (number.to_string(), entry(deployment))).collect();
+        map.iter().map(|(number, deployment)| (number.to_string(), entry(number, deployment))).collect();
     (!entries.is_empty()).then_some(Value::Object(entries))
 }
 
@@ -146,9 +209,11 @@ impl Api {
         let ask = Ask::post(&segments, body.clone(), Class::Effectful)
             .within(LONG)
             // Whatever the status says: a reply that names jobs started them.
-            .accepting(|_, body| wire::started(body).is_some_and(|started| !started.job_ids.is_empty()));
+            .accepting(|status, body| {
+                wire::started(status, body).is_some_and(|started| !started.job_ids.is_empty())
+            });
         self.ask(&ask, |answer| {
-            wire::started(&answer.json).ok_or_else(|| "no job and no run in it".to_owned())
+            wire::started(answer.status, &answer.json).ok_or_else(|| "no job and no run in it".to_owned())
         })
         .await
     }
@@ -160,8 +225,18 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{Deployment, RunSpec, Target, start_body};
+    use super::{Deployment, RunSpec, Target, given_builds, instances_of};
     use crate::model::run::{GpsLocation, RunOptions};
+
+    /// The body where `yes` is the one configuration that takes builds beside the default, and nothing is known of `d2`.
+    fn start_body(spec: &RunSpec, build: Option<&str>, tags: &[String]) -> Value {
+        let takes = |config: &str| match config {
+            "yes" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        };
+        super::start_body(spec, &given_builds(spec, build, takes), tags)
+    }
 
     fn spec(target: Target) -> RunSpec {
         RunSpec {
@@ -268,6 +343,25 @@ mod tests {
                     "player_deployment_configs": {"1": {"deployment_config_id": "d2", "extra_build_ids": {"3": "x3"}}}}),
             ),
             (
+                "players beside a default get the build where it fits",
+                RunSpec {
+                    players: ["yes", "no", "d", "d2"]
+                        .into_iter()
+                        .zip(1..)
+                        .map(|(config, number)| {
+                            let deployment_config = config.to_owned();
+                            let build = None;
+                            (number, Deployment { deployment_config, build, extra_builds: BTreeMap::new() })
+                        })
+                        .collect(),
+                    ..test()
+                },
+                Some("b"),
+                json!({"multiplayer_test_id": "t", "deployment_config_id": "d", "build_id": "b", "player_deployment_configs": {
+                    "1": {"deployment_config_id": "yes", "build_id": "b"}, "2": {"deployment_config_id": "no"},
+                    "3": {"deployment_config_id": "d", "build_id": "b"}, "4": {"deployment_config_id": "d2"}}}),
+            ),
+            (
                 "players alone get the build",
                 RunSpec {
                     players: BTreeMap::from([(1, deployment(None)), (2, deployment(Some("own")))]),
@@ -307,6 +401,27 @@ mod tests {
         ];
         for (name, spec, build, want) in cases {
             assert_eq!(start_body(&spec, build, &[]), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_job_knows_how_many_tests_it_is() {
+        for (name, jobs, devices, started, asked, want) in [
+            ("one", "a", "", None, 1, vec![1]),
+            ("one job of three", "a", "", None, 3, vec![3]),
+            ("a job for each", "a b c", "", None, 3, vec![1, 1, 1]),
+            ("a plan", "a b c", "", None, 1, vec![1, 1, 1]),
+            ("a plan on devices", "a b c d", "", Some(2), 1, vec![1, 1, 1, 1]),
+            ("only two of three started", "a", "", Some(2), 3, vec![2]),
+            ("uneven", "a b", "", None, 3, vec![2, 1]),
+            ("devices", "a b", "x y", Some(6), 3, vec![3, 3]),
+            ("devices, a job for each", "a b c", "x x y", Some(4), 2, vec![1, 1, 2]),
+            ("nonsense", "a", "", Some(u64::MAX), 1, vec![10]),
+        ] {
+            let jobs: Vec<String> = jobs.split(' ').map(str::to_owned).collect();
+            let devices: Vec<(String, String)> =
+                jobs.iter().cloned().zip(devices.split_whitespace().map(str::to_owned)).collect();
+            assert_eq!(instances_of(&jobs, &devices, started, asked), want, "{name}");
         }
     }
 

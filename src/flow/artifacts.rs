@@ -103,8 +103,7 @@ fn artifact_of<'a>(story: &'a mut Story, one: &Wanted) -> Option<&'a mut Artifac
 fn wanted(which: &Artifacts, story: &Story) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     let mut paths = ArtifactPaths::default();
-    for tracked in &story.jobs {
-        let Some(attempt) = tracked.report.deciding() else { continue };
+    for attempt in story.jobs.iter().flat_map(|tracked| tracked.report.deciding_runs()) {
         for player in &attempt.players {
             for (index, artifact) in player.artifacts.iter().enumerate() {
                 if !chosen(which, attempt, &artifact.file_name) {

@@ -1,16 +1,33 @@
 //! How long something really took, also on a machine that slept in between. Pure but for [`Stopwatch::elapsed`].
+//!
+//! The wall clock has no part in it: somebody may set it. Sleep is what a clock that counts it has and the monotonic one lacks.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-/// A wall clock that runs ahead of the monotonic one by this much between two looks has jumped: the machine slept.
-const JUMP: Duration = Duration::from_secs(60);
+/// Such a difference between two looks is sleep; less may be the time between reading two clocks on a busy machine.
+const LEAST_SLEEP: Duration = Duration::from_secs(10);
 
 /// Measures elapsed time on the monotonic clock, and adds what it missed while the machine was suspended.
 #[derive(Debug, Clone)]
 pub(super) struct Stopwatch {
     began: Instant,
     slept: Duration,
-    last: (Instant, SystemTime),
+    last: (Instant, Option<Duration>),
+}
+
+/// Time since the machine began, sleep included; `None` where [`Instant`] counts sleep itself, or nothing tells of it.
+fn since_boot() -> Option<Duration> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let clock = rustix::time::ClockId::Boottime;
+    // Here it is `Instant` that leaves sleep out, and this one counts it (clock_gettime(3) of macOS).
+    #[cfg(target_vendor = "apple")]
+    let clock = rustix::time::ClockId::Monotonic;
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        Duration::try_from(rustix::time::clock_gettime(clock)).ok()
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    None
 }
 
 impl Stopwatch {
@@ -18,20 +35,20 @@ impl Stopwatch {
     #[must_use]
     pub(super) fn start() -> Self {
         let now = Instant::now();
-        Self { began: now, slept: Duration::ZERO, last: (now, SystemTime::now()) }
+        Self { began: now, slept: Duration::ZERO, last: (now, since_boot()) }
     }
 
     /// Time since the start, sleep of the machine included.
     pub(super) fn elapsed(&mut self) -> Duration {
-        self.elapsed_at(Instant::now(), SystemTime::now())
+        self.elapsed_at(Instant::now(), since_boot())
     }
 
-    fn elapsed_at(&mut self, now: Instant, wall: SystemTime) -> Duration {
-        let (last_now, last_wall) = std::mem::replace(&mut self.last, (now, wall));
-        // A wall clock set back gives an error here, and means nothing.
-        if let Ok(walked) = wall.duration_since(last_wall) {
-            let missed = walked.saturating_sub(now.saturating_duration_since(last_now));
-            if missed >= JUMP {
+    fn elapsed_at(&mut self, now: Instant, boot: Option<Duration>) -> Duration {
+        let (last_now, last_boot) = std::mem::replace(&mut self.last, (now, boot));
+        if let (Some(boot), Some(last_boot)) = (boot, last_boot) {
+            let passed = boot.saturating_sub(last_boot);
+            let missed = passed.saturating_sub(now.saturating_duration_since(last_now));
+            if missed >= LEAST_SLEEP {
                 self.slept += missed;
             }
         }
@@ -47,31 +64,38 @@ impl Stopwatch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Stopwatch};
+    use super::{Duration, Stopwatch, since_boot};
 
-    fn after(watch: &mut Stopwatch, monotonic: u64, wall: i64) -> u64 {
+    fn after(watch: &mut Stopwatch, monotonic: u64, boot: Option<u64>) -> u64 {
         let (now, clock) = watch.last;
-        let clock = if wall < 0 {
-            clock - Duration::from_secs(wall.unsigned_abs())
-        } else {
-            clock + Duration::from_secs(wall.unsigned_abs())
-        };
-        watch.elapsed_at(now + Duration::from_secs(monotonic), clock).as_secs()
+        let boot = boot.map(|boot| clock.unwrap_or_default() + Duration::from_secs(boot));
+        watch.elapsed_at(now + Duration::from_secs(monotonic), boot).as_secs()
     }
 
     #[test]
     fn counts_the_sleep_of_the_machine() {
         let mut watch = Stopwatch::start();
-        assert_eq!(after(&mut watch, 10, 10), 10);
-        assert_eq!(after(&mut watch, 10, 7210), 7220);
+        assert_eq!(after(&mut watch, 10, Some(10)), 10);
+        assert_eq!(after(&mut watch, 10, Some(7210)), 7220);
         assert_eq!(watch.slept().as_secs(), 7200);
-        assert_eq!(after(&mut watch, 5, 5), 7225);
+        assert_eq!(after(&mut watch, 5, Some(5)), 7225);
     }
 
     #[test]
-    fn ignores_small_corrections_and_clocks_set_back() {
+    fn goes_on_without_the_other_clock() {
         let mut watch = Stopwatch::start();
-        assert_eq!(after(&mut watch, 10, 40), 10);
-        assert_eq!(after(&mut watch, 10, -3600), 20);
+        assert_eq!(after(&mut watch, 10, None), 10);
+        assert_eq!(after(&mut watch, 10, Some(9000)), 20, "there is nothing to compare with");
+        assert_eq!(after(&mut watch, 10, Some(0)), 30);
+    }
+
+    /// A wall clock that is set forward or back in the meantime moves neither of the two clocks that are read.
+    #[test]
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    fn the_other_clock_is_no_wall_clock() {
+        let boot = since_boot().unwrap();
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert!(boot < wall / 2, "a machine does not run since 1970");
+        assert!(since_boot().unwrap() >= boot);
     }
 }

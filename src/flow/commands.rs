@@ -140,7 +140,9 @@ async fn ready(session: &mut Session) -> Result<(), Failure> {
 async fn begin(session: &Session, story: &mut Story, stored: &Build) -> Result<(), Failure> {
     session.log.group("Starting");
     let digest = stored.sha256.as_deref().or(stored.id.as_deref()).unwrap_or_default();
-    let begun = start_all(session, story, BuildRef { id: stored.id.as_deref(), digest }).await;
+    let begun =
+        start_all(session, story, BuildRef { id: stored.id.as_deref(), platform: stored.platform, digest })
+            .await;
     session.known(story);
     session.log.end_group();
     begun
@@ -185,7 +187,8 @@ fn incomplete(story: &Story) -> Option<Failure> {
 }
 
 /// Closes the records of what goes on without us, on purpose.
-fn leave(session: &Session, story: &Story, why: &str) {
+fn leave(session: &Session, story: &mut Story, why: &str) {
+    story.left_on_purpose = true;
     let ids = story.records.keys().cloned().collect();
     session.mark(&ids, Standing::Left);
     let jobs: Vec<&str> = story.jobs.iter().map(|tracked| tracked.report.job_id.as_str()).collect();
@@ -209,6 +212,10 @@ pub(super) async fn clean_up(session: &Session, story: &mut Story) {
     } else {
         OnEnd::Stop
     };
+    // What did start of a start that is not whole goes on all the same.
+    if story.left_on_purpose {
+        return;
+    }
     let something = !story.unfinished_jobs().is_empty() || !story.unclear.is_empty();
     if !something {
         return;

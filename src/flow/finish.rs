@@ -46,7 +46,7 @@ const FINAL_OUTPUTS: [&str; 8] = [
 
 /// The report of the story as it stands, without any secret; `normal` is the reason of an end without failure or verdict.
 pub(super) fn report(session: &Session, story: &Story, normal: Reason, unfinished: bool) -> RunReport {
-    let jobs: Vec<JobReport> = story.jobs.iter().map(|tracked| tracked.report.clone()).collect();
+    let jobs: Vec<JobReport> = story.jobs.iter().flat_map(|tracked| tracked.report.tests()).collect();
     let today = chrono::Utc::now().date_naive();
     let verdict = story.waited.then(|| judge(&jobs, &session.plan.gate, today));
     let mut warnings = story.warnings.clone();
@@ -69,6 +69,7 @@ pub(super) fn report(session: &Session, story: &Story, normal: Reason, unfinishe
         left_running: story.left_running.clone(),
         warnings,
         test_plan_execution_id: story.test_plan_execution_id.clone(),
+        run_config: run_config(session),
         unfinished,
     };
     report.redact(&session.secrets);
@@ -86,6 +87,12 @@ fn files(session: &Session, story: &Story) -> Vec<String> {
     files.extend(artifacts.filter_map(|artifact| artifact.saved_as.clone()));
     files.extend(story.downloads.iter().cloned());
     files
+}
+
+/// The run config as the user named it, when it is a file.
+fn run_config(session: &Session) -> Option<String> {
+    let setting = session.plan.settings.iter().find(|setting| setting.name == "run-config")?;
+    Some(setting.value.clone()).filter(|name| name != "-" && name != "run-config")
 }
 
 /// Writes what is known by now: an unfinished report, and outputs that will not change any more.

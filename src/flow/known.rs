@@ -242,7 +242,7 @@ fn configs_told(run: &RunSpec, configs: &[Named], plan: &Plan, shape: Option<Sha
         return notices;
     };
     if let Some(platform) = config.platform.as_deref()
-        && fits(platform, shape.platform) == Some(false)
+        && config.plays(shape.platform) == Some(false)
     {
         notices.push(format!(
             "{label}: the build is for {}, but the deployment configuration \"{}\" plays on {platform}: the service will hardly accept it",
@@ -262,37 +262,4 @@ fn configs_told(run: &RunSpec, configs: &[Named], plan: &Plan, shape: Option<Sha
         ));
     }
     notices
-}
-
-/// Whether builds of that platform play on what the configuration names; `None` for words that say nothing of builds, or are unknown.
-fn fits(configured: &str, build: Platform) -> Option<bool> {
-    let configured = configured.to_ascii_lowercase();
-    let of_build = match build {
-        Platform::IosNative | Platform::IosSimulator => "ios",
-        other => other.as_str(),
-    };
-    ["windows", "macos", "linux", "android", "ios", "xbox", "playstation"]
-        .contains(&configured.as_str())
-        .then(|| configured == of_build)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Platform, fits};
-
-    #[test]
-    fn a_build_fits_the_platform_of_its_configuration() {
-        for (configured, build, want) in [
-            ("android", Platform::Android, Some(true)),
-            ("ios", Platform::IosNative, Some(true)),
-            ("ios", Platform::IosSimulator, Some(true)),
-            ("windows", Platform::Android, Some(false)),
-            ("playstation", Platform::Xbox, Some(false)),
-            ("browser", Platform::Windows, None),
-            ("external", Platform::Android, None),
-            ("something new", Platform::Android, None),
-        ] {
-            assert_eq!(fits(configured, build), want, "{configured} {build:?}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The story in order: preflight, upload, start, watch, stop, report.
 //! Touches only other rooms, the state file and, for `init`, the starter files.
 
+mod announce;
 mod artifacts;
 mod build;
 mod cancel;
@@ -18,6 +19,7 @@ mod forge;
 pub(crate) mod fuzz;
 mod init;
 mod known;
+mod look;
 mod lookup;
 mod preflight;
 mod reattach;

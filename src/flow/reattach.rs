@@ -108,14 +108,11 @@ fn is_earlier(theirs: &str, ours: &str) -> bool {
 
 /// Takes the group's jobs as this entry's.
 pub(super) fn adopt(session: &Session, story: &mut Story, spec: &RunSpec, group: &Group) {
+    // The earlier attempt may have stored the same content under another id, so nothing is expected of the builds' ids.
     let start = StartRecord {
-        label: spec.label.clone(),
-        required: spec.required,
-        tag: group.tag.clone(),
-        invocation: session.invocation.clone(),
         job_ids: group.job_ids.clone(),
         test_plan_execution_id: group.test_plan_execution_id.clone(),
-        ..StartRecord::default()
+        ..StartRecord::of(spec, &group.tag, &session.invocation)
     };
     let count = group.job_ids.len();
     session.log.info(format!(

@@ -8,6 +8,7 @@ use crate::api::Api;
 use crate::ci::Host;
 use crate::config::Plan;
 use crate::http::Net;
+use crate::model::given::GivenBuilds;
 use crate::model::run_report::Context;
 use crate::model::units::format_time;
 use crate::model::{Details, Env, Log, RunSpec, Secrets, Workspace};
@@ -103,14 +104,10 @@ impl Session {
     }
 
     /// The record of a start that is about to be posted.
-    pub(super) fn open_start(&self, spec: &RunSpec, tag: &PostTag, build_id: Option<&str>) -> Record {
+    pub(super) fn open_start(&self, spec: &RunSpec, tag: &PostTag, given: &GivenBuilds) -> Record {
         self.record(What::Start(Box::new(StartRecord {
-            label: spec.label.clone(),
-            required: spec.required,
-            tag: tag.as_str().to_owned(),
-            invocation: self.invocation.clone(),
-            build_id: build_id.map(str::to_owned),
-            ..StartRecord::default()
+            given: given.clone(),
+            ..StartRecord::of(spec, tag.as_str(), &self.invocation)
         })))
     }
 

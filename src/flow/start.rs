@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::api::{ApiError, Generation, JobFilter, Phase, RunFilter, Started, start_body};
+use crate::api::{
+    ApiError, Generation, JobFilter, Named, Phase, RunFilter, Started, given_builds, instances_of, start_body,
+};
+use crate::model::given::GivenBuilds;
 use crate::model::run_report::{JobReport, LeftRunning, StartProblem};
-use crate::model::{Failure, Reason, RunSpec, Target};
+use crate::model::{Failure, Platform, Reason, RunSpec, Target};
 
 use super::clock::Stopwatch;
 use super::end::End;
@@ -26,6 +29,8 @@ const GRACE_FOR_ANSWER: Duration = Duration::from_millis(1500);
 pub(super) struct BuildRef<'a> {
     /// Its id, sent with the start.
     pub(super) id: Option<&'a str>,
+    /// Its platform, when known.
+    pub(super) platform: Option<Platform>,
     /// What it is: its digest, or its id where only that is known. Two starts of the same content are the same start.
     pub(super) digest: &'a str,
 }
@@ -58,6 +63,10 @@ pub(super) async fn start_all(
         () = end.comes() => return end.verdict(&session.plan.runs),
         adoptable = super::reattach::candidates(session) => adoptable,
     };
+    let configs = tokio::select! {
+        () = end.comes() => return end.verdict(&session.plan.runs),
+        configs = known_configs(session, build) => configs,
+    };
     let mut first_refusal = None;
     for (index, spec) in session.plan.runs.iter().enumerate() {
         if end.has_come() {
@@ -68,19 +77,29 @@ pub(super) async fn start_all(
             super::reattach::adopt(session, story, spec, group);
             continue;
         }
-        match start_one(session, story, spec, build.id, &digest, &end).await {
+        let takes = |id: &str| configs.iter().find(|config| config.id == id)?.takes(build.platform);
+        let given = given_builds(spec, build.id, takes);
+        say_what_is_not_given(session, spec, build, &given);
+        match start_one(session, story, spec, &given, &digest, &end).await {
             Outcome::Started => {}
             Outcome::Cut => return end.verdict(&session.plan.runs[index..]),
             Outcome::Unknown(failure) => return Err(failure),
             Outcome::Refused(error) => {
                 let failure = error.failure(Phase::Start);
                 session.log.error(format!("{}: not started", spec.label));
-                story.problems.push(StartProblem {
+                let problem = |device: Option<String>, message: String| StartProblem {
                     run: spec.label.clone(),
-                    device: None,
-                    message: failure.message.clone(),
+                    device,
+                    message,
                     tag: None,
-                });
+                };
+                if error.refused.is_empty() {
+                    story.problems.push(problem(None, failure.message.clone()));
+                }
+                for (device, words) in &error.refused {
+                    session.log.error(format!("{}: not started on {device}: {words}", spec.label));
+                    story.problems.push(problem(Some(device.clone()), words.clone()));
+                }
                 if error.is_auth() {
                     return Err(failure);
                 }
@@ -94,9 +113,44 @@ pub(super) async fn start_all(
     }
 }
 
+/// The deployment configurations, where some player or slot may be given the build and nobody knows yet whether it takes it.
+/// None where they cannot be listed.
+async fn known_configs(session: &Session, build: BuildRef<'_>) -> Vec<Named> {
+    let open = |spec: &RunSpec| {
+        let parts = spec.players.values().chain(spec.slots.values());
+        let mut parts = parts.filter(|part| part.build.is_none());
+        parts.any(|part| {
+            spec.deployment_config.as_ref().is_some_and(|default| *default != part.deployment_config)
+        })
+    };
+    if build.id.is_none() || !session.plan.runs.iter().any(open) {
+        return Vec::new();
+    }
+    session.api.once().deployment_configs().await.unwrap_or_else(|error| {
+        session.log.warn(format!("cannot tell which deployment configurations take the build: {error}"));
+        Vec::new()
+    })
+}
+
+/// Names the players and slots that do not get the build, because their configuration may pick another one.
+fn say_what_is_not_given(session: &Session, spec: &RunSpec, build: BuildRef<'_>, given: &GivenBuilds) {
+    let Some(build) = build.id else { return };
+    for (part, map, given) in [("player", &spec.players, &given.players), ("slot", &spec.slots, &given.slots)]
+    {
+        for number in given.iter().filter(|(_, handed)| handed.build.is_none()).map(|(number, _)| number) {
+            let config = map.get(number).map_or("", |part| part.deployment_config.as_str());
+            session.log.warn(format!(
+                "{}: build {build} is not given to {part} {number}: its deployment configuration {config} is not known to take \
+                 it, and uses what it picks itself; name a build there (build: ID) to be sure",
+                spec.label
+            ));
+        }
+    }
+}
+
 /// The digest that makes two starts the same one.
 fn digest_of(session: &Session, spec: &RunSpec, build_digest: &str, index: usize) -> String {
-    let body = start_body(spec, None, &spec.tags).to_string();
+    let body = start_body(spec, &given_builds(spec, None, |_| None), &spec.tags).to_string();
     let mut place: Vec<&str> = session.place.parts().to_vec();
     place.push(&session.plan.origin);
     place.push(session.plan.project_id.as_deref().unwrap_or_default());
@@ -108,7 +162,7 @@ async fn start_one(
     session: &Session,
     story: &mut Story,
     spec: &RunSpec,
-    build_id: Option<&str>,
+    given: &GivenBuilds,
     digest: &str,
     end: &End<'_>,
 ) -> Outcome {
@@ -119,8 +173,8 @@ async fn start_one(
         let tag = PostTag::new(digest, &session.place.attempt, fastrand::u32(..));
         let mut tags = spec.tags.clone();
         tags.extend([session.invocation.clone(), tag.as_str().to_owned()]);
-        let body = start_body(spec, build_id, &tags);
-        let mut record = session.open_start(spec, &tag, build_id);
+        let body = start_body(spec, given, &tags);
+        let mut record = session.open_start(spec, &tag, given);
         session.save(story, &record);
         session.log.info(format!("{}: starting{}", spec.label, describe(spec)));
         let answer = post(session, spec, &body, end).await;
@@ -288,20 +342,16 @@ fn adopted(
     missing: Option<usize>,
 ) -> Started {
     let ids: Vec<String> = ids.into_iter().collect();
-    let started = u64::try_from(ids.len()).ok();
     let (job_ids, run_ids) =
         if generation == Generation::Jobs { (ids, Vec::new()) } else { (Vec::new(), ids) };
     Started {
         generation,
         job_ids,
         run_ids,
-        build_id: None,
         test_plan_execution_id: plan_execution,
-        test_id: None,
-        failed_devices: Vec::new(),
-        devices: Vec::new(),
-        requested: missing.and_then(|expected| u64::try_from(expected).ok()).or(started),
-        started,
+        requested: missing.and_then(|expected| u64::try_from(expected).ok()),
+        partly: missing.is_some(),
+        ..Started::default()
     }
 }
 
@@ -321,6 +371,7 @@ fn begun(session: &Session, story: &mut Story, spec: &RunSpec, record: &mut Reco
         start.job_ids.clone_from(&started.job_ids);
         start.run_ids.clone_from(&started.run_ids);
         start.test_plan_execution_id.clone_from(&started.test_plan_execution_id);
+        start.started = started.started;
         start.devices = started
             .devices
             .iter()
@@ -341,15 +392,20 @@ fn begun(session: &Session, story: &mut Story, spec: &RunSpec, record: &mut Reco
             tag: None,
         });
     }
-    if started.is_partial() && started.failed_devices.is_empty() {
-        let message = match (started.started, started.requested) {
-            (Some(begun), Some(wanted)) => format!("only {begun} of {wanted} jobs started"),
-            _ => "only some of its jobs started".to_owned(),
+    let jobs = started.job_ids.len().max(started.run_ids.len());
+    let asked = u64::try_from(spec.asked()).unwrap_or(u64::MAX);
+    if started.is_partial(asked) && started.failed_devices.is_empty() {
+        let begun = started.started.or(u64::try_from(jobs).ok()).unwrap_or_default();
+        let wanted =
+            started.requested.unwrap_or_default().max(asked).max(begun + started.failed.unwrap_or_default());
+        let message = if wanted > begun {
+            format!("only {begun} of {wanted} runs started")
+        } else {
+            "the service says that not all of it started".to_owned()
         };
         session.log.error(format!("{}: {message}", spec.label));
         story.problems.push(StartProblem { run: spec.label.clone(), device: None, message, tag: None });
     }
-    let jobs = started.job_ids.len().max(started.run_ids.len());
     let plural = if jobs == 1 { "job" } else { "jobs" };
     session.log.info(format!("{}: started {jobs} {plural}", spec.label));
     session.known(story);
@@ -359,11 +415,20 @@ fn begun(session: &Session, story: &mut Story, spec: &RunSpec, record: &mut Reco
 #[must_use]
 pub(super) fn tracked(start: &StartRecord) -> Vec<Tracked> {
     let device = |id: &str| start.devices.iter().find(|(job, _)| job == id).map(|(_, device)| device.clone());
+    let instances =
+        start.instances.map(|asked| instances_of(&start.job_ids, &start.devices, start.started, asked));
+    let of_job = |id: &str| {
+        let place = start.job_ids.iter().position(|job| job == id)?;
+        instances.as_ref()?.get(place).copied()
+    };
     let report = |id: &str| JobReport {
         run: start.label.clone(),
         required: start.required,
         job_id: id.to_owned(),
         device: device(id),
+        deployment_config: start.deployment_config.clone(),
+        instances: of_job(id),
+        given: start.given.clone(),
         ..JobReport::default()
     };
     if start.run_ids.is_empty() {

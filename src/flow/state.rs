@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Readers};
+use crate::model::RunSpec;
+use crate::model::given::GivenBuilds;
 
 /// Name of the file in its folder.
 const FILE_NAME: &str = "state.json";
@@ -110,9 +112,33 @@ pub(super) struct StartRecord {
     /// Of plans.
     #[serde(default)]
     pub(super) test_plan_execution_id: Option<String>,
-    /// Build it was started with.
+    /// Builds it was started with.
     #[serde(default)]
-    pub(super) build_id: Option<String>,
+    pub(super) given: GivenBuilds,
+    /// Deployment configuration.
+    #[serde(default)]
+    pub(super) deployment_config: Option<String>,
+    /// Instances of the test that were asked for; `None` where nobody knows.
+    #[serde(default)]
+    pub(super) instances: Option<usize>,
+    /// Runs that the service started, as it counts.
+    #[serde(default)]
+    pub(super) started: Option<u64>,
+}
+
+impl StartRecord {
+    /// The record of a start of `spec` before anything is known of it.
+    pub(super) fn of(spec: &RunSpec, tag: &str, invocation: &str) -> Self {
+        Self {
+            label: spec.label.clone(),
+            required: spec.required,
+            tag: tag.to_owned(),
+            invocation: invocation.to_owned(),
+            deployment_config: spec.deployment_config.clone(),
+            instances: Some(spec.asked()),
+            ..Self::default()
+        }
+    }
 }
 
 /// One record.

@@ -26,6 +26,8 @@ pub(super) struct Story {
     pub(super) records: BTreeMap<String, BTreeSet<String>>,
     /// What may still run although we wanted it stopped.
     pub(super) left_running: Vec<LeftRunning>,
+    /// True once what runs was left to itself, as the user wants.
+    pub(super) left_on_purpose: bool,
     /// Things to look at that changed nothing.
     pub(super) warnings: Vec<String>,
     /// Files that are about to be downloaded, below the results folder.

@@ -1,15 +1,21 @@
 //! What we know of one job while it goes on, and what a new look at it changes. Pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::api::Bugs;
 use crate::model::TestResult;
-use crate::model::run_report::{Attempt, Bug, JobReport, Player};
+use crate::model::run_report::{Attempt, JobReport};
 use crate::model::units::duration;
 
+use super::announce::Announced;
 use super::tags::is_invocation_tag;
 
-/// A job that the service does not know is waited for that long: the newest one may not have reached every replica.
+/// A job that the service does not know is waited for that long: the newest one may not have reached every replica. The same goes
+/// for the details of a run that has ended.
 pub(super) const UNKNOWN_FOR: Duration = Duration::from_secs(30);
+/// Without one good answer for that long, a job counts as gone, and so does the service.
+pub(super) const GONE_AFTER: Duration = Duration::from_secs(600);
 
 /// What is asked to learn how a job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,22 +37,16 @@ pub(super) struct Tracked {
     pub(super) group: Option<String>,
     /// Since when the service does not know it.
     pub(super) missing_since: Option<Duration>,
-    /// True once it has been unknown for too long: it will not be asked again.
-    pub(super) lost: bool,
+    /// Since when looks at it bring nothing but errors.
+    silent_since: Option<Duration>,
     /// When run details were read last.
     pub(super) details_at: Option<Duration>,
-    /// True once the details of the deciding run are final.
-    pub(super) settled: bool,
-    announced: Announced,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Announced {
-    ended: bool,
-    status: Option<String>,
-    attempts: usize,
-    device: bool,
-    step: Option<(u64, u64)>,
+    /// Since when details of ended runs could not be read.
+    details_missing_since: Option<Duration>,
+    /// Runs whose details are final: they are not read again.
+    settled: BTreeSet<String>,
+    /// What the log has said of it.
+    pub(super) announced: Announced,
 }
 
 impl Tracked {
@@ -58,9 +58,10 @@ impl Tracked {
             poll,
             group: None,
             missing_since: None,
-            lost: false,
+            silent_since: None,
             details_at: None,
-            settled: false,
+            details_missing_since: None,
+            settled: BTreeSet::new(),
             announced: Announced::default(),
         }
     }
@@ -75,12 +76,29 @@ impl Tracked {
     /// True while the service still works on it, as far as we know.
     #[must_use]
     pub(super) fn is_unfinished(&self) -> bool {
-        !self.lost && !self.report.is_completed()
+        self.report.lost.is_none() && !self.report.is_completed()
+    }
+
+    /// True while anything of it may still be learnt: it goes on, or details of an ended run are missing.
+    #[must_use]
+    pub(super) fn is_open(&self) -> bool {
+        self.is_unfinished() || !self.unsettled_runs().is_empty()
+    }
+
+    /// Ended runs that decide, and whose details are still to be read.
+    #[must_use]
+    pub(super) fn unsettled_runs(&self) -> Vec<String> {
+        if !self.report.is_completed() {
+            return Vec::new();
+        }
+        let runs = self.report.deciding_runs().into_iter().map(|run| run.run_id.clone());
+        runs.filter(|run| !run.is_empty() && !self.settled.contains(run)).collect()
     }
 
     /// Takes what a look at the job brought. Details already read are kept.
     pub(super) fn apply(&mut self, fresh: JobReport) {
         self.missing_since = None;
+        self.silent_since = None;
         let old = &mut self.report;
         old.status = fresh.status.or(old.status.take());
         old.queue_rejection = fresh.queue_rejection.or(old.queue_rejection.take());
@@ -90,6 +108,7 @@ impl Tracked {
         old.test_id = fresh.test_id.or(old.test_id.take());
         old.test_name = fresh.test_name.or(old.test_name.take());
         old.device = old.device.take().or(fresh.device);
+        old.build_id = fresh.build_id.or(old.build_id.take());
         let known = std::mem::take(&mut old.attempts);
         if fresh.attempts.is_empty() {
             old.attempts = known;
@@ -103,6 +122,9 @@ impl Tracked {
                 None => attempt,
             })
             .collect();
+        for run in old.attempts.iter_mut().filter(|run| run.run_id.is_empty()) {
+            run.unreadable = Some("the job does not say which run it is".to_owned());
+        }
     }
 
     /// Takes run details of the attempt with that run id.
@@ -135,26 +157,54 @@ impl Tracked {
         }
     }
 
-    /// Takes the bugs of the deciding run.
-    pub(super) fn take_bugs(&mut self, bugs: Vec<Bug>) {
-        if let Some(attempt) = self.report.attempts.last_mut() {
-            attempt.bugs = bugs;
+    fn run_mut(&mut self, run_id: &str) -> Option<&mut Attempt> {
+        self.report.attempts.iter_mut().find(|run| run.run_id == run_id)
+    }
+
+    /// Takes the bugs of a run. The greater count is believed: what is counted and not listed is unknown.
+    pub(super) fn take_bugs(&mut self, run_id: &str, read: Bugs) {
+        if let Some(run) = self.run_mut(run_id) {
+            run.bugs = read.bugs;
+            run.bug_count = run.bug_count.max(Some(read.count));
         }
     }
 
-    /// Notes why details of the deciding run are missing.
-    pub(super) fn note_unreadable(&mut self, why: &[String]) {
-        if let Some(attempt) = self.report.attempts.last_mut() {
-            attempt.unreadable = (!why.is_empty()).then(|| why.join("; "));
+    /// What a try to read the details of an ended run came to, `elapsed` after the wait began: final when everything was read,
+    /// when `last`, or when it has failed for too long. True when it is final.
+    pub(super) fn settle(&mut self, run_id: &str, trouble: &[String], elapsed: Duration, last: bool) -> bool {
+        if trouble.is_empty() {
+            self.details_missing_since = None;
+        } else {
+            let since = *self.details_missing_since.get_or_insert(elapsed);
+            if !last && elapsed.saturating_sub(since) < UNKNOWN_FOR {
+                return false;
+            }
         }
+        self.settled.insert(run_id.to_owned());
+        if let Some(run) = self.run_mut(run_id) {
+            run.unreadable = (!trouble.is_empty()).then(|| trouble.join("; "));
+        }
+        true
     }
 
     /// Notes that the service does not know the job, `elapsed` after the wait began.
     pub(super) fn miss(&mut self, elapsed: Duration) {
+        self.silent_since = None;
         let since = *self.missing_since.get_or_insert(elapsed);
         if elapsed.saturating_sub(since) >= UNKNOWN_FOR {
-            self.lost = true;
+            self.report.lost = Some(format!("the service does not know job {} any more", self.report.job_id));
         }
+    }
+
+    /// Notes that the service answers, but not about this job; true when that is new.
+    pub(super) fn silent(&mut self, elapsed: Duration, error: &str) -> bool {
+        let fresh = self.silent_since.is_none();
+        let since = *self.silent_since.get_or_insert(elapsed);
+        if elapsed.saturating_sub(since) >= GONE_AFTER {
+            let time = duration(GONE_AFTER);
+            self.report.lost = Some(format!("it could not be looked at for {time}: {error}"));
+        }
+        fresh
     }
 
     /// Everything that counts as progress, in one string; a stall is the absence of changes here.
@@ -174,139 +224,11 @@ impl Tracked {
         print
     }
 
-    /// Lines for what changed since the last call, in the order it happened.
-    pub(super) fn changes(&mut self) -> Vec<String> {
-        let name = self.name();
-        let mut lines = Vec::new();
-        if self.report.status != self.announced.status {
-            if let Some(line) = self.status_line(&name) {
-                lines.push(line);
-            }
-            self.announced.status.clone_from(&self.report.status);
-        }
-        let attempts = self.report.attempts.len();
-        if attempts > self.announced.attempts.max(1) {
-            let before = &self.report.attempts[attempts - 2];
-            let result = before.result.as_ref().map_or("no result", TestResult::as_str);
-            lines.push(format!(
-                "{name}: attempt {attempts} begins, attempt {} ended with {result}",
-                attempts - 1
-            ));
-            self.announced.step = None;
-        }
-        self.announced.attempts = attempts;
-        if let Some(line) = self.device_line(&name) {
-            lines.push(line);
-        }
-        if let Some(line) = self.step_line(&name) {
-            lines.push(line);
-        }
-        lines
-    }
-
     /// What to call the job in a line: the run's label, and the test where the label does not say it all.
     #[must_use]
     pub(super) fn name(&self) -> String {
         self.report.name()
     }
-
-    fn status_line(&self, name: &str) -> Option<String> {
-        let status = self.report.status.as_deref()?;
-        Some(match status {
-            "QUEUED" => format!("{name}: queued"),
-            "STARTING" => format!("{name}: starting"),
-            "RUNNING" => match self.report.deciding().and_then(|attempt| attempt.url.as_deref()) {
-                Some(url) => format!("{name}: running, watch it at {url}"),
-                None => format!("{name}: running"),
-            },
-            "STOPPING" => format!("{name}: being stopped"),
-            "CLEANING_UP" => format!("{name}: cleaning up"),
-            // The line with the result follows once it has been read.
-            "COMPLETED" => return None,
-            other => format!("{name}: {}", other.to_ascii_lowercase()),
-        })
-    }
-
-    fn device_line(&mut self, name: &str) -> Option<String> {
-        if self.announced.device || self.report.device.is_some() {
-            return None;
-        }
-        let players = &self.report.deciding()?.players;
-        let devices: Vec<&str> = players.iter().filter_map(|player| player.device.as_deref()).collect();
-        if devices.is_empty() {
-            return None;
-        }
-        self.announced.device = true;
-        Some(format!("{name}: on {}", devices.join(", ")))
-    }
-
-    fn step_line(&mut self, name: &str) -> Option<String> {
-        if self.report.is_completed() {
-            return None;
-        }
-        let attempt = self.report.deciding()?;
-        let player = attempt.players.iter().find(|player| current_step(player).is_some())?;
-        let (at, goal) = current_step(player)?;
-        let place = (player.number, at);
-        if self.announced.step == Some(place) {
-            return None;
-        }
-        let who =
-            if attempt.players.len() > 1 { format!(" (player {})", player.number) } else { String::new() };
-        let total = player.steps.len() + player.steps_left_out;
-        let line = format!("{name}: step {at} of {total}{who}: {goal}");
-        self.announced.step = Some(place);
-        Some(line)
-    }
-
-    /// The line that tells how the job ended, once.
-    pub(super) fn ending(&mut self) -> Option<String> {
-        if self.is_unfinished() || self.announced.ended {
-            return None;
-        }
-        self.announced.ended = true;
-        Some(self.result_line())
-    }
-
-    fn result_line(&self) -> String {
-        let name = self.name();
-        if self.lost {
-            return format!("{name}: the service does not know job {} any more", self.report.job_id);
-        }
-        if let Some(why) = &self.report.queue_rejection {
-            return format!("{name}: rejected by the queue: {why}");
-        }
-        let Some(attempt) = self.report.deciding() else {
-            return match &self.report.stopped_by {
-                Some(_) => format!("{name}: stopped before it ran"),
-                None => format!("{name}: ended without a run"),
-            };
-        };
-        let result = attempt.result.as_ref().map_or("no result", TestResult::as_str);
-        let took = attempt.duration.map_or_else(String::new, |took| format!(" after {}", duration(took)));
-        let queued = match (self.report.created_at, attempt.started_at) {
-            (Some(created), Some(started)) => {
-                (started - created).to_std().ok().filter(|wait| wait.as_secs() > 0)
-            }
-            _ => None,
-        };
-        let queued = queued.map_or_else(String::new, |wait| format!(", queued {} before", duration(wait)));
-        let bugs = match attempt.bugs.len() {
-            0 => String::new(),
-            1 => ", 1 bug".to_owned(),
-            many => format!(", {many} bugs"),
-        };
-        format!("{name}: {result}{took}{queued}{bugs}")
-    }
-}
-
-/// Number (as people count, from 1) and goal of the step a player is at.
-fn current_step(player: &Player) -> Option<(u64, &str)> {
-    let at = player
-        .steps
-        .iter()
-        .position(|step| step.result.is_none() && step.state.as_deref() == Some("RUNNING"))?;
-    Some((u64::try_from(at).unwrap_or(0) + 1, player.steps[at].goal.as_str()))
 }
 
 /// The newer look at an attempt, with what only run details tell.
@@ -320,13 +242,14 @@ fn with_details_of(mut fresh: Attempt, known: &Attempt) -> Attempt {
     fresh.players.clone_from(&known.players);
     fresh.bugs.clone_from(&known.bugs);
     fresh.bug_count = known.bug_count;
+    fresh.builds.clone_from(&known.builds);
     fresh.unreadable.clone_from(&known.unreadable);
     fresh
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, PollBy, Tracked, UNKNOWN_FOR};
+    use super::{Duration, GONE_AFTER, PollBy, Tracked, UNKNOWN_FOR};
     use crate::model::TestResult;
     use crate::model::run_report::{Attempt, JobReport, Player, Step};
 
@@ -375,7 +298,10 @@ mod tests {
             vec![attempt("r1", Some(TestResult::Error)), attempt("r2", Some(TestResult::Success))],
         ));
         assert!(tracked.changes().is_empty());
-        assert_eq!(tracked.result_line(), "smoke / Checkout: SUCCESS");
+        assert!(tracked.ending().is_empty(), "its details are still to be read");
+        assert!(tracked.settle("r2", &[], Duration::ZERO, false));
+        assert_eq!(tracked.ending(), ["smoke / Checkout: SUCCESS"]);
+        assert!(tracked.ending().is_empty());
     }
 
     #[test]
@@ -409,7 +335,62 @@ mod tests {
         tracked.miss(Duration::from_secs(100) + UNKNOWN_FOR);
         assert!(tracked.is_unfinished(), "it was seen in between");
         tracked.miss(Duration::from_secs(100) + UNKNOWN_FOR * 2);
-        assert!(tracked.lost);
+        assert!(!tracked.is_unfinished());
+    }
+
+    #[test]
+    fn a_job_that_only_gives_errors_is_given_up_in_the_end() {
+        let mut tracked = Tracked::new(job(), PollBy::Job);
+        assert!(tracked.silent(Duration::from_secs(5), "500"));
+        tracked.apply(looked("RUNNING", vec![]));
+        assert!(tracked.silent(GONE_AFTER, "500"), "it was seen in between");
+        assert!(!tracked.silent(GONE_AFTER + UNKNOWN_FOR, "500"));
+        assert!(tracked.is_unfinished());
+        tracked.silent(GONE_AFTER * 2, "the answer was 500");
+        assert!(!tracked.is_unfinished());
+        assert_eq!(tracked.ending(), ["smoke: it could not be looked at for 10 min: the answer was 500"]);
+    }
+
+    #[test]
+    fn details_get_the_patience_that_jobs_have() {
+        let mut tracked = Tracked::new(job(), PollBy::Job);
+        tracked.apply(looked("COMPLETED", vec![attempt("r1", Some(TestResult::Success))]));
+        let why = ["404".to_owned()];
+        assert!(!tracked.settle("r1", &why, Duration::from_secs(10), false));
+        assert!(tracked.is_open() && !tracked.is_unfinished());
+        assert!(!tracked.settle("r1", &why, Duration::from_secs(10) + UNKNOWN_FOR / 2, false));
+        assert!(tracked.report.attempts[0].unreadable.is_none());
+        assert!(tracked.settle("r1", &why, Duration::from_secs(10) + UNKNOWN_FOR, false));
+        assert_eq!(tracked.report.attempts[0].unreadable.as_deref(), Some("404"));
+        assert!(!tracked.is_open());
+        let mut late = Tracked::new(job(), PollBy::Job);
+        late.apply(looked("COMPLETED", vec![attempt("r1", None)]));
+        assert!(late.settle("r1", &why, Duration::ZERO, true), "at the end there is no other look");
+    }
+
+    #[test]
+    fn every_instance_ends_with_a_line_of_its_own() {
+        let report = JobReport { instances: Some(3), ..job() };
+        let mut tracked = Tracked::new(report, PollBy::Job);
+        let runs = vec![
+            attempt("r1", Some(TestResult::Failed)),
+            attempt("r2", Some(TestResult::Error)),
+            attempt("r3", Some(TestResult::Success)),
+        ];
+        tracked.apply(looked("COMPLETED", runs));
+        assert_eq!(tracked.unsettled_runs(), ["r1", "r2", "r3"]);
+        for run in ["r1", "r2", "r3"] {
+            assert!(tracked.ending().is_empty());
+            tracked.settle(run, &[], Duration::ZERO, false);
+        }
+        assert_eq!(
+            tracked.ending(),
+            [
+                "smoke, instance 1 of 3: FAILED",
+                "smoke, instance 2 of 3: ERROR",
+                "smoke, instance 3 of 3: SUCCESS"
+            ]
+        );
     }
 
     #[test]

@@ -3,26 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::iter;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::api::{Api, ApiError, JobFilter, JobSnapshot, Phase, RunDetails};
+use crate::api::Phase;
 use crate::model::log::LiveLine;
-use crate::model::run_report::JobReport;
 use crate::model::units::duration;
 use crate::model::{Failure, Reason};
 
 use super::clock::Stopwatch;
+use super::look::{look, read_steps, settle};
 use super::schedule::next_look;
 use super::session::Session;
 use super::story::Story;
-use super::track::{PollBy, Tracked};
+use super::track::{GONE_AFTER, Tracked};
 
-/// Without one good answer for that long, the service counts as gone.
-const GONE_AFTER: Duration = Duration::from_secs(600);
-/// Between two looks at the details of a run that goes on.
-const DETAILS_EVERY: Duration = Duration::from_secs(60);
 /// Without any change for that long, a warning.
 const QUIET_AFTER: Duration = Duration::from_secs(20 * 60);
 /// Between two lines that say it still goes on.
@@ -31,10 +25,8 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 const LIVE: Duration = Duration::from_secs(1);
 /// From more jobs than this on, what all of them do is one line.
 const MANY: usize = 5;
-/// Other people's jobs that a list may show besides ours, where the service ignores the filter.
-const MORE_THAN_OURS: usize = 100;
-/// Requests at once when several runs are read.
-const AT_ONCE: usize = 8;
+/// Between two looks while only details of ended runs are missing.
+const DETAILS_AGAIN: Duration = Duration::from_secs(2);
 
 /// How the wait goes.
 struct Progress {
@@ -80,7 +72,9 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
     let live = session.log.live_line();
     loop {
         let left = limit.saturating_sub(progress.watch.elapsed());
-        let looked = timeout(left, look(&session.api.once(), session, story, progress)).await;
+        let before = progress.watch.elapsed();
+        let api = session.api.once();
+        let looked = timeout(left, look(&api, session, story, before, &mut progress.lists)).await;
         let elapsed = progress.watch.elapsed();
         match looked {
             Ok(Ok(())) => {
@@ -99,9 +93,9 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
             }
             Err(_) => {}
         }
-        settle(session, story, progress).await?;
+        settle(session, story, elapsed, false).await?;
         tell(session, story);
-        if !story.jobs.iter().any(Tracked::is_unfinished) {
+        if !story.jobs.iter().any(Tracked::is_open) {
             return Ok(());
         }
         if elapsed >= limit {
@@ -111,6 +105,8 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
         heartbeat(session, story, progress, &live);
         let pause =
             next_look(session.plan.wait.poll, progress.watch.elapsed(), progress.failed, fastrand::f64());
+        let goes_on = story.jobs.iter().any(Tracked::is_unfinished);
+        let pause = if goes_on { pause } else { pause.min(DETAILS_AGAIN) };
         let pause = pause.min(limit.saturating_sub(progress.watch.elapsed()));
         let until = Instant::now() + pause;
         loop {
@@ -124,169 +120,6 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
     }
 }
 
-/// One look at every unfinished job.
-async fn look(
-    api: &Api,
-    session: &Session,
-    story: &mut Story,
-    progress: &mut Progress,
-) -> Result<(), ApiError> {
-    let elapsed = progress.watch.elapsed();
-    let mut seen: BTreeMap<String, JobSnapshot> = BTreeMap::new();
-    // Ours are among the newest; what a list does not show is asked for by itself.
-    let most = Some(story.jobs.len() + MORE_THAN_OURS);
-    if progress.lists {
-        for tag in story.groups_to_list(&session.invocation) {
-            match api.list_jobs(&JobFilter { tags: vec![tag], most, ..JobFilter::default() }).await {
-                Ok(jobs) => seen.extend(jobs.into_iter().map(|job| (job.job_id.clone(), job))),
-                // The service has jobs, but no list of them: ask one by one from here on.
-                Err(error) if error.is_not_found() || error.status == Some(400) => progress.lists = false,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    stop_late_ones(session, story, seen.values()).await;
-    for index in 0..story.jobs.len() {
-        let tracked = &mut story.jobs[index];
-        if !tracked.is_unfinished() {
-            continue;
-        }
-        let known = seen.remove(&tracked.report.job_id);
-        match (&tracked.poll, known) {
-            (PollBy::Job, Some(job)) => take_job(tracked, job),
-            (PollBy::Job, None) => match api.job(&tracked.report.job_id).await {
-                Ok(job) => take_job(tracked, job),
-                Err(error) if error.is_not_found() => tracked.miss(elapsed),
-                Err(error) => return Err(error),
-            },
-            (PollBy::Run(run_id), _) => match api.run(run_id).await {
-                Ok(run) => take_run(tracked, run),
-                Err(error) if error.is_not_found() => tracked.miss(elapsed),
-                Err(error) => return Err(error),
-            },
-        }
-    }
-    Ok(())
-}
-
-fn take_job(tracked: &mut Tracked, job: JobSnapshot) {
-    tracked.learn_group(&job.tags);
-    tracked.apply(JobReport {
-        status: Some(job.status),
-        test_id: job.test_id,
-        test_name: job.test_name,
-        queue_rejection: job.queue_rejection,
-        stopped_by: job.stopped_by,
-        created_at: job.created_at,
-        completed_at: job.completed_at,
-        attempts: job.attempts,
-        ..JobReport::default()
-    });
-}
-
-fn take_run(tracked: &mut Tracked, run: RunDetails) {
-    // The oldest generation knows `initializing`, `running` and `completed` only.
-    let status = match run.attempt.state.as_deref() {
-        Some("COMPLETED") => "COMPLETED",
-        Some("INITIALIZING") => "STARTING",
-        _ => "RUNNING",
-    };
-    tracked.apply(JobReport {
-        status: Some(status.to_owned()),
-        test_id: run.test_id,
-        test_name: run.test_name,
-        completed_at: run.attempt.completed_at,
-        attempts: vec![run.attempt.clone()],
-        ..JobReport::default()
-    });
-    tracked.apply_details(run.attempt, None);
-}
-
-/// Jobs of a POST that was given up for a later one are stopped when they appear after all.
-async fn stop_late_ones(session: &Session, story: &mut Story, jobs: impl Iterator<Item = &JobSnapshot>) {
-    if story.abandoned.is_empty() {
-        return;
-    }
-    let late: Vec<String> = jobs
-        .filter(|job| job.status == "QUEUED" || job.status == "STARTING" || job.status == "RUNNING")
-        .filter(|job| job.tags.iter().any(|tag| story.abandoned.contains(tag)))
-        .map(|job| job.job_id.clone())
-        .collect();
-    if late.is_empty() {
-        return;
-    }
-    session.log.warn(format!("{} of an unanswered start appeared late, stopping", late.join(", ")));
-    if let Err(error) = session.api.once().stop(&late).await {
-        session.log.warn(format!("could not stop {}: {error}", late.join(", ")));
-    }
-}
-
-/// Reads details of runs: of those that go on about once a minute, of finished ones until they are final.
-async fn settle(session: &Session, story: &mut Story, progress: &mut Progress) -> Result<(), Failure> {
-    let elapsed = progress.watch.elapsed();
-    let due = |tracked: &Tracked| match tracked.report.deciding() {
-        Some(_) if tracked.report.is_completed() => !tracked.settled,
-        Some(_) => {
-            tracked.is_unfinished()
-                && tracked.poll == PollBy::Job
-                && tracked.details_at.is_none_or(|at| elapsed.saturating_sub(at) >= DETAILS_EVERY)
-        }
-        None => false,
-    };
-    let wanted: Vec<usize> = (0..story.jobs.len()).filter(|&index| due(&story.jobs[index])).collect();
-    read_details(session, story, &wanted, elapsed).await
-}
-
-async fn read_details(
-    session: &Session,
-    story: &mut Story,
-    wanted: &[usize],
-    elapsed: Duration,
-) -> Result<(), Failure> {
-    let reads = wanted.iter().filter_map(|&index| {
-        let tracked = &story.jobs[index];
-        let run_id = tracked.report.deciding()?.run_id.clone();
-        let finished = tracked.report.is_completed();
-        Some(async move { (index, finished, read_run(session, &run_id, finished).await) })
-    });
-    let read: Vec<_> = iter(reads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
-    for (index, finished, (details, bugs)) in read {
-        let tracked = &mut story.jobs[index];
-        tracked.details_at = Some(elapsed);
-        tracked.settled = finished;
-        let mut trouble = Vec::new();
-        match details {
-            Ok(run) => tracked.apply_details(run.attempt, run.test_name),
-            Err(error) if error.is_auth() => return Err(error.failure(Phase::Wait)),
-            Err(error) => trouble.push(error.to_string()),
-        }
-        match bugs {
-            Some(Ok(page)) => tracked.take_bugs(page.bugs),
-            Some(Err(error)) if error.is_auth() => return Err(error.failure(Phase::Wait)),
-            Some(Err(error)) => trouble.push(error.to_string()),
-            None => {}
-        }
-        if finished {
-            for why in &trouble {
-                session.log.warn(format!("{}: details are missing: {why}", tracked.name()));
-            }
-            tracked.note_unreadable(&trouble);
-        }
-    }
-    Ok(())
-}
-
-type Bugs = Option<Result<crate::api::BugPage, ApiError>>;
-
-/// Details and, of a finished run, bugs. A finished run is worth patience; a look in between is not.
-async fn read_run(session: &Session, run_id: &str, finished: bool) -> (Result<RunDetails, ApiError>, Bugs) {
-    if !finished {
-        return (session.api.once().run(run_id).await, None);
-    }
-    let (details, bugs) = tokio::join!(session.api.run(run_id), session.api.bugs(run_id));
-    (details, Some(bugs))
-}
-
 /// Says what changed.
 fn tell(session: &Session, story: &mut Story) {
     let mut lines = Vec::new();
@@ -294,10 +127,9 @@ fn tell(session: &Session, story: &mut Story) {
     for tracked in &mut story.jobs {
         let name = tracked.name();
         lines.extend(tracked.changes().into_iter().map(|line| (name.clone(), line)));
-        if let Some(line) = tracked.ending() {
-            lines.push((name, line));
-            finished = true;
-        }
+        let ending = tracked.ending();
+        finished |= !ending.is_empty();
+        lines.extend(ending.into_iter().map(|line| (name.clone(), line)));
     }
     for line in together(lines) {
         session.log.info(line);
@@ -336,8 +168,9 @@ async fn last_look(
     progress: &mut Progress,
     why: Failure,
 ) -> Result<(), Failure> {
-    let _ = look(&session.api.urgent(), session, story, progress).await;
-    settle(session, story, progress).await?;
+    let elapsed = progress.watch.elapsed();
+    let _ = look(&session.api.urgent(), session, story, elapsed, &mut progress.lists).await;
+    settle(session, story, elapsed, true).await?;
     tell(session, story);
     if story.jobs.iter().any(Tracked::is_unfinished) { Err(why) } else { Ok(()) }
 }
@@ -375,7 +208,7 @@ async fn stalls(session: &Session, story: &mut Story, progress: &mut Progress) -
     // Steps may have moved since the last look at the details.
     let running: Vec<usize> =
         (0..story.jobs.len()).filter(|&index| story.jobs[index].is_unfinished()).collect();
-    read_details(session, story, &running, elapsed).await?;
+    read_steps(session, story, &running, elapsed).await?;
     tell(session, story);
     if changed(story, progress, elapsed) {
         return Ok(());

@@ -99,6 +99,7 @@ fn report(around: &Surroundings, command: Command, failure: &Failure) -> RunRepo
         left_running: Vec::new(),
         warnings: Vec::new(),
         test_plan_execution_id: None,
+        run_config: None,
         unfinished: false,
     }
 }

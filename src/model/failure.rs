@@ -284,10 +284,8 @@ pub struct Failure {
     /// What failed: lower case, names the thing and the numbers, no final period. May have several lines.
     pub message: String,
     /// The chain of causes, outermost first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
     /// The next actions, one a line.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
 }
 

@@ -7,7 +7,8 @@ use chrono::NaiveDate;
 use super::failure::{Failure, Reason};
 use super::result::TestResult;
 use super::run_report::{Attempt, Bug, JobReport};
-use super::verdict::{FailOn, Gate, JudgedBug, Judgement, Quarantine, Quarantined, Standing, Verdict};
+use super::tolerance::Tolerance;
+use super::verdict::{Counted, FailOn, Gate, JudgedBug, Judgement, Standing, Verdict};
 
 /// The reason of the whole invocation: an error of our own wins over results, results win over a normal end.
 #[must_use]
@@ -19,14 +20,14 @@ pub fn decide(failure: Option<&Failure>, verdict: Option<&Verdict>, normal: Reas
     }
 }
 
-/// The gate's word on all jobs. `today` decides which quarantine entries still hold.
+/// The gate's word on all tests. `today` decides which quarantine entries still hold.
 #[must_use]
 pub fn judge(jobs: &[JobReport], gate: &Gate, today: NaiveDate) -> Verdict {
     let mut quarantine = Tolerance::new(&gate.quarantine, today);
     let mut judgements: Vec<Judgement> =
         jobs.iter().map(|job| judge_job(job, &gate.fail_on, &mut quarantine)).collect();
     let bugs = judge_bugs(jobs, gate, &mut quarantine);
-    mark_bug_gates(&mut judgements, jobs, &bugs, gate);
+    mark_bug_gates(&mut judgements, jobs, &bugs, gate, &mut quarantine);
     let bug_gate_met = bugs.iter().any(|bug| bug.counts);
     let reason = overall(&judgements, jobs, bug_gate_met);
     Verdict { reason, judgements, bugs, warnings: quarantine.warnings() }
@@ -46,102 +47,104 @@ fn overall(judgements: &[Judgement], jobs: &[JobReport], bug_gate_met: bool) -> 
         }
     }
     // A tolerated FAILED is a verdict of a test that ran; everything else that is left out tested nothing.
-    let tested = judgements.iter().zip(jobs).any(|(judgement, job)| {
-        match job.deciding().and_then(|run| run.result.as_ref()) {
-            Some(TestResult::Success) => judgement.standing != Standing::Inconclusive,
-            Some(TestResult::Failed) => judgement.standing == Standing::Tolerated,
-            _ => false,
-        }
+    let tested = judgements.iter().zip(jobs).any(|(judgement, job)| match judgement.counted {
+        Counted::Passed => true,
+        Counted::Tolerated => matches!(outcome(job), Outcome::Result(TestResult::Failed)),
+        _ => false,
     });
     if tested { Reason::Passed } else { Reason::NothingTested }
 }
 
-/// What a job came to, before anything tolerates it.
+/// What a test came to, before anything tolerates it.
 enum Outcome<'a> {
     Success,
     Result(&'a TestResult),
     Stopped,
     Rejected(&'a str),
-    Unreadable(&'static str),
+    Unreadable(String),
 }
 
 fn outcome(job: &JobReport) -> Outcome<'_> {
+    // Whatever it came to says nothing about the build that was to be tested.
+    if let Some(other) = job.other_build() {
+        return Outcome::Unreadable(other);
+    }
     if let Some(why) = &job.queue_rejection
         && job.attempts.is_empty()
     {
         return Outcome::Rejected(why);
     }
     if !job.is_completed() {
-        return if job.stopped_by_us { Outcome::Stopped } else { Outcome::Unreadable("not finished") };
+        return match &job.lost {
+            _ if job.stopped_by_us => Outcome::Stopped,
+            Some(why) => Outcome::Unreadable(why.clone()),
+            None => Outcome::Unreadable("not finished".to_owned()),
+        };
     }
+    let stopped = job.stopped_by.is_some() || job.stopped_by_us;
     let Some(attempt) = job.deciding() else {
-        return if job.stopped_by.is_some() || job.stopped_by_us {
+        return if stopped {
             Outcome::Stopped
         } else {
-            Outcome::Unreadable("ended without a run")
+            Outcome::Unreadable("ended without a run".to_owned())
         };
     };
     match &attempt.result {
         Some(TestResult::Success) => Outcome::Success,
         Some(TestResult::Stopped) => Outcome::Stopped,
         Some(result) => Outcome::Result(result),
-        None if job.stopped_by.is_some() => Outcome::Stopped,
-        None => Outcome::Unreadable("no result"),
+        None if stopped => Outcome::Stopped,
+        None => Outcome::Unreadable("no result".to_owned()),
     }
 }
 
 fn judge_job(job: &JobReport, fail_on: &FailOn, quarantine: &mut Tolerance<'_>) -> Judgement {
-    let earlier_trouble = job.attempts.len() > 1
-        && job.attempts[..job.attempts.len() - 1]
-            .iter()
-            .any(|attempt| attempt.result != Some(TestResult::Success));
-    let outcome = outcome(job);
-    let flaky = earlier_trouble && matches!(outcome, Outcome::Success);
-    let (word, reason, counts) = match outcome {
+    // Only what the service repeats has attempts before the deciding one.
+    let flaky = job.attempts.len() > 1 && matches!(outcome(job), Outcome::Success);
+    let judgement =
+        |standing, counted, reason, because| Judgement { standing, counted, reason, because, flaky };
+    let (word, reason, counts, counted) = match outcome(job) {
         Outcome::Success => {
-            return Judgement {
-                standing: Standing::Passed,
-                reason: Reason::Passed,
-                because: "SUCCESS".to_owned(),
-                flaky,
-            };
+            return judgement(Standing::Passed, Counted::Passed, Reason::Passed, "SUCCESS".to_owned());
         }
-        Outcome::Result(TestResult::Failed) => ("FAILED".to_owned(), Reason::TestsFailed, fail_on.failed),
-        Outcome::Result(TestResult::Skipped) => ("SKIPPED".to_owned(), Reason::TestsFailed, fail_on.skipped),
-        Outcome::Result(TestResult::Error) => ("ERROR".to_owned(), Reason::RunError, fail_on.error),
-        Outcome::Result(TestResult::Timeout) => ("TIMEOUT".to_owned(), Reason::RunError, fail_on.timeout),
-        Outcome::Result(TestResult::Blocked) => ("BLOCKED".to_owned(), Reason::RunError, fail_on.blocked),
-        Outcome::Result(other) => (format!("unknown result {}", other.as_str()), Reason::RunError, true),
-        Outcome::Stopped => ("STOPPED".to_owned(), Reason::StoppedRemotely, fail_on.stopped),
-        Outcome::Rejected(why) => (format!("rejected by the queue: {why}"), Reason::RunError, true),
-        Outcome::Unreadable(what) => (what.to_owned(), Reason::RunError, true),
+        Outcome::Result(result) => of_result(result, fail_on),
+        Outcome::Stopped => {
+            ("STOPPED".to_owned(), Reason::StoppedRemotely, fail_on.stopped, Counted::Stopped)
+        }
+        Outcome::Rejected(why) => {
+            (format!("rejected by the queue: {why}"), Reason::RunError, true, Counted::NoVerdict)
+        }
+        Outcome::Unreadable(what) => (what, Reason::RunError, true, Counted::NoVerdict),
     };
+    let tolerated = |because| judgement(Standing::Tolerated, Counted::Tolerated, Reason::Passed, because);
     if !counts {
-        let standing = if word == "FAILED" { Standing::Tolerated } else { Standing::Inconclusive };
-        return Judgement {
-            standing,
-            reason: Reason::Passed,
-            because: format!("{word}, which fail-on leaves out"),
-            flaky,
+        let because = format!("{word}, which fail-on leaves out");
+        return match word.as_str() {
+            "FAILED" => tolerated(because),
+            "SKIPPED" => judgement(Standing::Inconclusive, Counted::Skipped, Reason::Passed, because),
+            _ => judgement(Standing::Inconclusive, Counted::Tolerated, Reason::Passed, because),
         };
     }
     if let Some(why) = quarantine.test(job) {
-        return Judgement {
-            standing: Standing::Tolerated,
-            reason: Reason::Passed,
-            because: format!("{word}, {why}"),
-            flaky,
-        };
+        return tolerated(format!("{word}, {why}"));
     }
     if !job.required {
-        return Judgement {
-            standing: Standing::Tolerated,
-            reason: Reason::Passed,
-            because: format!("{word}, not required"),
-            flaky,
-        };
+        return tolerated(format!("{word}, not required"));
     }
-    Judgement { standing: Standing::Failed, reason, because: word, flaky }
+    judgement(Standing::Failed, counted, reason, word)
+}
+
+/// The word, the reason, whether it counts, and as what, of a result that is neither SUCCESS nor STOPPED.
+fn of_result(result: &TestResult, fail_on: &FailOn) -> (String, Reason, bool, Counted) {
+    let word = result.as_str().to_owned();
+    match result {
+        TestResult::Failed => (word, Reason::TestsFailed, fail_on.failed, Counted::Failed),
+        TestResult::Skipped => (word, Reason::TestsFailed, fail_on.skipped, Counted::Failed),
+        TestResult::Error => (word, Reason::RunError, fail_on.error, Counted::NoVerdict),
+        TestResult::Timeout => (word, Reason::RunError, fail_on.timeout, Counted::NoVerdict),
+        TestResult::Blocked => (word, Reason::RunError, fail_on.blocked, Counted::NoVerdict),
+        other => (format!("unknown result {}", other.as_str()), Reason::RunError, true, Counted::NoVerdict),
+    }
 }
 
 fn judge_bugs(jobs: &[JobReport], gate: &Gate, quarantine: &mut Tolerance<'_>) -> Vec<JudgedBug> {
@@ -193,7 +196,13 @@ fn meets_a_gate(jobs: &[JobReport], bug_id: &str, gate: &Gate) -> bool {
 }
 
 /// With a bug gate, a job whose bugs are not known cannot pass; and one that shows a counting bug does not.
-fn mark_bug_gates(judgements: &mut [Judgement], jobs: &[JobReport], bugs: &[JudgedBug], gate: &Gate) {
+fn mark_bug_gates(
+    judgements: &mut [Judgement],
+    jobs: &[JobReport],
+    bugs: &[JudgedBug],
+    gate: &Gate,
+    quarantine: &mut Tolerance<'_>,
+) {
     if gate.fail_on.bugs.is_empty() {
         return;
     }
@@ -201,91 +210,32 @@ fn mark_bug_gates(judgements: &mut [Judgement], jobs: &[JobReport], bugs: &[Judg
         if judgement.standing == Standing::Failed || !job.required {
             continue;
         }
+        let unknown = job.deciding().is_some_and(bugs_unknown);
         if let Some(bug) = bugs.iter().find(|bug| bug.counts && bug.jobs.contains(&index)) {
             judgement.standing = Standing::Failed;
+            judgement.counted = Counted::Failed;
             judgement.reason = Reason::BugsFound;
             judgement.because = format!("{}, but a bug meets fail-on: {}", judgement.because, bug.bug.title);
-        } else if judgement.standing == Standing::Passed && job.deciding().is_some_and(bugs_unknown) {
+        } else if unknown && quarantine.test(job).is_none() {
             judgement.standing = Standing::Failed;
+            judgement.counted = Counted::NoVerdict;
             judgement.reason = Reason::RunError;
-            judgement.because = format!("{}, but its bugs could not be read", judgement.because);
+            judgement.because = format!("{}, but not all of its bugs could be read", judgement.because);
         }
     }
 }
 
 fn bugs_unknown(run: &Attempt) -> bool {
-    run.unreadable.is_some() || (run.bugs.is_empty() && run.bug_count.is_some_and(|count| count > 0))
-}
-
-/// The quarantine on one day, and which entries were of use.
-struct Tolerance<'a> {
-    entries: &'a [Quarantine],
-    today: NaiveDate,
-    used: Vec<bool>,
-}
-
-impl<'a> Tolerance<'a> {
-    fn new(entries: &'a [Quarantine], today: NaiveDate) -> Self {
-        Self { entries, today, used: vec![false; entries.len()] }
-    }
-
-    fn find(&mut self, matches: impl Fn(&Quarantined) -> bool) -> Option<String> {
-        let mut found = None;
-        for (entry, used) in self.entries.iter().zip(&mut self.used) {
-            if !matches(&entry.what) {
-                continue;
-            }
-            *used = true;
-            if entry.until >= self.today && found.is_none() {
-                found = Some(format!("quarantined until {}: {}", entry.until, entry.reason));
-            }
-        }
-        found
-    }
-
-    fn test(&mut self, job: &JobReport) -> Option<String> {
-        let id = job.test_id.as_deref()?;
-        self.find(|what| matches!(what, Quarantined::Test(test) if test == id))
-    }
-
-    fn bug(&mut self, id: &str) -> Option<String> {
-        self.find(|what| matches!(what, Quarantined::Bug(bug) if bug == id))
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let name = |what: &Quarantined| match what {
-            Quarantined::Bug(id) => format!("bug {id}"),
-            Quarantined::Test(id) => format!("test {id}"),
-        };
-        self.entries
-            .iter()
-            .zip(&self.used)
-            .filter_map(|(entry, used)| {
-                if entry.until < self.today {
-                    Some(format!(
-                        "the quarantine of {} ended on {} and tolerates nothing any more: {}",
-                        name(&entry.what),
-                        entry.until,
-                        entry.reason
-                    ))
-                } else if !used {
-                    Some(format!("the quarantine of {} was not needed: {}", name(&entry.what), entry.reason))
-                } else {
-                    None
-                }
-            })
-            .collect()
-    }
+    run.unreadable.is_some()
+        || run.bug_count.is_some_and(|count| u64::try_from(run.bugs.len()).is_ok_and(|read| read < count))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        Attempt, Bug, FailOn, Gate, JobReport, NaiveDate, Quarantine, Quarantined, Reason, Standing,
-        TestResult, Verdict,
-    };
+    use super::{Attempt, Bug, FailOn, Gate, JobReport, NaiveDate, Reason, Standing, TestResult, Verdict};
+    use crate::model::given::{GivenBuilds, Handed, SeenBuild};
     use crate::model::run_report::{Confidence, Severity};
-    use crate::model::verdict::BugGate;
+    use crate::model::verdict::{BugGate, Quarantine, Quarantined};
 
     fn day(text: &str) -> NaiveDate {
         text.parse().unwrap()
@@ -403,6 +353,46 @@ mod tests {
         assert_eq!(verdict.reason, Reason::Passed);
     }
 
+    #[test]
+    fn every_test_is_counted_once() {
+        let words =
+            ["SUCCESS", "FAILED", "ERROR", "TIMEOUT", "BLOCKED", "STOPPED", "SKIPPED", "ODD", "", "FAILED"];
+        let mut jobs: Vec<JobReport> = words.iter().map(|word| job(word)).collect();
+        jobs[9].required = false;
+        let counts = judge(&jobs, &Gate::default()).counts();
+        assert_eq!(counts.parts().map(|(count, _)| count), [1, 1, 5, 1, 1, 1]);
+        assert_eq!(counts.total, words.len());
+        let cancelled = JobReport { status: Some("RUNNING".to_owned()), stopped_by_us: true, ..job("") };
+        let counts = judge(&[cancelled], &Gate::default()).counts();
+        assert_eq!((counts.failed, counts.stopped), (0, 1), "a cancelled test did not fail");
+        let rejected =
+            JobReport { attempts: Vec::new(), queue_rejection: Some("no device".to_owned()), ..job("") };
+        let counts = judge(&[rejected], &Gate::default()).counts();
+        assert_eq!((counts.failed, counts.no_verdict), (0, 1), "neither did a refused one");
+    }
+
+    #[test]
+    fn another_build_is_no_verdict_whatever_it_came_to() {
+        let given = GivenBuilds {
+            default: Some(Handed { build: Some("ours".to_owned()) }),
+            ..GivenBuilds::default()
+        };
+        for word in ["SUCCESS", "FAILED"] {
+            let right = JobReport { given: given.clone(), build_id: Some("OURS".to_owned()), ..job(word) };
+            assert_ne!(judge(std::slice::from_ref(&right), &Gate::default()).reason, Reason::RunError);
+            let of_job = JobReport { build_id: Some("theirs".to_owned()), ..right.clone() };
+            let mut of_run = right;
+            of_run.attempts[0].builds = vec![SeenBuild { player: None, id: "theirs".to_owned() }];
+            for other in [of_job, of_run] {
+                let verdict = judge(std::slice::from_ref(&other), &Gate::default());
+                assert_eq!(verdict.reason, Reason::RunError);
+                assert_eq!(verdict.judgements[0].because, "build theirs was tested, not build ours");
+                let optional = JobReport { required: false, ..other };
+                assert_eq!(judge(&[optional], &Gate::default()).reason, Reason::NothingTested);
+            }
+        }
+    }
+
     fn with_bug(severity: &str, confidence: &str) -> JobReport {
         let mut job = job("SUCCESS");
         job.attempts[0].bugs = vec![Bug {
@@ -455,6 +445,13 @@ mod tests {
         hidden.attempts[0].bug_count = Some(2);
         assert_eq!(judge(std::slice::from_ref(&hidden), &gate).reason, Reason::RunError);
         assert_eq!(judge(&[hidden], &Gate::default()).reason, Reason::Passed);
+        let mut partial = with_bug("low", "low");
+        partial.attempts[0].bug_count = Some(2);
+        assert_eq!(judge(&[partial], &gate).reason, Reason::RunError, "the other one may be critical");
+        let lenient = Gate { fail_on: FailOn { failed: false, ..gate.fail_on.clone() }, ..gate.clone() };
+        let mut failed = job("FAILED");
+        failed.attempts[0].bug_count = Some(1);
+        assert_eq!(judge(&[failed], &lenient).reason, Reason::RunError, "a tolerated verdict hides no bug");
         let mut unread = job("SUCCESS");
         unread.attempts[0].unreadable = Some("503".to_owned());
         assert_eq!(judge(&[unread], &gate).reason, Reason::RunError);
@@ -482,7 +479,7 @@ mod tests {
             &[with_bug("high", "high")],
             &gate(vec![entry(Quarantined::Bug("b1".to_owned()), "2026-07-01")]),
         );
-        assert_eq!((bug.reason, bug.bugs_total(), bug.failed()), (Reason::Passed, 1, 0));
+        assert_eq!((bug.reason, bug.bugs_total(), bug.counts().failed), (Reason::Passed, 1, 0));
         assert_eq!(
             judge(&[with_bug("high", "high")], &gate(vec![entry(test(), "2026-07-01")])).reason,
             Reason::Passed

@@ -9,8 +9,10 @@ pub mod env;
 pub mod failure;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+pub mod given;
 pub(crate) mod hidden;
 pub mod ids;
+mod instances;
 pub mod judge;
 pub mod log;
 pub mod permission;
@@ -20,6 +22,7 @@ pub mod run;
 pub mod run_report;
 mod secret_forms;
 pub mod secrets;
+mod tolerance;
 pub mod units;
 pub mod verdict;
 pub mod workspace;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::build::Build;
 use super::failure::Failure;
+use super::given::SeenBuild;
 use super::result::TestResult;
 use super::run_report::{
     Artifact, Attempt, Bug, Context, JobReport, LeftRunning, Player, RunReport, StartProblem, Step, StepItem,
@@ -105,7 +106,7 @@ macro_rules! fields {
 
 fields! {
     RunReport {
-        texts { context, files, build, jobs, starts, verdict, failure, left_running, warnings }
+        texts { context, files, build, jobs, starts, verdict, failure, left_running, warnings, run_config }
         outputs { test_plan_execution_id }
         others { command, reason, started_at, finished_at, duration, unfinished }
     }
@@ -120,14 +121,19 @@ fields! {
         others { origin, platform, size_bytes }
     }
     JobReport {
-        texts { run, test_id, test_name, device, status, queue_rejection, stopped_by, attempts }
-        outputs { job_id }
-        others { required, stopped_by_us, created_at, completed_at }
+        texts { run, test_id, test_name, device, status, queue_rejection, stopped_by, lost, attempts }
+        outputs { job_id, deployment_config, build_id }
+        others { required, stopped_by_us, created_at, completed_at, instances, instance, given }
     }
     Attempt {
-        texts { state, result, players, bugs, unreadable }
+        texts { state, result, players, bugs, unreadable, builds }
         outputs { run_id, url }
         others { started_at, completed_at, duration, bug_count }
+    }
+    SeenBuild {
+        texts {}
+        outputs { id }
+        others { player }
     }
     Player {
         texts { device, state, result, steps, artifacts }
@@ -174,7 +180,7 @@ fields! {
     Judgement {
         texts { because }
         outputs {}
-        others { standing, reason, flaky }
+        others { standing, counted, reason, flaky }
     }
     JudgedBug {
         texts { bug, quarantined }

@@ -104,3 +104,14 @@ pub struct RunSpec {
     /// `false`: reported, but cannot fail the job.
     pub required: bool,
 }
+
+impl RunSpec {
+    /// How many times each test is run on a device.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        match self.target {
+            Target::Test(_) => usize::from(self.instances.unwrap_or(1)),
+            Target::Plan(_) | Target::Instructions(_) => 1,
+        }
+    }
+}

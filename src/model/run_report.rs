@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::build::Build;
 use super::failure::{Failure, Reason};
+use super::given::{GivenBuilds, SeenBuild};
 use super::result::TestResult;
 use super::units::Timestamp;
-use super::verdict::Verdict;
+use super::verdict::{Counts, Verdict};
 
 /// The whole story of one invocation.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +30,7 @@ pub struct RunReport {
     pub files: Vec<String>,
     /// The build; `None` until one was looked at.
     pub build: Option<Build>,
-    /// Every job of every start, in the order of the run config.
+    /// Every test of every start, in the order of the run config: a job, or one instance of it.
     pub jobs: Vec<JobReport>,
     /// Starts that are not jobs: refused, of unknown fate, or incomplete.
     pub starts: Vec<StartProblem>,
@@ -43,6 +44,8 @@ pub struct RunReport {
     pub warnings: Vec<String>,
     /// Id of the first plan execution, when a plan was started.
     pub test_plan_execution_id: Option<String>,
+    /// The run config as the user named it, when it is a file.
+    pub run_config: Option<String>,
     /// True while the job goes on: a killed job leaves this report behind, which must not look green.
     pub unfinished: bool,
 }
@@ -71,7 +74,8 @@ pub struct Context {
     pub build_number: Option<String>,
 }
 
-/// One job: one test of one start.
+/// One test of one start: a job, or one instance of it. While a job is followed, it has the runs of all its instances;
+/// [`JobReport::tests`] tells them apart.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobReport {
     /// Label of the run entry it belongs to.
@@ -86,6 +90,18 @@ pub struct JobReport {
     pub test_name: Option<String>,
     /// Device the start named, for multi-device starts.
     pub device: Option<String>,
+    /// Deployment configuration it was started with, when we started it.
+    pub deployment_config: Option<String>,
+    /// Tests that were asked of the job, when that is known.
+    pub instances: Option<usize>,
+    /// Which of how many instances this is, from 1; `None` where the job is one test.
+    pub instance: Option<(usize, usize)>,
+    /// Builds that we gave.
+    pub given: GivenBuilds,
+    /// Build that the job names.
+    pub build_id: Option<String>,
+    /// Why the service was not asked any more, when it was given up.
+    pub lost: Option<String>,
     /// Last status read, upper case (`QUEUED`, ... `COMPLETED`); `None` when the job was never read.
     pub status: Option<String>,
     /// Why the queue refused it.
@@ -115,6 +131,16 @@ impl JobReport {
         self.status.as_deref() == Some("COMPLETED")
     }
 
+    /// Another build than the one we gave was tested: in words that name both.
+    #[must_use]
+    pub fn other_build(&self) -> Option<String> {
+        let of_job = self.build_id.iter().map(|id| SeenBuild { player: None, id: id.clone() });
+        let seen: Vec<SeenBuild> = of_job.collect();
+        std::iter::once(seen.as_slice())
+            .chain(self.attempts.iter().map(|run| run.builds.as_slice()))
+            .find_map(|seen| self.given.other_build(seen))
+    }
+
     /// What to call the job: its label and, where one test runs on several devices, the device.
     #[must_use]
     pub fn name(&self) -> String {
@@ -130,7 +156,11 @@ impl JobReport {
         let title = self.title();
         let says_no_more =
             self.run.is_empty() || self.run == title || self.test_id.as_deref() == Some(self.run.as_str());
-        if says_no_more { title.to_owned() } else { format!("{} / {title}", self.run) }
+        let label = if says_no_more { title.to_owned() } else { format!("{} / {title}", self.run) };
+        match self.instance {
+            Some((number, of)) => format!("{label}, instance {number} of {of}"),
+            None => label,
+        }
     }
 
     /// What to call the test: its name, else its id, else the run's label.
@@ -161,8 +191,10 @@ pub struct Attempt {
     pub players: Vec<Player>,
     /// Bugs found in this run.
     pub bugs: Vec<Bug>,
-    /// `bug_info.bug_count`, which may be known where the list is not.
+    /// Bugs that the service counts, which may be known where the list is not, and more than the list has.
     pub bug_count: Option<u64>,
+    /// Builds that the run says it tested.
+    pub builds: Vec<SeenBuild>,
     /// Why details or bugs are missing, when they are.
     pub unreadable: Option<String>,
 }
@@ -343,25 +375,13 @@ pub struct LeftRunning {
 }
 
 impl RunReport {
-    /// Jobs in all; the output `tests-total`.
+    /// How many tests came to what; without a verdict where nothing was judged.
     #[must_use]
-    pub fn tests_total(&self) -> usize {
-        self.jobs.len()
-    }
-
-    /// Jobs whose deciding attempt is SUCCESS; the output `tests-passed`.
-    #[must_use]
-    pub fn tests_passed(&self) -> usize {
-        let success = |job: &&JobReport| {
-            job.is_completed() && job.deciding().is_some_and(|run| run.result == Some(TestResult::Success))
-        };
-        self.jobs.iter().filter(success).count()
-    }
-
-    /// Jobs that count against the gate; the output `tests-failed`.
-    #[must_use]
-    pub fn tests_failed(&self) -> usize {
-        self.verdict.as_ref().map_or(0, Verdict::failed)
+    pub fn counts(&self) -> Counts {
+        self.verdict.as_ref().map_or_else(
+            || Counts { total: self.jobs.len(), no_verdict: self.jobs.len(), ..Counts::default() },
+            Verdict::counts,
+        )
     }
 
     /// Distinct bugs of the deciding runs, quarantined ones included; the output `bugs-total`.

@@ -80,7 +80,7 @@ pub struct Gate {
     pub quarantine: Vec<Quarantine>,
 }
 
-/// How one job stands against the gate.
+/// How one test stands against the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -95,11 +95,104 @@ pub enum Standing {
     Inconclusive,
 }
 
-/// The gate's word on one job; same order as the report's jobs.
+/// What a test is counted as; each is exactly one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum Counted {
+    /// SUCCESS, and no bug gate met.
+    Passed,
+    /// A verdict against the product that counts.
+    Failed,
+    /// ERROR, TIMEOUT, BLOCKED, refused by the queue, missing, unreadable or unknown.
+    NoVerdict,
+    /// Somebody, or this job, stopped it.
+    Stopped,
+    /// SKIPPED, and that does not count.
+    Skipped,
+    /// Would count, but `fail-on`, a quarantine or `required: false` leaves it out.
+    Tolerated,
+}
+
+impl Counted {
+    /// The word in files for machines.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NoVerdict => "no-verdict",
+            Self::Stopped => "stopped",
+            Self::Skipped => "skipped",
+            Self::Tolerated => "tolerated",
+        }
+    }
+
+    /// The words behind a number, for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NoVerdict => "without a verdict",
+            other => other.as_str(),
+        }
+    }
+}
+
+/// How many tests came to what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Counts {
+    /// Tests in all, the sum of the others; the output `tests-total`.
+    #[serde(rename = "tests")]
+    pub total: usize,
+    /// See [`Counted::Passed`]; the output `tests-passed`.
+    pub passed: usize,
+    /// See [`Counted::Failed`]; the output `tests-failed`.
+    pub failed: usize,
+    /// See [`Counted::NoVerdict`].
+    pub no_verdict: usize,
+    /// See [`Counted::Stopped`].
+    pub stopped: usize,
+    /// See [`Counted::Skipped`].
+    pub skipped: usize,
+    /// See [`Counted::Tolerated`].
+    pub tolerated: usize,
+}
+
+impl Counts {
+    /// The six, in the order of the documentation.
+    #[must_use]
+    pub const fn parts(&self) -> [(usize, Counted); 6] {
+        [
+            (self.passed, Counted::Passed),
+            (self.failed, Counted::Failed),
+            (self.no_verdict, Counted::NoVerdict),
+            (self.stopped, Counted::Stopped),
+            (self.skipped, Counted::Skipped),
+            (self.tolerated, Counted::Tolerated),
+        ]
+    }
+
+    fn add(&mut self, counted: Counted) {
+        self.total += 1;
+        *match counted {
+            Counted::Passed => &mut self.passed,
+            Counted::Failed => &mut self.failed,
+            Counted::NoVerdict => &mut self.no_verdict,
+            Counted::Stopped => &mut self.stopped,
+            Counted::Skipped => &mut self.skipped,
+            Counted::Tolerated => &mut self.tolerated,
+        } += 1;
+    }
+}
+
+/// The gate's word on one test; same order as the report's tests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judgement {
     /// How it stands.
     pub standing: Standing,
+    /// What it is counted as.
+    pub counted: Counted,
     /// The reason it alone would give the job; `Passed` when it does not count.
     pub reason: Reason,
     /// Why, in a few words: `FAILED`, `queue rejected: ...`, `quarantined until 2027-01-31: flaky device`.
@@ -113,7 +206,7 @@ pub struct Judgement {
 pub struct JudgedBug {
     /// The worst occurrence.
     pub bug: Bug,
-    /// Indices of the jobs whose deciding run shows it.
+    /// Indices of the tests whose deciding run shows it.
     pub jobs: Vec<usize>,
     /// True when it meets a bug gate and nothing tolerates it.
     pub counts: bool,
@@ -126,7 +219,7 @@ pub struct JudgedBug {
 pub struct Verdict {
     /// The reason that the results give.
     pub reason: Reason,
-    /// One for each job.
+    /// One for each test.
     pub judgements: Vec<Judgement>,
     /// Distinct bugs, worst first.
     pub bugs: Vec<JudgedBug>,
@@ -135,16 +228,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Jobs in all; the output `tests-total`.
+    /// How many tests came to what.
     #[must_use]
-    pub fn total(&self) -> usize {
-        self.judgements.len()
-    }
-
-    /// Jobs that count against the gate; the output `tests-failed`.
-    #[must_use]
-    pub fn failed(&self) -> usize {
-        self.judgements.iter().filter(|judgement| judgement.standing == Standing::Failed).count()
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for judgement in &self.judgements {
+            counts.add(judgement.counted);
+        }
+        counts
     }
 
     /// Distinct bugs, quarantined ones included; the output `bugs-total`.

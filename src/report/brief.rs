@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::model::annotation::{Annotation, Level};
 use crate::model::run_report::{JobReport, Player, Step};
 use crate::model::units::duration;
-use crate::model::verdict::{Judgement, Standing};
+use crate::model::verdict::{Counted, Judgement, Standing};
 use crate::model::{RunReport, TestResult};
 
 use super::escape::{address, line, shortened};
@@ -112,12 +112,14 @@ pub fn closing(report: &RunReport) -> Vec<String> {
                 continue;
             }
         }
-        let word = judgement.map_or("started", |judgement| match judgement.standing {
-            Standing::Passed if judgement.flaky => "flaky",
-            Standing::Passed => "passed",
-            Standing::Failed => "FAILED",
-            Standing::Tolerated => "tolerated",
-            Standing::Inconclusive => "inconclusive",
+        let word = judgement.map_or("started", |judgement| match judgement.counted {
+            Counted::Passed if judgement.flaky => "flaky",
+            Counted::Passed => "passed",
+            Counted::Failed => "FAILED",
+            Counted::NoVerdict => "NO VERDICT",
+            Counted::Stopped => "STOPPED",
+            Counted::Tolerated => "tolerated",
+            Counted::Skipped => "skipped",
         });
         let took = job
             .deciding()

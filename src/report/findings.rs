@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::model::run_report::{JobReport, Player, Step};
 use crate::model::units::duration;
-use crate::model::verdict::{JudgedBug, Judgement, Standing};
+use crate::model::verdict::{Counted, JudgedBug, Judgement, Standing};
 use crate::model::{RunReport, TestResult};
 
 use super::brief::bad_steps;
@@ -15,12 +15,14 @@ use super::page::{Depth, Page};
 pub(super) type Judged<'a> = (&'a JobReport, Option<&'a Judgement>);
 
 fn sign(judgement: Option<&Judgement>) -> &'static str {
-    match judgement.map(|judgement| (judgement.standing, judgement.flaky)) {
-        Some((Standing::Passed, true)) => "⚠️ flaky",
-        Some((Standing::Passed, false)) => "✅ passed",
-        Some((Standing::Failed, _)) => "❌ failed",
-        Some((Standing::Tolerated, _)) => "⚠️ tolerated",
-        Some((Standing::Inconclusive, _)) => "➖ inconclusive",
+    match judgement.map(|judgement| (judgement.counted, judgement.flaky)) {
+        Some((Counted::Passed, true)) => "⚠️ flaky",
+        Some((Counted::Passed, false)) => "✅ passed",
+        Some((Counted::Failed, _)) => "❌ failed",
+        Some((Counted::NoVerdict, _)) => "❌ no verdict",
+        Some((Counted::Stopped, _)) => "❌ stopped",
+        Some((Counted::Tolerated, _)) => "⚠️ tolerated",
+        Some((Counted::Skipped, _)) => "➖ skipped",
         None => "▶️ started",
     }
 }
@@ -101,7 +103,7 @@ pub(super) fn failing(page: &mut Page, report: &RunReport) {
         .into_iter()
         .filter_map(|(job, judgement)| Some((job, judgement.filter(|one| one.standing != Standing::Passed)?)))
         .partition(|(_, judgement)| judgement.standing == Standing::Failed);
-    for (heading, jobs) in [("What failed", failed), ("What does not count", others)] {
+    for (heading, jobs) in [("What did not pass", failed), ("What does not count", others)] {
         if !jobs.is_empty() {
             page.line(&format!("### {heading}\n"));
             page.list(jobs.into_iter(), "tests", |page, (job, judgement)| failing_job(page, job, judgement));

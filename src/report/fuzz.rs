@@ -180,6 +180,7 @@ fn report(data: &[u8]) -> RunReport {
         left_running: Vec::new(),
         warnings: vec![text()],
         test_plan_execution_id: Some(text()),
+        run_config: Some(text()),
         files: Vec::new(),
         unfinished: false,
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::run_report::{Artifact, Attempt, Bug, Context, JobReport, Player, Step, StepItem};
 use crate::model::units::{Timestamp, format_time};
-use crate::model::verdict::{JudgedBug, Standing};
+use crate::model::verdict::{Counted, Counts, JudgedBug, Standing};
 use crate::model::{Build, Failure, RunReport};
 
 use super::escape::shortened;
@@ -43,9 +43,8 @@ struct Results<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Totals {
-    tests: usize,
-    passed: usize,
-    failed: usize,
+    #[serde(flatten)]
+    counts: Counts,
     bugs: usize,
 }
 
@@ -59,9 +58,13 @@ struct Job<'a> {
     test_id: Option<&'a str>,
     test_name: Option<&'a str>,
     device: Option<&'a str>,
+    deployment_config: Option<&'a str>,
+    instance: Option<usize>,
+    instances: Option<usize>,
     status: Option<&'a str>,
     result: Option<&'a str>,
     standing: Option<Standing>,
+    counted_as: Option<Counted>,
     because: Option<&'a str>,
     flaky: bool,
     queue_rejection: Option<&'a str>,
@@ -83,6 +86,7 @@ struct AttemptEntry<'a> {
     completed_at: Option<String>,
     duration_seconds: Option<f64>,
     unreadable: Option<&'a str>,
+    build_ids: Vec<&'a str>,
     players: Vec<PlayerEntry<'a>>,
 }
 
@@ -168,12 +172,7 @@ pub fn json(report: &RunReport) -> String {
         context: &report.context,
         files: &report.files,
         build: report.build.as_ref(),
-        totals: Totals {
-            tests: report.tests_total(),
-            passed: report.tests_passed(),
-            failed: report.tests_failed(),
-            bugs: report.bugs_total(),
-        },
+        totals: Totals { counts: report.counts(), bugs: report.bugs_total() },
         test_plan_execution_id: report.test_plan_execution_id.as_deref(),
         jobs: report.jobs.iter().enumerate().map(|(index, job)| entry(report, index, job)).collect(),
         bugs: report
@@ -222,9 +221,13 @@ fn entry<'a>(report: &'a RunReport, index: usize, job: &'a JobReport) -> Job<'a>
         test_id: job.test_id.as_deref(),
         test_name: job.test_name.as_deref(),
         device: job.device.as_deref(),
+        deployment_config: job.deployment_config.as_deref(),
+        instance: job.instance.map(|(number, _)| number),
+        instances: job.instance.map(|(_, of)| of),
         status: job.status.as_deref(),
         result: job.deciding().and_then(|run| run.result.as_ref()).map(crate::model::TestResult::as_str),
         standing: judgement.map(|judgement| judgement.standing),
+        counted_as: judgement.map(|judgement| judgement.counted),
         because: judgement.map(|judgement| judgement.because.as_str()),
         flaky: judgement.is_some_and(|judgement| judgement.flaky),
         queue_rejection: job.queue_rejection.as_deref(),
@@ -246,8 +249,20 @@ fn attempt(run: &Attempt) -> AttemptEntry<'_> {
         completed_at: time(run.completed_at),
         duration_seconds: run.duration.map(|took| took.as_secs_f64()),
         unreadable: run.unreadable.as_deref(),
+        build_ids: build_ids(run),
         players: run.players.iter().map(player).collect(),
     }
+}
+
+/// Every build that the run names, once.
+fn build_ids(run: &Attempt) -> Vec<&str> {
+    let mut ids: Vec<&str> = Vec::new();
+    for seen in &run.builds {
+        if !ids.iter().any(|id| id.eq_ignore_ascii_case(&seen.id)) {
+            ids.push(&seen.id);
+        }
+    }
+    ids
 }
 
 fn player(player: &Player) -> PlayerEntry<'_> {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
 use crate::model::run_report::{Attempt, JobReport, Player, Step};
+use crate::model::units::Timestamp;
 use crate::model::verdict::{Judgement, Standing};
-use crate::model::{RunReport, TestResult};
+use crate::model::{Reason, RunReport, TestResult};
 
-use super::escape::{line, xml};
+use super::escape::{address, line, xml};
 
 /// Names of test cases are cut here; GitLab compares them between branches.
 const LONGEST_NAME: usize = 250;
@@ -29,6 +30,14 @@ pub fn junit(report: &RunReport, folder: &str) -> String {
     }
     if let Some(suite) = own_suite(report) {
         document.add_test_suite(suite);
+    }
+    if let Some(first) = document.test_suites.first_mut() {
+        totals(first, report);
+    }
+    if let Some(file) = &report.run_config {
+        for case in document.test_suites.iter_mut().flat_map(|suite| &mut suite.test_cases) {
+            case.extra.insert("file".into(), xml(file).into());
+        }
     }
     document.to_string().unwrap_or_else(|_| EMPTY.to_owned())
 }
@@ -53,19 +62,27 @@ fn suite(
     if let Some(took) = attempt.duration {
         suite.set_time(took);
     }
+    if let Some(began) = attempt.started_at.or(job.created_at) {
+        // Not all readers take the fractions that the writer's own field has.
+        suite.extra.insert("timestamp".into(), whole_seconds(began).into());
+    }
     let mut cases = BTreeMap::new();
     let mut places = Vec::new();
     for player in &attempt.players {
         for step in &player.steps {
-            suite.add_test_case(step_case(&class, attempt, player, step, folder, &mut cases));
+            suite.add_test_case(step_case(&class, attempt, player, step, judgement, folder, &mut cases));
             places.push((player.number, step.number));
         }
     }
-    let red = judgement.is_some_and(|judgement| judgement.standing == Standing::Failed);
-    let shows_red =
-        attempt.players.iter().flat_map(|player| &player.steps).any(|step| is_bad(step.result.as_ref()));
-    // The verdict is on the job; when no step shows it, the job itself is the test case.
-    if suite.test_cases.is_empty() || (red && !shows_red) || !job.is_completed() {
+    // The verdict is on the test; when no step shows it, the test itself is the test case.
+    let shown =
+        judgement.filter(|judgement| judgement.standing == Standing::Failed).is_none_or(|judgement| {
+            let wanted = kind_of(judgement);
+            suite.test_cases.iter().any(
+                |case| matches!(&case.status, TestCaseStatus::NonSuccess { kind, .. } if *kind == wanted),
+            )
+        });
+    if suite.test_cases.is_empty() || !shown || !job.is_completed() {
         suite.add_test_case(whole_job(job, judgement, &class));
     }
     earlier_attempts(&mut suite.test_cases, &places, job);
@@ -110,6 +127,27 @@ fn rerun(attempt: &Attempt, result: Option<&TestResult>, words: Option<&str>) ->
     rerun
 }
 
+/// What a test that counts against the gate is for readers: a verdict on the product, or trouble on the way.
+fn kind_of(judgement: &Judgement) -> NonSuccessKind {
+    match judgement.reason {
+        Reason::TestsFailed | Reason::BugsFound => NonSuccessKind::Failure,
+        _ => NonSuccessKind::Error,
+    }
+}
+
+/// How many tests came to what, where every reader finds it: at the first suite.
+fn totals(suite: &mut TestSuite, report: &RunReport) {
+    let counts = report.counts();
+    suite.add_property(Property::new("tests-total", counts.total.to_string()));
+    for (count, counted) in counts.parts() {
+        suite.add_property(Property::new(format!("tests-{}", counted.as_str()), count.to_string()));
+    }
+}
+
+fn whole_seconds(time: Timestamp) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 fn classname(job: &JobReport) -> String {
     line(&job.name(), LONGEST_NAME)
 }
@@ -136,14 +174,22 @@ fn is_bad(result: Option<&TestResult>) -> bool {
     !matches!(result, Some(TestResult::Success | TestResult::Skipped) | None)
 }
 
-fn status(result: Option<&TestResult>, finished: bool) -> TestCaseStatus {
-    match result {
-        Some(TestResult::Success) => TestCaseStatus::success(),
-        Some(TestResult::Skipped) => TestCaseStatus::skipped(),
-        Some(TestResult::Failed) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        // A step that was not reached says nothing; the job's own case tells why.
-        None if !finished => TestCaseStatus::skipped(),
-        _ => TestCaseStatus::non_success(NonSuccessKind::Error),
+/// The status of a step, and why when it does not count: a green test has no red step.
+fn status(result: Option<&TestResult>, judgement: Option<&Judgement>) -> (TestCaseStatus, Option<String>) {
+    let kind = match result {
+        Some(TestResult::Success) => return (TestCaseStatus::success(), None),
+        // A step that was not reached says nothing; the test's own case tells why.
+        Some(TestResult::Skipped) | None => return (TestCaseStatus::skipped(), None),
+        Some(TestResult::Failed) => NonSuccessKind::Failure,
+        _ => NonSuccessKind::Error,
+    };
+    match judgement.filter(|judgement| judgement.standing != Standing::Failed) {
+        Some(judgement) => {
+            let word = result.map_or("no result", TestResult::as_str);
+            let why = format!("{word} does not count: the test is {}", judgement.because);
+            (TestCaseStatus::skipped(), Some(why))
+        }
+        None => (TestCaseStatus::non_success(kind), None),
     }
 }
 
@@ -152,20 +198,26 @@ fn step_case(
     attempt: &Attempt,
     player: &Player,
     step: &Step,
+    judgement: Option<&Judgement>,
     folder: &str,
     names: &mut BTreeMap<String, usize>,
 ) -> TestCase {
     let goal = if step.goal.trim().is_empty() { format!("step {}", step.number) } else { step.goal.clone() };
     let goal = if attempt.players.len() > 1 { format!("{goal} (player {})", player.number) } else { goal };
-    let mut status = status(step.result.as_ref(), step.result.is_some());
+    let (mut status, leniency) = status(step.result.as_ref(), judgement);
     let word = step.result.as_ref().map_or("not reached", TestResult::as_str);
-    status.set_message(xml(&line(step.report.as_deref().unwrap_or(word), 1000)));
+    let said = step.report.as_deref().unwrap_or(word);
+    let message = leniency.map_or_else(|| said.to_owned(), |why| format!("{why} ({said})"));
+    status.set_message(xml(&line(&message, 1000)));
     status.set_type(line(word, LONGEST_NAME));
     let mut text = step.report.clone().unwrap_or_default();
     for item in &step.items {
         use std::fmt::Write as _;
         let comment = item.comment.as_deref().map_or_else(String::new, |comment| format!(" ({comment})"));
         let _ = write!(text, "\n[{}] {}: {}{comment}", item.status, item.id, item.expected);
+    }
+    if let Some(url) = attempt.url.as_deref().and_then(address) {
+        text = format!("{text}\n{url}");
     }
     if !text.is_empty() && matches!(status, TestCaseStatus::NonSuccess { .. }) {
         status.set_description(xml(&text));
@@ -196,15 +248,18 @@ fn whole_job(job: &JobReport, judgement: Option<&Judgement>, class: &str) -> Tes
     let mut status = match judgement {
         Some(judgement) if judgement.standing == Standing::Passed => TestCaseStatus::success(),
         Some(judgement) if judgement.standing != Standing::Failed => TestCaseStatus::skipped(),
-        Some(_) if result == Some(&TestResult::Failed) => {
-            TestCaseStatus::non_success(NonSuccessKind::Failure)
-        }
-        _ => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Some(judgement) => TestCaseStatus::non_success(kind_of(judgement)),
+        None => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
     status.set_message(xml(
         &judgement.map_or_else(|| "not finished".to_owned(), |judgement| line(&judgement.because, 1000))
     ));
     status.set_type(line(result.map_or("no result", TestResult::as_str), LONGEST_NAME));
+    if let Some(url) = job.deciding().and_then(|run| run.url.as_deref()).and_then(address)
+        && matches!(status, TestCaseStatus::NonSuccess { .. })
+    {
+        status.set_description(url);
+    }
     let mut case = TestCase::new("result", status);
     case.set_classname(class);
     if let Some(took) = job.deciding().and_then(|run| run.duration) {
@@ -248,7 +303,7 @@ fn own_suite(report: &RunReport) -> Option<TestSuite> {
     } else if let Some(failure) = &report.failure {
         failure.to_string()
     } else if report.jobs.is_empty() && report.reason.exit_code() != 0
-        || report.reason == crate::model::Reason::NothingTested
+        || report.reason == Reason::NothingTested
     {
         "nothing was tested".to_owned()
     } else {

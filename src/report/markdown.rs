@@ -1,5 +1,6 @@
 //! The job summary: five seconds to understand, complete as far as it fits, and never too big.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::model::units::{bytes, duration};
@@ -44,11 +45,7 @@ pub(super) fn headline(report: &RunReport) -> String {
     };
     let mut text = word.to_owned();
     if report.verdict.is_some() {
-        let plural = if report.tests_total() == 1 { "test" } else { "tests" };
-        let _ = write!(text, ": {} of {} {plural} passed", report.tests_passed(), report.tests_total());
-        if report.tests_failed() > 0 {
-            let _ = write!(text, ", {} failed", report.tests_failed());
-        }
+        text.push_str(&counted(report));
         match report.bugs_total() {
             0 => {}
             1 => text.push_str(", 1 bug"),
@@ -58,6 +55,23 @@ pub(super) fn headline(report: &RunReport) -> String {
         }
     }
     let _ = write!(text, " in {}", duration(report.duration));
+    text
+}
+
+/// The counts in words: every test is in exactly one of them.
+fn counted(report: &RunReport) -> String {
+    let counts = report.counts();
+    let plural = if counts.total == 1 { "test" } else { "tests" };
+    let others = counts.parts().into_iter().skip(1).filter(|(count, _)| *count > 0);
+    let others: Vec<String> = others.map(|(count, counted)| format!("{count} {}", counted.words())).collect();
+    // Where nothing passed and nothing is wrong, the reader wants to know what happened instead.
+    if counts.passed == 0 && report.reason.exit_code() == 0 && !others.is_empty() {
+        return format!(": {} of {} {plural}", others.join(", "), counts.total);
+    }
+    let mut text = format!(": {} of {} {plural} passed", counts.passed, counts.total);
+    for other in others {
+        let _ = write!(text, ", {other}");
+    }
     text
 }
 
@@ -186,18 +200,36 @@ fn reproduce(page: &mut Page, report: &RunReport) {
     if report.reason.exit_code() == 0 || report.unfinished {
         return;
     }
-    let tests: Vec<&str> = judged(report)
+    let plain = |id: &&str| {
+        !id.is_empty()
+            && id.len() <= 128
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    };
+    let mut again: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (job, _) in judged(report)
         .into_iter()
         .filter(|(_, judgement)| judgement.is_some_and(|judgement| judgement.standing == Standing::Failed))
-        .filter_map(|(job, _)| job.test_id.as_deref())
-        .filter(|id| id.len() <= 100 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
-        .take(10)
-        .collect();
-    if tests.is_empty() {
+    {
+        let (test, config) = (job.test_id.as_deref(), job.deployment_config.as_deref());
+        if let (Some(test), Some(config)) = (test.filter(plain), config.filter(plain)) {
+            let tests = again.entry(config).or_default();
+            if !tests.contains(&test) && tests.len() < 10 {
+                tests.push(test);
+            }
+        }
+    }
+    if again.is_empty() {
         return;
     }
     let build = report.build.as_ref().and_then(|build| build.id.as_deref());
-    let build = build.filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'));
+    let build = build.filter(plain);
     let build = build.map_or_else(String::new, |id| format!(" --build-id {id}"));
-    page.line(&format!("<details><summary>Run the failed tests again</summary>\n\n```sh\nnunu-ci run{build} --test-id {} --deployment-config-id ID\n```\n\n</details>", tests.join(",")));
+    page.line("<details><summary>Run the failed tests again</summary>\n\n```sh");
+    page.list(again.iter(), "deployment configurations", |page, (config, tests)| {
+        page.line(&format!(
+            "nunu-ci run{build} --test-id {} --deployment-config-id {config}",
+            tests.join(",")
+        ));
+    });
+    page.line("```\n\n</details>");
 }

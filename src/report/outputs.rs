@@ -30,7 +30,10 @@ pub fn outputs(report: &RunReport, files: Option<&Files>) -> Vec<(&'static str, 
         }
     };
     let build = report.build.as_ref();
-    let job_ids: Vec<&str> = report.jobs.iter().map(|job| job.job_id.as_str()).collect();
+    // Instances of one job share its id.
+    let mut job_ids: Vec<&str> = report.jobs.iter().map(|job| job.job_id.as_str()).collect();
+    job_ids.dedup();
+    let counts = report.counts();
     let run_ids: Vec<&str> = report
         .jobs
         .iter()
@@ -49,9 +52,9 @@ pub fn outputs(report: &RunReport, files: Option<&Files>) -> Vec<(&'static str, 
     add("status", Some(report.reason.status().as_str().to_owned()));
     add("exit-code", Some(report.reason.exit_code().to_string()));
     add("exit-reason", Some(report.reason.as_str().to_owned()));
-    add("tests-total", Some(report.tests_total().to_string()));
-    add("tests-passed", Some(report.tests_passed().to_string()));
-    add("tests-failed", Some(report.tests_failed().to_string()));
+    add("tests-total", Some(counts.total.to_string()));
+    add("tests-passed", Some(counts.passed.to_string()));
+    add("tests-failed", Some(counts.failed.to_string()));
     add("bugs-total", Some(report.bugs_total().to_string()));
     add("duration-seconds", Some(report.duration.as_secs().to_string()));
     let path = |path: fn(&Files) -> &PathBuf| files.map(|files| path(files).display().to_string());

@@ -213,6 +213,10 @@ impl Stage {
             outputs: read_outputs(&fs::read_to_string(self.home.path().join("output")).unwrap_or_default()),
         };
         self.search_for_secrets(&ended, command_lines);
+        let results = self.results();
+        if !results.is_null() {
+            crate::schema::holds(&results);
+        }
         ended
     }
 

@@ -195,7 +195,11 @@ async fn lists_builds_newest_first_and_fitting() {
 async fn starts_plans_on_their_own_route() {
     let bench = Bench::new([json(201, r#"{"job_ids":["j1"],"test_plan_execution_id":"e1"}"#)]).await;
     let spec = plan(Target::Plan("p 1".to_owned()));
-    let started = bench.api.start(&spec, &crate::api::start_body(&spec, None, &[])).await.unwrap();
+    let started = bench
+        .api
+        .start(&spec, &crate::api::start_body(&spec, &crate::model::given::GivenBuilds::default(), &[]))
+        .await
+        .unwrap();
     assert_eq!(
         (started.generation, started.test_plan_execution_id.as_deref()),
         (Generation::Jobs, Some("e1"))
@@ -213,7 +217,7 @@ async fn a_partial_start_is_a_start_and_a_failed_one_names_its_devices() {
         let bench = Bench::new([json(status, &some)]).await;
         let started = bench.api.start(&plan(Target::Test("t".to_owned())), &json!({})).await.unwrap();
         assert!(
-            started.is_partial() && started.failed_devices == [("iPhone 15".to_owned(), "busy".to_owned())]
+            started.is_partial(1) && started.failed_devices == [("iPhone 15".to_owned(), "busy".to_owned())]
         );
     }
     let none = r#"{"ok":false,"job_ids":[],"requested_count":1,"started_count":0,"results":[{"device_label":"iPhone 15","ok":false,"status":400,"error":"busy"}]}"#;

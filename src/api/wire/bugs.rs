@@ -4,11 +4,22 @@ use serde_json::Value;
 
 use crate::model::run_report::Bug;
 
-use super::super::runs::BugPage;
 use super::field::{Fields, list_of};
 
 /// Most bugs of a run.
 const MOST_BUGS: usize = 2_000;
+
+/// One page of a run's bugs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::api) struct BugPage {
+    pub(in crate::api) bugs: Vec<Bug>,
+    /// Bugs that were left out because there were too many to hold.
+    pub(in crate::api) left_out: u64,
+    /// Bugs in all, as the page says.
+    pub(in crate::api) total: Option<u64>,
+    /// Pages in all, as the page says.
+    pub(in crate::api) pages: Option<u64>,
+}
 
 /// The first list found; `None` when there is none at all, which is not the same as no bugs.
 pub(in crate::api) fn bugs(value: &Value) -> Option<BugPage> {
@@ -17,7 +28,14 @@ pub(in crate::api) fn bugs(value: &Value) -> Option<BugPage> {
         ["detail", "data", "run"].iter().find_map(|wrapper| list_of(value.get(wrapper)?, &names))
     })?;
     let bugs: Vec<Bug> = items.iter().filter(|item| item.is_object()).take(MOST_BUGS).map(bug).collect();
-    Some(BugPage { left_out: items.len().saturating_sub(MOST_BUGS), bugs })
+    let pages = Fields::of(value).object(&["pagination"]);
+    Some(BugPage {
+        // What is no bug that can be read is one all the same.
+        left_out: u64::try_from(items.len() - bugs.len()).unwrap_or(u64::MAX),
+        total: pages.count(&["total_count"]),
+        pages: pages.count(&["total_pages"]),
+        bugs,
+    })
 }
 
 fn bug(value: &Value) -> Bug {

@@ -6,7 +6,7 @@ use crate::model::Secrets;
 use crate::model::redact::Redact as _;
 
 use super::field::{Fields, clip};
-use super::start::devices;
+use super::start::{devices, none_started};
 
 /// Longest words of the server that are kept, in bytes.
 const LONGEST_WORDS: usize = 1_000;
@@ -24,6 +24,10 @@ pub(in crate::api) struct Problem {
     pub(in crate::api) capacity: Option<u64>,
     /// Numbers of a full storage.
     pub(in crate::api) needed: Option<u64>,
+    /// Devices on which nothing was started, with the server's words.
+    pub(in crate::api) refused: Vec<(String, String)>,
+    /// True when the body says that nothing at all was started.
+    pub(in crate::api) none_started: bool,
     /// True when the body is a web page: something else than the service may have answered.
     pub(in crate::api) html: bool,
 }
@@ -61,8 +65,9 @@ fn of_json(value: &Value) -> Problem {
         .or_else(|| nested.text(&["message", "error"]))
         .or_else(|| fields.text(&["message", "detail", "title"]))
         .or_else(|| value.as_str().map(str::to_owned));
+    let refused = devices(value).1;
     let failed: Vec<String> =
-        devices(value).1.into_iter().take(10).map(|(label, words)| format!("{label}: {words}")).collect();
+        refused.iter().take(10).map(|(label, words)| format!("{label}: {words}")).collect();
     let words = match (words, failed.is_empty()) {
         (words, true) => words,
         (Some(words), false) => Some(format!("{words} ({})", failed.join("; "))),
@@ -79,6 +84,8 @@ fn of_json(value: &Value) -> Problem {
         used: details.count(&["used"]),
         capacity: details.count(&["capacity"]),
         needed: details.count(&["needed"]),
+        none_started: none_started(value),
+        refused,
         html: false,
     }
 }

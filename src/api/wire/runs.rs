@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::model::TestResult;
+use crate::model::given::SeenBuild;
 use crate::model::run_report::{Artifact, Attempt, Player, Step, StepItem};
 
 use super::super::runs::RunDetails;
@@ -28,11 +29,11 @@ pub(in crate::api) fn run(value: &Value) -> Option<RunDetails> {
         tags: fields.tags(),
         test_id: test.text(&["id"]).or_else(|| fields.text(&["multiplayer_test_id"])),
         test_name: test.text(&["name"]).or_else(|| fields.text(&["test_name"])),
-        build_id: fields.object(&["build"]).text(&["id", "build_id"]).or_else(|| fields.text(&["build_id"])),
         test_plan_execution_id: fields.text(&["test_plan_execution_id"]),
         attempt: Attempt {
             players: fields.list(&["players"]).iter().take(MOST_PLAYERS).map(player).collect(),
             bug_count: fields.object(&["bug_info"]).count(&["bug_count"]),
+            builds: builds(fields),
             ..attempt(fields, run_id.clone())
         },
         run_id,
@@ -43,6 +44,17 @@ fn unwrap(fields: Fields<'_>) -> Option<Fields<'_>> {
     [fields, fields.object(&["run"]), fields.object(&["data"])]
         .into_iter()
         .find(|fields| fields.text(&["multiplayer_run_id", "run_id"]).is_some())
+}
+
+/// The builds that the run names: of the whole run, and as the main app of its players.
+fn builds(fields: Fields<'_>) -> Vec<SeenBuild> {
+    let whole = fields.object(&["build"]).text(&["id", "build_id"]).or_else(|| fields.text(&["build_id"]));
+    let main = |app: Fields<'_>| app.word(&["role"]).is_none_or(|role| role == "MAIN");
+    let of_apps = fields.list(&["apps"]).iter().take(MOST_PLAYERS).map(Fields::of).filter(|app| main(*app));
+    let of_apps = of_apps.filter_map(|app| {
+        Some(SeenBuild { player: app.count(&["player_number"]), id: app.text(&["build_id"])? })
+    });
+    whole.into_iter().map(|id| SeenBuild { player: None, id }).chain(of_apps).collect()
 }
 
 /// What jobs and runs say alike about an attempt.
@@ -61,6 +73,7 @@ pub(super) fn attempt(fields: Fields<'_>, run_id: String) -> Attempt {
         players: Vec::new(),
         bugs: Vec::new(),
         bug_count: None,
+        builds: Vec::new(),
         unreadable: None,
     }
 }
@@ -219,6 +232,23 @@ mod tests {
     }
 
     #[test]
+    fn reads_which_builds_were_tested() {
+        let value = json!({"multiplayer_run_id": "r", "build": {"id": "b0"}, "apps": [
+            {"role": "main", "player_number": 1, "build_id": "b1"}, {"role": "extra", "extra_app_number": 1, "build_id": "x"},
+            {"role": "main", "player_number": 2, "build_id": null}, {"role": "main", "build_id": "b3"}]});
+        let builds = run(&value).unwrap().attempt.builds;
+        let seen: Vec<_> = builds.iter().map(|seen| (seen.player, seen.id.as_str())).collect();
+        assert_eq!(seen, [(None, "b0"), (Some(1), "b1"), (None, "b3")]);
+        for value in
+            [json!({"build": null, "apps": null}), json!({"build": {"id": null}, "apps": []}), json!({})]
+        {
+            let mut value = value;
+            value["multiplayer_run_id"] = json!("r");
+            assert!(run(&value).unwrap().attempt.builds.is_empty(), "{value}");
+        }
+    }
+
+    #[test]
     fn names_devices_in_every_shape() {
         for (platform, want) in [
             (json!("lt_phone"), Some("lt_phone")),
@@ -333,7 +363,7 @@ mod tests {
         #[test]
         fn no_json_breaks_a_reader(value in anything()) {
             let _ = (run(&value), wire::job(&value), wire::bugs(&value), wire::build(&value));
-            let _ = (wire::started(&value), wire::problem(value.to_string().as_bytes(), &Secrets::default()));
+            let _ = (wire::started(201, &value), wire::problem(value.to_string().as_bytes(), &Secrets::default()));
         }
     }
 }

@@ -11,8 +11,9 @@ const MOST_JOBS: usize = 10_000;
 /// Labelled devices: those that started with their jobs, and those that failed with the server's words.
 type Devices = (Vec<(String, Vec<String>)>, Vec<(String, String)>);
 
-/// A start reply; `None` when it names neither a job nor a run, so that nothing is known.
-pub(in crate::api) fn started(value: &Value) -> Option<Started> {
+/// A start reply; `None` when it names neither a job nor a run, so that nothing is known. A status other than 201 (or 200) means
+/// that only a part was started, whatever the counts in the body say.
+pub(in crate::api) fn started(status: u16, value: &Value) -> Option<Started> {
     let body = Fields::of(value);
     let data = body.object(&["data"]);
     let (devices, failed_devices) = devices(value);
@@ -40,6 +41,8 @@ pub(in crate::api) fn started(value: &Value) -> Option<Started> {
         return None;
     }
     let count = |names: &[&str]| body.count(names).or_else(|| data.count(names));
+    let denied = body.flag(&["ok"]).or_else(|| data.flag(&["ok"])) == Some(false);
+    let partly = status == 207 || status >= 300 || denied;
     Some(Started {
         generation,
         job_ids,
@@ -51,7 +54,17 @@ pub(in crate::api) fn started(value: &Value) -> Option<Started> {
         devices,
         requested: count(&["requested_count"]),
         started: count(&["started_count", "successful_count"]),
+        failed: count(&["failed_count"]),
+        partly,
     })
+}
+
+/// True for a reply that says that nothing at all was started, whatever its status.
+pub(in crate::api) fn none_started(value: &Value) -> bool {
+    let body = Fields::of(value);
+    let data = body.object(&["data"]);
+    let count = |names: &[&str]| body.count(names).or_else(|| data.count(names));
+    count(&["started_count", "successful_count"]) == Some(0) && started(500, value).is_none()
 }
 
 /// What a multi-device reply says of each device, under `results` or `device_runs`.
@@ -97,7 +110,7 @@ fn unique(ids: &mut Vec<String>) {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Generation, started};
+    use super::{Generation, none_started, started};
 
     #[test]
     fn reads_every_generation() {
@@ -147,7 +160,7 @@ mod tests {
                 vec![],
             ),
         ] {
-            let started = started(&value).unwrap();
+            let started = started(201, &value).unwrap();
             assert_eq!(
                 (started.generation, started.job_ids.clone(), started.run_ids.clone()),
                 (
@@ -157,7 +170,7 @@ mod tests {
                 ),
                 "{name}"
             );
-            assert!(!started.is_partial(), "{name}");
+            assert!(!started.is_partial(1), "{name}");
         }
     }
 
@@ -170,7 +183,7 @@ mod tests {
             json!("queued"),
             Value::Null,
         ] {
-            assert_eq!(started(&value), None, "{value}");
+            assert_eq!(started(201, &value), None, "{value}");
         }
     }
 
@@ -180,12 +193,64 @@ mod tests {
             let value = json!({"ok": false, "job_ids": ["j1"], "requested_count": 2, "started_count": 1, "successful_count": 1, "failed_count": 1,
                 list: [{"device_label": "Pixel 8", "ok": true, "status": 201, "message": "m", "data": {"job_ids": ["j1", "j2"]}},
                        {"device_label": "iPhone 15", "ok": false, "status": 400, "message": "m", "error": "no such device"}]});
-            let started = started(&value).unwrap();
+            let started = started(201, &value).unwrap();
             assert_eq!(started.job_ids, ["j1", "j2"]);
             assert_eq!(started.devices, [("Pixel 8".to_owned(), vec!["j1".to_owned(), "j2".to_owned()])]);
             assert_eq!(started.failed_devices, [("iPhone 15".to_owned(), "no such device".to_owned())]);
             assert_eq!((started.requested, started.started), (Some(2), Some(1)));
-            assert!(started.is_partial());
+            assert!(started.is_partial(1));
+        }
+    }
+
+    #[test]
+    fn any_sign_of_a_part_is_believed() {
+        for (name, status, value, asked, partial) in [
+            ("all", 201, json!({"job_ids": ["j1"]}), 1, false),
+            ("the status alone", 207, json!({"ok": true, "job_ids": ["j1"]}), 1, true),
+            ("a failure alone", 207, json!({"job_ids": ["j1"], "failed_count": 1}), 1, true),
+            ("a failure in a 201", 201, json!({"job_ids": ["j1"], "failed_count": 1}), 1, true),
+            ("no failure", 201, json!({"job_ids": ["j1"], "failed_count": 0}), 1, false),
+            (
+                "fewer than requested",
+                201,
+                json!({"job_ids": ["j1"], "requested_count": 2, "started_count": 1}),
+                1,
+                true,
+            ),
+            (
+                "fewer than asked",
+                201,
+                json!({"job_ids": ["j1"], "requested_count": 1, "started_count": 1}),
+                3,
+                true,
+            ),
+            ("fewer without requested", 201, json!({"job_ids": ["j1"], "successful_count": 2}), 3, true),
+            (
+                "as many as asked",
+                201,
+                json!({"job_ids": ["j1"], "requested_count": 3, "started_count": 3}),
+                3,
+                false,
+            ),
+            ("one job for three instances", 201, json!({"job_ids": ["j1"]}), 3, false),
+            ("jobs in an error", 500, json!({"job_ids": ["j1"], "started_count": 1}), 1, true),
+            ("not well", 200, json!({"ok": false, "data": {"job_ids": ["j1"]}}), 1, true),
+        ] {
+            assert_eq!(started(status, &value).unwrap().is_partial(asked), partial, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_every_device_is_told_from_silence() {
+        for (value, none) in [
+            (json!({"ok": false, "started_count": 0, "requested_count": 2}), true),
+            (json!({"data": {"successful_count": 0}}), true),
+            (json!({"started_count": 0, "job_ids": []}), true),
+            (json!({"started_count": 0, "job_ids": ["j1"]}), false),
+            (json!({"started_count": null}), false),
+            (json!({"error": "internal"}), false),
+        ] {
+            assert_eq!(none_started(&value), none, "{value}");
         }
     }
 }

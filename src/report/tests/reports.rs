@@ -45,6 +45,7 @@ pub(super) fn job(name: &str, result: &str, players: Vec<Player>) -> JobReport {
         job_id: format!("job-{name}"),
         test_id: Some(format!("test-{name}")),
         test_name: Some(name.to_owned()),
+        deployment_config: Some("dc-1".to_owned()),
         status: Some("COMPLETED".to_owned()),
         created_at: parse_time("2026-03-03T15:50:00Z"),
         attempts: vec![Attempt {
@@ -77,6 +78,7 @@ pub(super) fn bug(id: &str, title: &str, severity: &str) -> Bug {
 }
 
 pub(super) fn report(jobs: Vec<JobReport>, gate: &Gate, failure: Option<Failure>) -> RunReport {
+    let jobs: Vec<JobReport> = jobs.into_iter().flat_map(|job| job.tests()).collect();
     let verdict = (!jobs.is_empty()).then(|| judge(&jobs, gate, "2026-06-01".parse().unwrap()));
     RunReport {
         command: "run",
@@ -108,6 +110,7 @@ pub(super) fn report(jobs: Vec<JobReport>, gate: &Gate, failure: Option<Failure>
         left_running: Vec::new(),
         warnings: Vec::new(),
         test_plan_execution_id: None,
+        run_config: Some(".nunu/run.yml".to_owned()),
         files: vec!["results.json".to_owned(), "junit.xml".to_owned()],
         unfinished: false,
     }
@@ -213,7 +216,7 @@ fn plan_of_30() -> RunReport {
     let mut jobs: Vec<JobReport> = jobs.collect();
     jobs[3].attempts.insert(
         0,
-        Attempt { run_id: "run0".to_owned(), result: Some(TestResult::Failed), ..Attempt::default() },
+        Attempt { run_id: "run0".to_owned(), result: Some(TestResult::Timeout), ..Attempt::default() },
     );
     jobs[14].attempts.clear();
     jobs[14].queue_rejection = Some("no device of this kind is free".to_owned());
@@ -231,6 +234,36 @@ fn plan_of_30() -> RunReport {
         reason: "GAME-7".to_owned(),
     };
     report(jobs, &Gate { quarantine: vec![known, old], ..Gate::default() }, None)
+}
+
+/// One job of three instances, one of which has no run; the second needed two attempts.
+fn instances() -> RunReport {
+    let mut one = job("Shop", "FAILED", vec![player(1, vec![step(1, "buy a sword", "FAILED", "sold out")])]);
+    let run = |id: &str, word: &str| Attempt {
+        run_id: id.to_owned(),
+        result: Some(TestResult::parse(word)),
+        ..Attempt::default()
+    };
+    one.attempts.extend([run("run2", "ERROR"), run("run3", "SUCCESS")]);
+    one.instances = Some(2);
+    let mut two = job("Login", "SUCCESS", vec![]);
+    two.instances = Some(2);
+    report(vec![one, two], &Gate::default(), None)
+}
+
+/// Green, with everything that does not count: a test that is not required, one in quarantine, a red player in a green run.
+fn tolerated() -> RunReport {
+    let bad = || vec![player(1, vec![step(1, "buy a sword", "FAILED", "sold out")])];
+    let mut match_of_two = bad();
+    match_of_two.push(player(2, vec![step(1, "buy a sword", "SUCCESS", "")]));
+    let optional = JobReport { required: false, ..job("Shop", "ERROR", bad()) };
+    let known = Quarantine {
+        what: Quarantined::Test("test-Login".to_owned()),
+        until: "2026-12-31".parse().unwrap(),
+        reason: "GAME-12".to_owned(),
+    };
+    let jobs = vec![job("Match", "SUCCESS", match_of_two), optional, job("Login", "FAILED", bad())];
+    report(jobs, &Gate { quarantine: vec![known], ..Gate::default() }, None)
 }
 
 /// A start that made no job at all.
@@ -282,6 +315,8 @@ pub(super) fn all() -> Vec<(&'static str, RunReport)> {
         ("cancelled", cancelled()),
         ("four_players", four_players()),
         ("plan_of_30", plan_of_30()),
+        ("instances", instances()),
+        ("tolerated", tolerated()),
         ("empty", empty()),
         ("uploaded", uploaded()),
         ("huge", huge()),

@@ -1,0 +1,155 @@
+//! What the log says of a job on its way: every change once. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::model::TestResult;
+use crate::model::run_report::{JobReport, Player};
+use crate::model::units::duration;
+
+use super::track::Tracked;
+
+/// What was said already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Announced {
+    ended: bool,
+    status: Option<String>,
+    attempts: usize,
+    repeats: BTreeSet<String>,
+    device: bool,
+    step: Option<(u64, u64)>,
+}
+
+impl Tracked {
+    /// Lines for what changed since the last call, in the order it happened.
+    pub(super) fn changes(&mut self) -> Vec<String> {
+        let name = self.name();
+        let mut lines = Vec::new();
+        if self.report.status != self.announced.status {
+            if let Some(line) = self.status_line(&name) {
+                lines.push(line);
+            }
+            self.announced.status.clone_from(&self.report.status);
+        }
+        let attempts = self.report.attempts.len();
+        if attempts > self.announced.attempts {
+            self.announced.step = None;
+        }
+        for test in self.report.tests().iter().filter(|_| attempts > self.announced.attempts) {
+            let [.., before, newest] = test.attempts.as_slice() else { continue };
+            if self.announced.repeats.insert(newest.run_id.clone()) {
+                let number = test.attempts.len();
+                let result = before.result.as_ref().map_or("no result", TestResult::as_str);
+                lines.push(format!(
+                    "{}: attempt {number} begins, attempt {} ended with {result}",
+                    test.name(),
+                    number - 1
+                ));
+            }
+        }
+        self.announced.attempts = attempts;
+        if let Some(line) = self.device_line(&name) {
+            lines.push(line);
+        }
+        if let Some(line) = self.step_line(&name) {
+            lines.push(line);
+        }
+        lines
+    }
+
+    fn status_line(&self, name: &str) -> Option<String> {
+        let status = self.report.status.as_deref()?;
+        Some(match status {
+            "QUEUED" => format!("{name}: queued"),
+            "STARTING" => format!("{name}: starting"),
+            "RUNNING" => match self.report.deciding().and_then(|attempt| attempt.url.as_deref()) {
+                Some(url) => format!("{name}: running, watch it at {url}"),
+                None => format!("{name}: running"),
+            },
+            "STOPPING" => format!("{name}: being stopped"),
+            "CLEANING_UP" => format!("{name}: cleaning up"),
+            // The line with the result follows once it has been read.
+            "COMPLETED" => return None,
+            other => format!("{name}: {}", other.to_ascii_lowercase()),
+        })
+    }
+
+    fn device_line(&mut self, name: &str) -> Option<String> {
+        if self.announced.device || self.report.device.is_some() {
+            return None;
+        }
+        let players = &self.report.deciding()?.players;
+        let devices: Vec<&str> = players.iter().filter_map(|player| player.device.as_deref()).collect();
+        if devices.is_empty() {
+            return None;
+        }
+        self.announced.device = true;
+        Some(format!("{name}: on {}", devices.join(", ")))
+    }
+
+    fn step_line(&mut self, name: &str) -> Option<String> {
+        if self.report.is_completed() {
+            return None;
+        }
+        let attempt = self.report.deciding()?;
+        let player = attempt.players.iter().find(|player| current_step(player).is_some())?;
+        let (at, goal) = current_step(player)?;
+        let place = (player.number, at);
+        if self.announced.step == Some(place) {
+            return None;
+        }
+        let who =
+            if attempt.players.len() > 1 { format!(" (player {})", player.number) } else { String::new() };
+        let total = player.steps.len() + player.steps_left_out;
+        let line = format!("{name}: step {at} of {total}{who}: {goal}");
+        self.announced.step = Some(place);
+        Some(line)
+    }
+
+    /// The lines that tell how each test of the job ended, once.
+    pub(super) fn ending(&mut self) -> Vec<String> {
+        if self.is_open() || self.announced.ended {
+            return Vec::new();
+        }
+        self.announced.ended = true;
+        self.report.tests().iter().map(result_line).collect()
+    }
+}
+
+fn result_line(test: &JobReport) -> String {
+    let name = test.name();
+    if let Some(why) = &test.lost {
+        return format!("{name}: {why}");
+    }
+    if let Some(why) = &test.queue_rejection {
+        return format!("{name}: rejected by the queue: {why}");
+    }
+    let Some(attempt) = test.deciding() else {
+        return match &test.stopped_by {
+            Some(_) => format!("{name}: stopped before it ran"),
+            None => format!("{name}: ended without a run"),
+        };
+    };
+    let result = attempt.result.as_ref().map_or("no result", TestResult::as_str);
+    let took = attempt.duration.map_or_else(String::new, |took| format!(" after {}", duration(took)));
+    let queued = match (test.created_at, attempt.started_at) {
+        (Some(created), Some(started)) => (started - created).to_std().ok().filter(|wait| wait.as_secs() > 0),
+        _ => None,
+    };
+    let queued = queued.map_or_else(String::new, |wait| format!(", queued {} before", duration(wait)));
+    let bugs = match attempt.bugs.len() {
+        0 => String::new(),
+        1 => ", 1 bug".to_owned(),
+        many => format!(", {many} bugs"),
+    };
+    let other = test.other_build().map_or_else(String::new, |other| format!(", but {other}"));
+    format!("{name}: {result}{took}{queued}{bugs}{other}")
+}
+
+/// Number (as people count, from 1) and goal of the step a player is at.
+fn current_step(player: &Player) -> Option<(u64, &str)> {
+    let at = player
+        .steps
+        .iter()
+        .position(|step| step.result.is_none() && step.state.as_deref() == Some("RUNNING"))?;
+    Some((u64::try_from(at).unwrap_or(0) + 1, player.steps[at].goal.as_str()))
+}

@@ -1,0 +1,257 @@
+//! One look at every job, and at the details of its runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
+
+use crate::api::{Api, ApiError, JobFilter, JobSnapshot, Phase, RunDetails};
+use crate::model::Failure;
+use crate::model::run_report::JobReport;
+
+use super::session::Session;
+use super::story::Story;
+use super::track::{PollBy, Tracked};
+
+/// Between two looks at the details of a run that goes on.
+const DETAILS_EVERY: Duration = Duration::from_secs(60);
+/// Requests at once when several jobs or runs are read.
+const AT_ONCE: usize = 8;
+/// Other people's jobs that a list may show besides ours, where the service ignores the filter.
+const MORE_THAN_OURS: usize = 100;
+/// What one job's own look brought.
+enum Seen {
+    Job(Box<JobSnapshot>),
+    Run(Box<RunDetails>),
+}
+
+/// One look at every unfinished job, each by itself where no list shows it: the trouble of one does not hide the others.
+///
+/// # Errors
+/// When the key is refused, or when nothing answered about any job.
+pub(super) async fn look(
+    api: &Api,
+    session: &Session,
+    story: &mut Story,
+    elapsed: Duration,
+    lists: &mut bool,
+) -> Result<(), ApiError> {
+    let mut seen = listed(api, session, story, lists).await?;
+    stop_late_ones(session, story, seen.values()).await;
+    let mut answered = false;
+    let mut alone = Vec::new();
+    for (index, tracked) in story.jobs.iter_mut().enumerate().filter(|(_, job)| job.is_unfinished()) {
+        match seen.remove(&tracked.report.job_id).filter(|_| tracked.poll == PollBy::Job) {
+            Some(job) => {
+                answered = true;
+                take_job(tracked, job);
+            }
+            None => alone.push((index, tracked.report.job_id.clone(), tracked.poll.clone())),
+        }
+    }
+    let looks = alone.into_iter().map(|(index, job_id, poll)| async move {
+        let seen = match &poll {
+            PollBy::Job => api.job(&job_id).await.map(|job| Seen::Job(Box::new(job))),
+            PollBy::Run(run_id) => api.run(run_id).await.map(|run| Seen::Run(Box::new(run))),
+        };
+        (index, seen)
+    });
+    let mut looks = iter(looks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
+    let mut troubled = Vec::new();
+    while let Some((index, seen)) = looks.next().await {
+        let tracked = &mut story.jobs[index];
+        match seen {
+            Ok(Seen::Job(job)) => take_job(tracked, *job),
+            Ok(Seen::Run(run)) => take_run(tracked, *run),
+            Err(error) if error.is_auth() => return Err(error),
+            Err(error) if error.is_not_found() => tracked.miss(elapsed),
+            Err(error) => {
+                let gone = error.is_network() && !answered && troubled.len() + 1 >= AT_ONCE;
+                troubled.push((index, error));
+                // Nobody is there: asking about hundreds of jobs more takes minutes for nothing.
+                if gone {
+                    break;
+                }
+                continue;
+            }
+        }
+        answered = true;
+    }
+    drop(looks);
+    for (index, error) in troubled {
+        if !answered {
+            return Err(error);
+        }
+        let tracked = &mut story.jobs[index];
+        if tracked.silent(elapsed, &error.to_string()) {
+            session.log.warn(format!("{}: could not be looked at: {error}", tracked.name()));
+        }
+    }
+    Ok(())
+}
+
+/// The jobs that lists show: one call for many. What a list does not show is asked for by itself, and so is everything when a
+/// list cannot be had.
+///
+/// # Errors
+/// When the key is refused.
+async fn listed(
+    api: &Api,
+    session: &Session,
+    story: &Story,
+    lists: &mut bool,
+) -> Result<BTreeMap<String, JobSnapshot>, ApiError> {
+    let mut seen = BTreeMap::new();
+    // Ours are among the newest.
+    let most = Some(story.jobs.len() + MORE_THAN_OURS);
+    if *lists {
+        for tag in story.groups_to_list(&session.invocation) {
+            match api.list_jobs(&JobFilter { tags: vec![tag], most, ..JobFilter::default() }).await {
+                Ok(jobs) => seen.extend(jobs.into_iter().map(|job| (job.job_id.clone(), job))),
+                Err(error) if error.is_auth() => return Err(error),
+                // The service has jobs, but no list of them: ask one by one from here on.
+                Err(error) if error.is_not_found() || error.status == Some(400) => *lists = false,
+                Err(error) => session.log.debug(format!("the jobs cannot be listed: {error}")),
+            }
+        }
+    }
+    Ok(seen)
+}
+
+fn take_job(tracked: &mut Tracked, job: JobSnapshot) {
+    tracked.learn_group(&job.tags);
+    tracked.apply(JobReport {
+        status: Some(job.status),
+        test_id: job.test_id,
+        test_name: job.test_name,
+        queue_rejection: job.queue_rejection,
+        stopped_by: job.stopped_by,
+        build_id: job.build_id,
+        created_at: job.created_at,
+        completed_at: job.completed_at,
+        attempts: job.attempts,
+        ..JobReport::default()
+    });
+}
+
+fn take_run(tracked: &mut Tracked, run: RunDetails) {
+    // The oldest generation knows `initializing`, `running` and `completed` only.
+    let status = match run.attempt.state.as_deref() {
+        Some("COMPLETED") => "COMPLETED",
+        Some("INITIALIZING") => "STARTING",
+        _ => "RUNNING",
+    };
+    tracked.apply(JobReport {
+        status: Some(status.to_owned()),
+        test_id: run.test_id,
+        test_name: run.test_name,
+        completed_at: run.attempt.completed_at,
+        attempts: vec![run.attempt.clone()],
+        ..JobReport::default()
+    });
+    tracked.apply_details(run.attempt, None);
+}
+
+/// Jobs of a POST that was given up for a later one are stopped when they appear after all.
+async fn stop_late_ones(session: &Session, story: &mut Story, jobs: impl Iterator<Item = &JobSnapshot>) {
+    if story.abandoned.is_empty() {
+        return;
+    }
+    let late: Vec<String> = jobs
+        .filter(|job| job.status == "QUEUED" || job.status == "STARTING" || job.status == "RUNNING")
+        .filter(|job| job.tags.iter().any(|tag| story.abandoned.contains(tag)))
+        .map(|job| job.job_id.clone())
+        .collect();
+    if late.is_empty() {
+        return;
+    }
+    session.log.warn(format!("{} of an unanswered start appeared late, stopping", late.join(", ")));
+    if let Err(error) = session.api.once().stop(&late).await {
+        session.log.warn(format!("could not stop {}: {error}", late.join(", ")));
+    }
+}
+
+/// Reads details of runs: of those that go on about once a minute, of ended ones until they are final. `last`: there will be no
+/// other look.
+pub(super) async fn settle(
+    session: &Session,
+    story: &mut Story,
+    elapsed: Duration,
+    last: bool,
+) -> Result<(), Failure> {
+    let due = |tracked: &Tracked| {
+        tracked.is_unfinished()
+            && tracked.poll == PollBy::Job
+            && tracked.details_at.is_none_or(|at| elapsed.saturating_sub(at) >= DETAILS_EVERY)
+    };
+    let going_on: Vec<usize> = (0..story.jobs.len()).filter(|&index| due(&story.jobs[index])).collect();
+    read_steps(session, story, &going_on, elapsed).await?;
+    read_ended(session, story, elapsed, last).await
+}
+
+/// Reads how far runs are that go on. It may fail: the next look is as good.
+pub(super) async fn read_steps(
+    session: &Session,
+    story: &mut Story,
+    wanted: &[usize],
+    elapsed: Duration,
+) -> Result<(), Failure> {
+    let api = session.api.once();
+    let runs = wanted.iter().flat_map(|&index| {
+        let runs = story.jobs[index].report.deciding_runs().into_iter().filter(|run| !run.run_id.is_empty());
+        runs.map(|run| (index, run.run_id.clone())).collect::<Vec<_>>()
+    });
+    let api = &api;
+    let reads = runs.map(|(index, run_id)| async move { (index, api.run(&run_id).await) });
+    let read: Vec<_> = iter(reads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
+    for (index, details) in read {
+        let tracked = &mut story.jobs[index];
+        tracked.details_at = Some(elapsed);
+        match details {
+            Ok(run) => tracked.apply_details(run.attempt, run.test_name),
+            Err(error) if error.is_auth() => return Err(error.failure(Phase::Wait)),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads details and bugs of ended runs that decide.
+async fn read_ended(
+    session: &Session,
+    story: &mut Story,
+    elapsed: Duration,
+    last: bool,
+) -> Result<(), Failure> {
+    let api = session.api.once();
+    let api = &api;
+    let runs =
+        story.jobs.iter().enumerate().flat_map(|(index, tracked)| {
+            tracked.unsettled_runs().into_iter().map(move |run_id| (index, run_id))
+        });
+    let reads = runs.map(|(index, run_id)| async move {
+        let read = tokio::join!(api.run(&run_id), api.bugs(&run_id));
+        (index, run_id, read)
+    });
+    let read: Vec<_> = iter(reads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
+    for (index, run_id, (details, bugs)) in read {
+        let tracked = &mut story.jobs[index];
+        let mut trouble = Vec::new();
+        match details {
+            Ok(run) => tracked.apply_details(run.attempt, run.test_name),
+            Err(error) if error.is_auth() => return Err(error.failure(Phase::Wait)),
+            Err(error) => trouble.push(error.to_string()),
+        }
+        match bugs {
+            Ok(bugs) => tracked.take_bugs(&run_id, bugs),
+            Err(error) if error.is_auth() => return Err(error.failure(Phase::Wait)),
+            Err(error) => trouble.push(error.to_string()),
+        }
+        let settled = tracked.settle(&run_id, &trouble, elapsed, last);
+        for why in trouble.iter().filter(|_| settled) {
+            session.log.warn(format!("{}: details are missing: {why}", tracked.name()));
+        }
+    }
+    Ok(())
+}
