@@ -1,6 +1,6 @@
 //! Secrets: the key's type, and the register of everything that must never be shown.
 //!
-//! Texts are redacted as values, before anything escapes or serialises them: [`super::redact`] does it for a report, the API for
+//! Texts are redacted as values, before anything escapes or serialises them: `model::redact` does it for a report, the API for
 //! replies, the console for lines. Finished files are never searched, so that no secret, whoever chose it, can break their form.
 
 use std::borrow::Cow;
