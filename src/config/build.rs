@@ -134,13 +134,19 @@ fn given(resolver: &mut Resolver<'_>, command: Command, raw: Raw, source: &Sourc
 }
 
 fn located(resolver: &mut Resolver<'_>, path: &str, by: &Source, cwd: &Path) -> BuildSource {
-    match build_path::find(path, &by.to_string(), cwd) {
+    let within = matches!(by, Source::File(_)).then(|| resolver.workspace.clone());
+    match build_path::find(path, &by.to_string(), cwd, within.as_ref()) {
         Ok(path) => BuildSource::Path(path),
-        Err(failure) if failure.reason == Reason::InvalidInput => {
+        Err(build_path::Trouble::LeadsOut) => {
+            let what = resolver.leads_out(path, "build-path");
+            resolver.complain("build-path", by, &what);
+            BuildSource::None
+        }
+        Err(build_path::Trouble::Failure(failure)) if failure.reason == Reason::InvalidInput => {
             resolver.complain("build-path", by, &failure.message);
             BuildSource::None
         }
-        Err(failure) => {
+        Err(build_path::Trouble::Failure(failure)) => {
             resolver.special.push(failure);
             BuildSource::None
         }

@@ -4,72 +4,89 @@ use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use glob::{MatchOptions, Pattern};
+use crate::model::{Failure, Platform, Reason, Workspace};
 
-use crate::model::{Failure, Platform, Reason};
-
+use super::matches::{Walk, is_glob, matches};
 use super::starter::builds_below;
 use super::values::nearest;
 
-/// Matches looked at.
-const MOST_MATCHES: usize = 1000;
 /// Matches shown when a glob is not unique.
 const SHOWN: usize = 10;
 
-/// As a shell reads globs: a `*` matches no hidden file, and case counts.
-const RULES: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+/// Why there is no build.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The run config leads out of the workspace.
+    LeadsOut,
+    /// Everything else.
+    Failure(Failure),
+}
 
-/// Finds the build.
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// Finds the build. With `within`, it has to end in that workspace, and nothing outside is looked at.
 ///
 /// # Errors
 /// `build-not-found`, `build-ambiguous`, `build-empty` or `build-unsupported`; `invalid-input` for a glob that is none.
-pub(super) fn find(raw: &str, source: &str, cwd: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn find(
+    raw: &str,
+    source: &str,
+    cwd: &Path,
+    within: Option<&Workspace>,
+) -> Result<PathBuf, Trouble> {
     let path = cwd.join(raw);
-    match fs::metadata(&path) {
-        Ok(about) => return usable(path, &about, raw, source),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            return Err(unreadable(raw, source, &error));
+    let leads_out = |path: &Path| within.is_some_and(|workspace| !workspace.holds(path).unwrap_or(false));
+    if !leads_out(&path) {
+        match fs::metadata(&path) {
+            Ok(about) => return Ok(usable(path, &about, raw, source)?),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(unreadable(raw, source, &error).into());
+            }
+            Err(_) => {}
         }
-        Err(_) => {}
+        if !is_glob(raw) {
+            return Err(missing(raw, source, cwd).into());
+        }
+    } else if !is_glob(raw) {
+        return Err(Trouble::LeadsOut);
     }
-    if !raw.contains(['*', '?', '[']) {
-        return Err(missing(raw, source, cwd));
-    }
-    // Only what the user wrote is a pattern; the working directory may hold a bracket of its own.
-    let pattern = Path::new(&Pattern::escape(&cwd.to_string_lossy())).join(raw);
-    let matches: Vec<PathBuf> = match glob::glob_with(&pattern.to_string_lossy(), RULES) {
-        Ok(paths) => paths.filter_map(Result::ok).take(MOST_MATCHES).collect(),
-        Err(error) => {
-            return Err(Failure::new(
-                Reason::InvalidInput,
-                format!("\"{raw}\" is not a glob: {}; write one such as build/*.apk", error.msg),
-            ));
+    let wrong = |what: String| Failure::new(Reason::InvalidInput, format!("\"{raw}\" {what}"));
+    let found = match matches(raw, cwd, within) {
+        Walk::Matches(found) => found,
+        Walk::LeadsOut => return Err(Trouble::LeadsOut),
+        Walk::NoPattern(why) => {
+            return Err(wrong(format!("is not a glob: {why}; write one such as build/*.apk")).into());
+        }
+        Walk::TooMany(most) => {
+            return Err(wrong(format!("has more than {most} files and folders to look at; begin it further down, such as build/**/*.apk")).into());
         }
     };
-    match matches.as_slice() {
-        [] => Err(missing(raw, source, cwd)),
+    match found.as_slice() {
+        [] => Err(missing(raw, source, cwd).into()),
         [one] => match fs::metadata(one) {
-            Ok(about) => usable(one.clone(), &about, &shown(one, cwd), source),
-            Err(error) => Err(unreadable(raw, source, &error)),
+            Ok(about) => Ok(usable(one.clone(), &about, &shown(one, cwd), source)?),
+            Err(error) => Err(unreadable(raw, source, &error).into()),
         },
-        many => {
-            let mut failure = Failure::new(
-                Reason::BuildAmbiguous,
-                format!(
-                    "build-path (from {source}): \"{raw}\" matches {} files, and a build is one",
-                    many.len()
-                ),
-            );
-            for path in many.iter().take(SHOWN) {
-                failure = failure.cause(shown(path, cwd));
-            }
-            if many.len() > SHOWN {
-                failure = failure.cause(format!("and {} more", many.len() - SHOWN));
-            }
-            Err(failure.hint("make the glob narrower, or name the one file"))
-        }
+        many => Err(ambiguous(raw, source, cwd, many).into()),
     }
+}
+
+fn ambiguous(raw: &str, source: &str, cwd: &Path, many: &[PathBuf]) -> Failure {
+    let mut failure = Failure::new(
+        Reason::BuildAmbiguous,
+        format!("build-path (from {source}): \"{raw}\" matches {} files, and a build is one", many.len()),
+    );
+    for path in many.iter().take(SHOWN) {
+        failure = failure.cause(shown(path, cwd));
+    }
+    if many.len() > SHOWN {
+        failure = failure.cause(format!("and {} more", many.len() - SHOWN));
+    }
+    failure.hint("make the glob narrower, or name the one file")
 }
 
 fn shown(path: &Path, cwd: &Path) -> String {
@@ -176,7 +193,43 @@ pub(super) fn platform_of(extension: &str) -> Option<Platform> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Reason, find, fs};
+    use std::path::{Path, PathBuf};
+
+    use super::{Failure, Reason, Trouble, fs};
+    use crate::model::{Env, Workspace};
+
+    fn find(raw: &str, source: &str, cwd: &Path) -> Result<PathBuf, Failure> {
+        super::find(raw, source, cwd, None).map_err(|trouble| match trouble {
+            Trouble::Failure(failure) => failure,
+            Trouble::LeadsOut => panic!("{raw} may lead anywhere"),
+        })
+    }
+
+    #[test]
+    fn what_the_run_config_names_ends_in_the_workspace() {
+        let home = tempfile::tempdir().unwrap();
+        let cwd = home.path().join("work");
+        fs::create_dir_all(cwd.join("build")).unwrap();
+        for name in ["beside.apk", "work/build/game.apk"] {
+            fs::write(home.path().join(name), b"x").unwrap();
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("../../beside.apk", cwd.join("build/link.apk")).unwrap();
+        let workspace = Workspace::find(&Env::default(), &cwd);
+        let within = |raw: &str| super::find(raw, "x", &cwd, Some(&workspace));
+        assert_eq!(within("build/g*.apk").unwrap(), cwd.join("build/game.apk"));
+        assert_eq!(within(cwd.join("build/game.apk").to_str().unwrap()).unwrap(), cwd.join("build/game.apk"));
+        let mut outside =
+            vec!["../beside.apk", "../*.apk", "/etc/passwd", "/etc/nothing-of-the-kind", "../../etc/ssh"];
+        if cfg!(unix) {
+            outside.push("build/link.apk");
+        }
+        for raw in outside {
+            assert!(matches!(within(raw), Err(Trouble::LeadsOut)), "{raw}");
+        }
+        // The pipeline may leave it.
+        assert!(find("../beside.apk", "x", &cwd).is_ok());
+    }
 
     #[test]
     fn finds_one_and_explains_the_rest() {

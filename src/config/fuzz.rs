@@ -8,7 +8,8 @@ use crate::fuzzing::Pieces;
 use crate::model::Env;
 
 use super::args::Args;
-use super::yaml::Document;
+use super::variables::Variables;
+use super::yaml::{Document, Text};
 use super::{file, key, values};
 
 /// The key that no message may show.
@@ -18,7 +19,8 @@ const KEY: &str = "nunu_0123456789abcdef";
 pub(crate) fn run_config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let env = Env::from([("NUNU_API_TOKEN", KEY), ("COPY_OF_KEY", KEY), ("NAME", "a: [b]\n- c")]);
-    let problems = match Document::parse("run.yml", &text, &env) {
+    let source = Text { name: "run.yml".to_owned(), all: text.to_string(), may_quote: true };
+    let problems = match Document::parse(&source, &Variables::from_env(&env, &["NAME", "COPY_OF_KEY"])) {
         Ok(mut document) => {
             let _ = file::read(&mut document);
             document.take_problems()

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::model::run_report::Context;
 use crate::model::verdict::Gate;
-use crate::model::{Env, Failure, may_be_id};
+use crate::model::{Env, Failure, Workspace, may_be_id};
 
 use super::args::Args;
 use super::build;
@@ -18,10 +18,11 @@ use super::key;
 use super::layers::{Layers, Source};
 use super::plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Wait};
 use super::resolve::Resolver;
-use super::source::{self, RunConfig, run_config};
+use super::source::{self, RunConfig, run_config, run_config_again};
 use super::targets::{check_ids, runs};
 use super::values;
-use super::yaml::Document;
+use super::variables::{SHORTEST_SECRET, Variables};
+use super::yaml::{Document, Placed};
 
 /// A key of that many bytes does not stand in another value by chance.
 const SURELY_A_KEY: usize = 16;
@@ -33,22 +34,27 @@ const RESULTS: &str = "nunu-results";
 const NEEDED_TO_STOP: [&str; 7] =
     ["api-token", "token-file", "api-url", "project-id", "job-ids", "command", "on-missing-token"];
 
-/// The results folder as far as it can be told without a plan: reports of wrong input go there too.
+/// The results folder as far as it can be told without a plan: reports of wrong input go there too. `None` where the repository's
+/// content leads out of the workspace.
 #[must_use]
-pub fn results_dir(args: &Args, env: &Env, cwd: &Path) -> PathBuf {
+pub fn results_dir(args: &Args, env: &Env, cwd: &Path) -> Option<PathBuf> {
     let layers = Layers::new(args, env);
     if let Some(found) = layers.get("results-dir") {
-        return cwd.join(found.value.trim());
+        return Some(cwd.join(found.value.trim()));
     }
-    let in_file = match run_config(&layers, cwd) {
-        RunConfig::Text { name, text, .. } => Document::parse(&name, &text, env)
+    let workspace = Workspace::find(env, cwd);
+    let in_file = match run_config_again(&layers, cwd, &workspace) {
+        RunConfig::Text { text, .. } => Document::parse(&text, &Variables::of(&layers).0)
             .ok()
             .and_then(|document| Some(document.root.get("report")?.get("dir")?.as_str()?.trim().to_owned())),
         _ => None,
     };
-    // A variable that is missing must not become the name of a folder.
-    let in_file = in_file.filter(|dir| !dir.is_empty() && !dir.contains("${"));
-    cwd.join(in_file.as_deref().unwrap_or(RESULTS))
+    // A variable that is missing must not become the name of a folder, and what leads elsewhere was refused.
+    let in_file = in_file
+        .filter(|dir| !dir.is_empty() && !dir.contains("${"))
+        .map(|dir| cwd.join(dir))
+        .filter(|dir| workspace.holds(dir).unwrap_or(false));
+    in_file.or_else(|| Some(cwd.join(RESULTS)).filter(|dir| workspace.holds(dir).unwrap_or(false)))
 }
 
 /// The command as far as it can be told without a plan; `None` when nothing names one, or not a known one.
@@ -105,7 +111,8 @@ pub fn access(args: &Args, env: &Env, cwd: &Path) -> Result<Access, String> {
     Ok(Access { origin, key: found.key, project_id, notices: found.notices })
 }
 
-/// Makes the plan; `context` fills templates and derived names.
+/// Makes the plan; `context` fills templates and derived names. `learn` is told every secret that the run config takes in, before
+/// anything that could quote it is said.
 ///
 /// # Errors
 /// Every problem with what the user said, at once.
@@ -115,9 +122,12 @@ pub fn plan(
     cwd: &Path,
     context: &Context,
     today: NaiveDate,
+    mut learn: impl FnMut(&str),
 ) -> Result<Plan, Failure> {
     let layers = Layers::new(args, env);
-    let source = run_config(&layers, cwd);
+    let workspace = Workspace::find(env, cwd);
+    let source = run_config(&layers, cwd, &workspace);
+    let (variables, wrong) = Variables::of(&layers);
     let mut notices = layers.misspelt();
     notices.extend(layers.inputs_in_vain());
     let mut resolver = Resolver {
@@ -129,8 +139,14 @@ pub fn plan(
         special: Vec::new(),
         settings: Vec::new(),
         notices,
+        remarks: Vec::new(),
+        workspace,
     };
-    take_in(&mut resolver, &source, env);
+    for (source, what) in wrong {
+        resolver.complain("config-env", &source, &what);
+    }
+    resolver.items("config-env");
+    take_in(&mut resolver, &source, &variables, &mut learn);
     let found = key::find(args, env, cwd);
     resolver.problems.extend(found.problem);
     resolver.notices.extend(found.notices);
@@ -153,7 +169,7 @@ pub fn plan(
             "***".clone_into(&mut setting.value);
         }
     }
-    Ok(Plan { settings, notices: resolver.notices, ..plan })
+    Ok(Plan { settings, notices: resolver.notices, remarks: resolver.remarks, ..plan })
 }
 
 /// The key in another setting would reach the state file, the reports and the service's records.
@@ -168,14 +184,27 @@ fn refuse_the_key_elsewhere(resolver: &mut Resolver<'_>, key: &str) {
 }
 
 /// Reads the run config, when there is one.
-fn take_in<'a>(resolver: &mut Resolver<'a>, source: &'a RunConfig, env: &Env) {
+fn take_in<'a>(
+    resolver: &mut Resolver<'a>,
+    source: &'a RunConfig,
+    variables: &Variables<'_>,
+    learn: &mut impl FnMut(&str),
+) {
     match source {
         RunConfig::None => resolver.record("run-config", "-".to_owned(), &Source::Default),
-        RunConfig::Text { name, text, source } => {
-            resolver.record("run-config", name.clone(), source);
-            match Document::parse(name, text, env) {
+        RunConfig::Text { text, source } => {
+            resolver.record("run-config", text.name.clone(), source);
+            match Document::parse(text, variables) {
                 Ok(mut document) => {
                     resolver.file = file::read(&mut document);
+                    let (secret, plain): (Vec<_>, Vec<_>) =
+                        std::mem::take(&mut document.let_in).into_iter().partition(Placed::is_secret);
+                    for placed in secret {
+                        learn(&placed.value.value);
+                    }
+                    for Placed { value, path } in plain {
+                        resolver.remarks.push(format!("config-env: the value of {} in {path} is not kept secret; only one of {SHORTEST_SECRET} characters or more in template_data or instructions is", value.name));
+                    }
                     resolver.document = Some(document);
                 }
                 Err(problem) => resolver.file_problems.push(problem),
@@ -228,6 +257,7 @@ fn assemble(
         best_effort: args.best_effort,
         settings: Vec::new(),
         notices: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 
@@ -315,7 +345,12 @@ fn wait(resolver: &mut Resolver<'_>) -> Wait {
 }
 
 fn report(resolver: &mut Resolver<'_>, env: &Env, cwd: &Path) -> ReportPlan {
+    let source = resolver.found("results-dir").map_or(Source::Default, |(_, source)| source);
     let dir = resolver.text("results-dir").unwrap_or_else(|| RESULTS.to_owned());
+    if matches!(source, Source::File(_) | Source::Default) && !resolver.in_workspace(&cwd.join(&dir)) {
+        let what = resolver.leads_out(&dir, "results-dir");
+        resolver.complain("results-dir", &source, &what);
+    }
     let comment = resolver.switch("comment");
     let github_token =
         resolver.text("github-token").or_else(|| env.get("NUNU_GITLAB_TOKEN").map(str::to_owned));

@@ -4,6 +4,7 @@
 mod args;
 mod build;
 mod build_path;
+mod ci_facts;
 mod entry;
 mod file;
 #[cfg(any(test, fuzzing))]
@@ -13,6 +14,7 @@ mod inputs;
 mod key;
 mod layers;
 mod load;
+mod matches;
 mod places;
 mod plan;
 mod resolve;

@@ -183,6 +183,8 @@ pub struct Plan {
     pub settings: Vec<Setting>,
     /// Things a person should know: a trimmed key, a deprecated name.
     pub notices: Vec<String>,
+    /// What is worth a line of the log, and no more: what `config-env` lets in and does not make a secret.
+    pub remarks: Vec<String>,
 }
 
 impl Plan {

@@ -1,11 +1,13 @@
 //! Layers become single values, and every problem on the way is gathered.
 
-use crate::model::{Failure, Reason};
+use std::path::Path;
+
+use crate::model::{Failure, Reason, Workspace};
 
 use super::file::{FileConfig, Raw};
 use super::layers::{Found, Layers, Source};
 use super::plan::Setting;
-use super::settings::{SETTINGS, definition};
+use super::settings::{Definition, SETTINGS, definition};
 use super::snippet::without_keys;
 use super::values::list;
 use super::yaml::Document;
@@ -23,6 +25,10 @@ pub(super) struct Resolver<'a> {
     pub(super) special: Vec<Failure>,
     pub(super) settings: Vec<Setting>,
     pub(super) notices: Vec<String>,
+    /// What is worth a line of the log, and no more.
+    pub(super) remarks: Vec<String>,
+    /// What the run config may lead to.
+    pub(super) workspace: Workspace,
 }
 
 impl Resolver<'_> {
@@ -33,6 +39,20 @@ impl Resolver<'_> {
         }
         let (raw, key) = self.file.settings.get(name)?;
         Some((raw.clone(), Source::File((*key).to_owned())))
+    }
+
+    /// True when a path ends in the workspace; one that cannot be followed does not.
+    pub(super) fn in_workspace(&self, path: &Path) -> bool {
+        self.workspace.holds(path).unwrap_or(false)
+    }
+
+    /// Why a path of the run config is refused, with the line to use instead.
+    pub(super) fn leads_out(&self, path: &str, setting: &str) -> String {
+        let variable = Definition::variable_of(setting);
+        format!(
+            "{path} ends outside of the workspace {}, which only the pipeline may leave; write there {setting}: {path} as an input, --{setting} {path}, or {variable}: {path}",
+            self.workspace.root().display()
+        )
     }
 
     /// Notes what is wrong with a setting's value, at the place it came from.

@@ -137,6 +137,13 @@ pub const SETTINGS: &[Definition] = &[
     ),
     setting("run-config", None, ".nunu/run.yml", RUNS, "Run config: a path, or the YAML itself"),
     list(
+        "config-env",
+        None,
+        "-",
+        RUNS,
+        "Further variables that the run config may read: names, comma or newline list; long values in template_data and instructions are kept secret",
+    ),
+    list(
         "test-id",
         Some("runs[].test"),
         "-",

@@ -15,11 +15,16 @@ pub(super) enum Show {
     Line,
     /// Nothing behind the first colon: a secret stands there.
     KeyOnly,
+    /// Nothing: the position has to do.
+    Nothing,
 }
 
 /// `file:line:column: what`, with the line itself and a caret under the place.
 pub(super) fn snippet(name: &str, text: &str, spot: Option<Spot>, what: &str, show: Show) -> String {
     let Some((line, column)) = spot else { return format!("{name}: {what}") };
+    if show == Show::Nothing {
+        return format!("{name}:{line}:{column}: {what}");
+    }
     let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let mut letters: Vec<char> = without_keys(source)
         .chars()

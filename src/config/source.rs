@@ -4,9 +4,12 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
+use crate::model::Workspace;
+use crate::model::workspace::really;
+
 use super::layers::{Layers, Source};
 use super::values::nearest;
-use super::yaml::LARGEST;
+use super::yaml::{LARGEST, Text};
 
 /// Where a run config is looked for when nothing names one.
 const USUAL: [&str; 2] = [".nunu/run.yml", ".nunu/run.yaml"];
@@ -16,8 +19,8 @@ const USUAL: [&str; 2] = [".nunu/run.yml", ".nunu/run.yaml"];
 pub(super) enum RunConfig {
     /// Nothing names one, and there is none in the usual places.
     None,
-    /// What people call it, its text, and what named it.
-    Text { name: String, text: String, source: Source },
+    /// Its text, and what named it.
+    Text { text: Text, source: Source },
     /// There should be one, but it cannot be had; why.
     Missing(String),
     /// It is there, but no text.
@@ -25,22 +28,59 @@ pub(super) enum RunConfig {
 }
 
 /// Finds and reads the run config.
-pub(super) fn run_config(layers: &Layers<'_>, cwd: &Path) -> RunConfig {
+pub(super) fn run_config(layers: &Layers<'_>, cwd: &Path, workspace: &Workspace) -> RunConfig {
     let Some(found) = layers.get("run-config") else {
-        return usual(cwd).map_or(RunConfig::None, |name| read(name, Source::Default, cwd));
+        return usual(cwd).map_or(RunConfig::None, |name| {
+            match out_of_place(name, &cwd.join(name), workspace) {
+                Some(why) => RunConfig::Missing(format!("run-config: {why}")),
+                None => read(name, Source::Default, cwd, workspace),
+            }
+        });
     };
     if found.value.contains('\n') || found.value.trim_start().starts_with('{') {
-        return RunConfig::Text { name: "run-config".to_owned(), text: found.value, source: found.source };
+        let text = Text { name: "run-config".to_owned(), all: found.value, may_quote: true };
+        return RunConfig::Text { text, source: found.source };
     }
-    read(found.value.trim(), found.source, cwd)
+    read(found.value.trim(), found.source, cwd, workspace)
 }
 
-/// The run config in its usual place, if there is one.
+/// The run config in its usual place, if there is one, or whatever else is in that place.
 pub(super) fn usual(cwd: &Path) -> Option<&'static str> {
-    USUAL.into_iter().find(|name| cwd.join(name).is_file())
+    USUAL.into_iter().find(|name| cwd.join(name).symlink_metadata().is_ok())
 }
 
-fn read(name: &str, source: Source, cwd: &Path) -> RunConfig {
+/// The run config once more, for what has to be told without a plan. A pipe gives its text once, and is not waited for again.
+pub(super) fn run_config_again(layers: &Layers<'_>, cwd: &Path, workspace: &Workspace) -> RunConfig {
+    let is_pipe = layers
+        .get("run-config")
+        .and_then(|found| fs::metadata(cwd.join(found.value.trim())).ok())
+        .is_some_and(|about| !about.is_file());
+    if is_pipe { RunConfig::None } else { run_config(layers, cwd, workspace) }
+}
+
+/// Why a run config that nobody named is not read: the repository's content must not choose another file by a link.
+fn out_of_place(name: &str, path: &Path, workspace: &Workspace) -> Option<String> {
+    if !workspace.holds(path).unwrap_or(false) {
+        return Some(format!(
+            "{name} ends outside of the workspace {}, so it is not read by itself; where that is wanted write run-config: {name} as an input, or NUNU_RUN_CONFIG: {name}",
+            workspace.root().display()
+        ));
+    }
+    match fs::metadata(path) {
+        Ok(about) if about.is_file() => None,
+        Ok(_) => Some(format!("{name} is no regular file, so it is not read by itself")),
+        Err(_) => Some(format!("{name} is a link to nothing")),
+    }
+}
+
+/// True for a regular file in the workspace that is called as YAML is; whatever else a path leads to is not shown.
+fn may_quote(path: &Path, workspace: &Workspace) -> bool {
+    let Ok(end) = really(path) else { return false };
+    let is_yaml = end.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    is_yaml && end.is_file() && workspace.holds(&end).unwrap_or(false)
+}
+
+fn read(name: &str, source: Source, cwd: &Path, workspace: &Workspace) -> RunConfig {
     let path = cwd.join(name);
     let problem = |what: String| match &source {
         Source::Default => format!("run-config: {what}"),
@@ -62,13 +102,16 @@ fn read(name: &str, source: Source, cwd: &Path) -> RunConfig {
         Err(error) => return cannot(&error),
     }
     let mut bytes = Vec::new();
-    // One byte more than allowed is enough to know, whatever the file is.
+    // It may be a pipe. One byte more than allowed is enough to know, whatever it is.
     match File::open(&path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes)) {
         Ok(count) if count > LARGEST => RunConfig::Unreadable(problem(format!(
             "{name} is larger than {LARGEST} bytes, which no run config is"
         ))),
         Ok(_) => match String::from_utf8(bytes) {
-            Ok(text) => RunConfig::Text { name: name.to_owned(), text, source },
+            Ok(text) => {
+                let text = Text { name: name.to_owned(), all: text, may_quote: may_quote(&path, workspace) };
+                RunConfig::Text { text, source }
+            }
             Err(error) => RunConfig::Unreadable(problem(not_text(name, error.as_bytes(), &error))),
         },
         Err(error) => cannot(&error),
@@ -109,11 +152,11 @@ fn advice(name: &str, path: &Path) -> String {
 mod tests {
     use super::{Layers, Path, RunConfig, fs, run_config};
     use crate::config::Args;
-    use crate::model::Env;
+    use crate::model::{Env, Workspace};
 
     fn of(value: &str, cwd: &Path) -> RunConfig {
         let env = Env::from([("NUNU_RUN_CONFIG", value)]);
-        run_config(&Layers::new(&Args::default(), &env), cwd)
+        run_config(&Layers::new(&Args::default(), &env), cwd, &Workspace::find(&Env::default(), cwd))
     }
 
     fn why(value: &str, cwd: &Path) -> String {
@@ -131,7 +174,7 @@ mod tests {
         fs::create_dir(cwd.join(".nunu")).unwrap();
         fs::write(cwd.join(".nunu/run.yaml"), "second").unwrap();
         let named = |config: RunConfig| match config {
-            RunConfig::Text { name, text, .. } => (name, text),
+            RunConfig::Text { text, .. } => (text.name, text.all),
             other => panic!("{other:?}"),
         };
         assert_eq!(named(of("", cwd)), (".nunu/run.yaml".to_owned(), "second".to_owned()));
@@ -168,5 +211,60 @@ mod tests {
         assert!(why("/dev/zero", cwd).contains("larger than"));
         #[cfg(unix)]
         assert!(why("a\\b.yml", cwd).contains("write / between"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_planted_link_is_not_followed_out_of_the_workspace() {
+        use std::os::unix::fs::symlink;
+        let home = tempfile::tempdir().unwrap();
+        let cwd = home.path().join("work");
+        fs::create_dir_all(cwd.join(".nunu")).unwrap();
+        fs::create_dir(cwd.join("ci")).unwrap();
+        fs::write(home.path().join("netrc"), "hunter2").unwrap();
+        fs::write(cwd.join("ci/run.yml"), "version: 1").unwrap();
+        let planted = cwd.join(".nunu/run.yml");
+        for (target, want) in [
+            ("../../netrc", "NUNU_RUN_CONFIG: .nunu/run.yml"),
+            ("../../not-there", "ends outside of the workspace"),
+            ("/dev/zero", "ends outside of the workspace"),
+            ("../ci", "no regular file"),
+            ("nothing.yml", "a link to nothing"),
+        ] {
+            symlink(target, &planted).unwrap();
+            let why = why("", &cwd);
+            assert!(why.contains(want) && !why.contains("hunter2"), "{target}: {why}");
+            fs::remove_file(&planted).unwrap();
+        }
+        // One that stays inside is a file like any other.
+        symlink("../ci/run.yml", &planted).unwrap();
+        assert!(matches!(of("", &cwd), RunConfig::Text { text, .. } if text.all == "version: 1"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_yaml_of_the_workspace_is_quoted() {
+        use std::os::unix::fs::symlink;
+        let home = tempfile::tempdir().unwrap();
+        let cwd = home.path().join("work");
+        fs::create_dir(&cwd).unwrap();
+        for name in ["work/a.yml", "work/a.yaml", "work/.env", "outside.yml"] {
+            fs::write(home.path().join(name), "x: 1").unwrap();
+        }
+        symlink("../outside.yml", cwd.join("out.yml")).unwrap();
+        symlink(".env", cwd.join("env.yml")).unwrap();
+        symlink("a.yml", cwd.join("in.yml")).unwrap();
+        for (name, quoted) in [
+            ("a.yml", true),
+            ("a.yaml", true),
+            ("in.yml", true),
+            (".env", false),
+            ("env.yml", false),
+            ("out.yml", false),
+            ("../outside.yml", false),
+        ] {
+            let RunConfig::Text { text, .. } = of(name, &cwd) else { panic!("{name}") };
+            assert_eq!((text.may_quote, text.all.as_str()), (quoted, "x: 1"), "{name}");
+        }
     }
 }

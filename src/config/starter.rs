@@ -293,7 +293,8 @@ fn jenkins() -> String {
 #[cfg(test)]
 mod tests {
     use super::{Facts, Host, files};
-    use crate::config::yaml::Document;
+    use crate::config::variables::Variables;
+    use crate::config::yaml::{Document, Text};
     use crate::model::Env;
 
     #[test]
@@ -304,7 +305,9 @@ mod tests {
             ..Facts::default()
         };
         for (path, text) in files(&facts) {
-            let parsed = Document::parse(&path, &text, &Env::default());
+            let env = Env::default();
+            let text = Text { name: path.clone(), all: text, may_quote: true };
+            let parsed = Document::parse(&text, &Variables::from_env(&env, &[]));
             assert!(parsed.is_ok(), "{path}: {:?}", parsed.err());
             if path.ends_with("run.yml") {
                 let mut document = parsed.unwrap();

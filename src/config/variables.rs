@@ -1,82 +1,176 @@
-//! `${NAME}` and `${NAME:-default}` in the run config. Pure.
+//! `${NAME}` and `${NAME:-default}` in the run config: which variables it may read, and what they stand for. Pure.
 
 use crate::model::Env;
 
+use super::ci_facts::is_ci_fact;
 use super::key::SECRET_VARIABLES;
+use super::layers::{Layers, Source};
 
 /// A shorter value is too likely to be part of an innocent text.
-const SHORTEST_SECRET: usize = 8;
+pub(super) const SHORTEST_SECRET: usize = 8;
+/// Words in the names of variables that hold secrets.
+const SECRET_WORDS: [&str; 5] = ["TOKEN", "KEY", "SECRET", "PASS", "CRED"];
 
-/// Fills in the variables of `text`; `$${` is a literal `${`.
-///
-/// # Errors
-/// Every variable that is missing, wrong or secret.
-pub(super) fn expand(text: &str, env: &Env) -> Result<String, Vec<String>> {
-    let mut out = String::new();
-    let mut problems = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        if let Some(before) = rest[..at].strip_suffix('$') {
-            out.push_str(before);
-            out.push_str("${");
-            rest = &rest[at + 2..];
-            continue;
-        }
-        out.push_str(&rest[..at]);
-        if rest[at..].starts_with("${{") {
-            problems.push("${{ ... }} is only understood in workflow files; hand the value over as a variable and write ${NAME} here".to_owned());
-            return Err(problems);
-        }
-        let Some(end) = rest[at..].find('}') else {
-            problems.push("\"${\" without its \"}\"; write $${ for a literal ${".to_owned());
-            return Err(problems);
-        };
-        match value(&rest[at + 2..at + end], env) {
-            Ok(value) => out.push_str(value),
-            Err(problem) => problems.push(problem),
-        }
-        rest = &rest[at + end + 1..];
-    }
-    out.push_str(rest);
-    if problems.is_empty() { Ok(out) } else { Err(problems) }
+/// What the run config may read.
+pub(super) struct Variables<'a> {
+    env: &'a Env,
+    /// What the setting `config-env` names.
+    named: Vec<String>,
 }
 
-/// What stands for the inside of one pair of braces.
-fn value<'a>(inside: &'a str, env: &'a Env) -> Result<&'a str, String> {
-    let (name, default) = match inside.split_once(":-") {
-        Some((name, default)) => (name, Some(default)),
-        None => (inside, None),
-    };
-    if default.is_some_and(|default| default.contains("${")) {
-        return Err(format!("the default of {name} holds another variable, which is not understood"));
-    }
-    if name.is_empty()
-        || name.starts_with(|letter: char| letter.is_ascii_digit())
-        || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    {
-        return Err(format!("\"{name}\" is not the name of a variable"));
-    }
+/// A value that the setting `config-env` let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LetIn {
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+/// A text with its variables filled in.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Filled {
+    pub(super) text: String,
+    pub(super) let_in: Vec<LetIn>,
+}
+
+/// True for names of variables that hold secrets as a rule.
+pub(super) fn names_a_secret(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    SECRET_WORDS.iter().any(|word| upper.contains(word))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|letter: char| letter.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Why no run config reads this variable, whatever `config-env` says.
+fn never(name: &str) -> Option<String> {
     if SECRET_VARIABLES.contains(&name) {
-        return Err(format!("{name} is a secret and cannot be used in a run config"));
+        return Some(format!("{name} is a secret of nunu-ci and cannot be used in a run config"));
     }
-    let value = env.get(name).or(default).ok_or_else(|| {
-        format!("the variable {name} is not set or empty; set it, or write ${{{name}:-default}}")
-    })?;
-    let holds_secret = SECRET_VARIABLES
-        .iter()
-        .filter_map(|secret| env.get(secret))
-        .any(|secret| secret.trim().len() >= SHORTEST_SECRET && value.contains(secret.trim()));
-    if holds_secret {
-        return Err(format!("the variable {name} holds a secret, which cannot be used in a run config"));
+    let kinds = [("NUNU_OUTPUT_", "an output"), ("NUNU_INPUT_", "an input")];
+    let (rest, kind) = kinds.iter().find_map(|(prefix, kind)| Some((name.strip_prefix(prefix)?, kind)))?;
+    Some(format!(
+        "{name} is {kind}, which no run config reads; write NUNU_{rest}: ${name} in the job, and ${{NUNU_{rest}}} here"
+    ))
+}
+
+impl<'a> Variables<'a> {
+    /// Those of `env` with what the setting `config-env` names, and what is wrong with that setting.
+    pub(super) fn of(layers: &Layers<'a>) -> (Self, Vec<(Source, String)>) {
+        let mut variables = Self { env: layers.env, named: Vec::new() };
+        let mut problems = Vec::new();
+        let Some(found) = layers.get("config-env") else { return (variables, problems) };
+        for name in super::values::list(&found.value) {
+            if !is_name(&name) {
+                problems.push((found.source.clone(), format!("\"{name}\" is not the name of a variable")));
+            } else if let Some(why) = never(&name) {
+                problems.push((found.source.clone(), why));
+            } else if !variables.named.contains(&name) {
+                variables.named.push(name);
+            }
+        }
+        (variables, problems)
     }
-    Ok(value)
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn from_env(env: &'a Env, named: &[&str]) -> Self {
+        Self { env, named: named.iter().map(|&name| name.to_owned()).collect() }
+    }
+
+    fn may_read(&self, name: &str) -> Result<(), String> {
+        if let Some(why) = never(name) {
+            return Err(why);
+        }
+        let ours = name.starts_with("NUNU_") && !names_a_secret(name);
+        if ours || is_ci_fact(name) || self.named.iter().any(|named| named == name) {
+            return Ok(());
+        }
+        let mut line = self.named.clone();
+        line.push(name.to_owned());
+        let line = line.join(", ");
+        Err(format!(
+            "a run config may not read the variable {name} by itself; where the pipeline allows it, write there config-env: {line} (or NUNU_CONFIG_ENV: {line})"
+        ))
+    }
+
+    /// Fills in the variables of `text`; `$${` is a literal `${`.
+    ///
+    /// # Errors
+    /// Every variable that is missing, wrong or out of reach.
+    pub(super) fn expand(&self, text: &str) -> Result<Filled, Vec<String>> {
+        let mut filled = Filled::default();
+        let mut problems = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            if let Some(before) = rest[..at].strip_suffix('$') {
+                filled.text.push_str(before);
+                filled.text.push_str("${");
+                rest = &rest[at + 2..];
+                continue;
+            }
+            filled.text.push_str(&rest[..at]);
+            if rest[at..].starts_with("${{") {
+                problems.push("${{ ... }} is only understood in workflow files; hand the value over as a variable and write ${NAME} here".to_owned());
+                return Err(problems);
+            }
+            let Some(end) = rest[at..].find('}') else {
+                problems.push("\"${\" without its \"}\"; write $${ for a literal ${".to_owned());
+                return Err(problems);
+            };
+            if let Err(problem) = self.put(&rest[at + 2..at + end], &mut filled) {
+                problems.push(problem);
+            }
+            rest = &rest[at + end + 1..];
+        }
+        filled.text.push_str(rest);
+        if problems.is_empty() { Ok(filled) } else { Err(problems) }
+    }
+
+    /// Appends what stands for the inside of one pair of braces.
+    fn put(&self, inside: &str, filled: &mut Filled) -> Result<(), String> {
+        let (name, default) = match inside.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (inside, None),
+        };
+        if default.is_some_and(|default| default.contains("${")) {
+            return Err(format!("the default of {name} holds another variable, which is not understood"));
+        }
+        if !is_name(name) {
+            return Err(format!("\"{name}\" is not the name of a variable"));
+        }
+        self.may_read(name)?;
+        let set = self.env.get(name);
+        let value = set.or(default).ok_or_else(|| {
+            format!("the variable {name} is not set or empty; set it, or write ${{{name}:-default}}")
+        })?;
+        let holds_secret = SECRET_VARIABLES
+            .iter()
+            .filter_map(|secret| self.env.get(secret))
+            .any(|secret| secret.trim().len() >= SHORTEST_SECRET && value.contains(secret.trim()));
+        if holds_secret {
+            return Err(format!(
+                "the variable {name} holds a secret of nunu-ci, which cannot be used in a run config"
+            ));
+        }
+        if set.is_some() && self.named.iter().any(|named| named == name) {
+            filled.let_in.push(LetIn { name: name.to_owned(), value: value.to_owned() });
+        }
+        filled.text.push_str(value);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 
-    use super::{Env, expand};
+    use super::{Env, LetIn, Variables};
+
+    fn expand(text: &str, env: &Env) -> Result<String, Vec<String>> {
+        Variables::from_env(env, &["A", "B", "C", "EMPTY", "COPY"]).expand(text).map(|filled| filled.text)
+    }
 
     #[test]
     fn variables_and_defaults() {
@@ -87,14 +181,10 @@ mod tests {
             ("$$$A $ { {A}", "$$$A $ { {A}"),
             ("${B:-}", ""),
             ("${EMPTY:-d}", "d"),
-            ("${A:-${}", "x: [1]"),
         ] {
-            if text == "${A:-${}" {
-                assert!(expand(text, &env).is_err());
-            } else {
-                assert_eq!(expand(text, &env).as_deref(), Ok(want), "{text}");
-            }
+            assert_eq!(expand(text, &env).as_deref(), Ok(want), "{text}");
         }
+        assert!(expand("${A:-${}", &env).is_err());
     }
 
     #[test]
@@ -103,6 +193,7 @@ mod tests {
             ("NUNU_API_TOKEN", "nunu_secret123"),
             ("INPUT_API_TOKEN", "nunu_other1234"),
             ("COPY", "x nunu_secret123 y"),
+            ("NUNU_COPY", "nunu_secret123"),
         ]);
         for (text, why) in [
             ("${B} ${C}", "B is not set"),
@@ -110,6 +201,7 @@ mod tests {
             ("${NUNU_API_TOKEN}", "NUNU_API_TOKEN is a secret"),
             ("${INPUT_API_TOKEN}", "INPUT_API_TOKEN is a secret"),
             ("${COPY}", "COPY holds a secret"),
+            ("${NUNU_COPY}", "NUNU_COPY holds a secret"),
             ("${A", "without its"),
             ("${a b}", "not the name of a variable"),
             ("${1}", "not the name of a variable"),
@@ -121,6 +213,62 @@ mod tests {
             assert!(!problems.contains("nunu_secret123"));
         }
         assert_eq!(expand("${B} ${C}", &env).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_harmless_or_named_is_read() {
+        let all = [
+            "AWS_SECRET_ACCESS_KEY",
+            "GITHUB_TOKEN",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+            "CI_REPOSITORY_URL",
+            "CI_JOB_TOKEN",
+            "HOME",
+            "NUNU_SHOP_TOKEN",
+            "NUNU_SHOP_KEY",
+            "NUNU_MY_SECRET",
+            "NUNU_SHOP_PASSWORD",
+            "NUNU_AWS_CREDENTIALS",
+            "NUNU_shop_passwd",
+        ];
+        let env = Env::new(all.iter().map(|&name| (name.to_owned(), "hunter2hunter2".to_owned())));
+        for name in all {
+            for text in [format!("${{{name}}}"), format!("${{{name}:-x}}")] {
+                let problems = Variables::from_env(&env, &["DB"]).expand(&text).unwrap_err();
+                assert_eq!(problems.len(), 1);
+                assert!(problems[0].contains(&format!("config-env: DB, {name}")), "{problems:?}");
+                assert!(!problems[0].contains("hunter2"));
+                let named = Variables::from_env(&env, &[name]).expand(&text).unwrap();
+                let value = "hunter2hunter2".to_owned();
+                assert_eq!(named.let_in, [LetIn { name: name.to_owned(), value }], "{name}");
+            }
+        }
+        let env = Env::from([
+            ("NUNU_BRANCH", "b"),
+            ("GITHUB_SHA", "c"),
+            ("CI_COMMIT_SHA", "d"),
+            ("BUILD_NUMBER", "7"),
+        ]);
+        let plain = Variables::from_env(&env, &[])
+            .expand("${NUNU_BRANCH}${GITHUB_SHA}${CI_COMMIT_SHA}${BUILD_NUMBER}");
+        assert_eq!(plain.unwrap().text, "bcd7");
+    }
+
+    #[test]
+    fn outputs_and_inputs_are_never_read() {
+        let env = Env::from([("NUNU_OUTPUT_BUILD_ID", "b"), ("NUNU_INPUT_NAME", "n")]);
+        for (name, line) in [
+            (
+                "NUNU_OUTPUT_BUILD_ID",
+                "write NUNU_BUILD_ID: $NUNU_OUTPUT_BUILD_ID in the job, and ${NUNU_BUILD_ID} here",
+            ),
+            ("NUNU_INPUT_NAME", "write NUNU_NAME: $NUNU_INPUT_NAME"),
+        ] {
+            for named in [&[][..], &[name]] {
+                let why = Variables::from_env(&env, named).expand(&format!("${{{name}:-x}}")).unwrap_err();
+                assert!(why[0].contains(line), "{why:?}");
+            }
+        }
     }
 
     proptest! {

@@ -4,12 +4,10 @@ use std::collections::HashSet;
 
 use serde_yaml::{Mapping, Value};
 
-use crate::model::Env;
-
 use super::places::{Places, Spot, join, locate};
 use super::snippet::{Show, snippet};
 use super::values::nearest;
-use super::variables::expand;
+use super::variables::{LetIn, SHORTEST_SECRET, Variables};
 
 /// A run config larger than this is not one.
 pub(super) const LARGEST: usize = 1024 * 1024;
@@ -21,10 +19,48 @@ const MOST_PROBLEMS: usize = 50;
 const SECRET_KEYS: [&str; 7] =
     ["api_token", "api_key", "apikey", "token", "nunu_api_token", "nunu_api_key", "github_token"];
 
+/// Said in place of words that would quote a file which is not shown.
+const NOT_SHOWN: &str =
+    "this is no run config; its text is not shown, since only a .yml or .yaml file inside the workspace is";
+
+/// A run config before it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Text {
+    /// What people call it: its path, or `run-config`.
+    pub(super) name: String,
+    /// All of it.
+    pub(super) all: String,
+    /// True when its lines may be quoted: not every file that a path leads to is a run config.
+    pub(super) may_quote: bool,
+}
+
+/// A value that the setting `config-env` let in, and the key it stands under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) value: LetIn,
+    pub(super) path: String,
+}
+
+impl Placed {
+    /// True for a value that is a secret everywhere: text for the agents, and long enough not to be part of an innocent text.
+    pub(super) fn is_secret(&self) -> bool {
+        let inside =
+            self.path.strip_prefix("runs[").and_then(|rest| rest.split_once("].")).map(|(_, key)| key);
+        let for_agents = inside.is_some_and(|key| {
+            key == "instructions"
+                || key
+                    .strip_prefix("template_data")
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        });
+        for_agents && self.value.value.chars().count() >= SHORTEST_SECRET
+    }
+}
+
 /// A parsed config and what is wrong with it so far.
 pub(super) struct Document<'a> {
-    /// What people call it: its path, or `run-config`.
-    pub(super) name: &'a str,
+    source: &'a Text,
+    /// Values that the setting `config-env` let in.
+    pub(super) let_in: Vec<Placed>,
     /// The tree, variables substituted.
     pub(super) root: Value,
     problems: Vec<(Spot, String)>,
@@ -39,12 +75,19 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// When it is not YAML, or larger or deeper than any config.
-    pub(super) fn parse(name: &'a str, text: &'a str, env: &Env) -> Result<Self, String> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    pub(super) fn parse(source: &'a Text, variables: &Variables<'_>) -> Result<Self, String> {
+        let name = &source.name;
+        let text = source.all.strip_prefix('\u{feff}').unwrap_or(&source.all);
         if text.len() > LARGEST {
             return Err(format!("{name}: larger than {LARGEST} bytes, which no run config is"));
         }
-        let complain = |spot, what: &str| snippet(name, text, spot, what, Show::Line);
+        let complain = |spot, what: &str| {
+            if source.may_quote {
+                snippet(name, text, spot, what, Show::Line)
+            } else {
+                snippet(name, text, spot, NOT_SHOWN, Show::Nothing)
+            }
+        };
         let places = locate(text).map_err(|(spot, why)| complain(Some(spot), &why))?;
         let mut root: Value = serde_yaml::from_str(text).map_err(|error| {
             let why = error.to_string();
@@ -53,10 +96,17 @@ impl<'a> Document<'a> {
         })?;
         // `<<: *name` takes over what another mapping holds.
         root.apply_merge().map_err(|error| complain(None, &error.to_string()))?;
-        let mut document =
-            Self { name, root: Value::Null, problems: Vec::new(), text, places, unfilled: HashSet::new() };
+        let mut document = Self {
+            source,
+            let_in: Vec::new(),
+            root: Value::Null,
+            problems: Vec::new(),
+            text,
+            places,
+            unfilled: HashSet::new(),
+        };
         let mut budget = MOST_VALUES;
-        document.root = document.substitute(root, "", env, &mut budget)?;
+        document.root = document.substitute(root, "", variables, &mut budget)?;
         Ok(document)
     }
 
@@ -69,11 +119,14 @@ impl<'a> Document<'a> {
     }
 
     fn note(&mut self, path: &str, spot: Option<Spot>, what: &str, show: Show) {
+        // A file that is not shown may not be read key by key either.
+        let (path, show) = if self.source.may_quote { (path, show) } else { ("", Show::Nothing) };
         let what = if path.is_empty() { what.to_owned() } else { format!("{path}: {what}") };
+        let name = &self.source.name;
         let at = spot.unwrap_or((usize::MAX, 0));
         match self.problems.len() {
-            0..MOST_PROBLEMS => self.problems.push((at, snippet(self.name, self.text, spot, &what, show))),
-            MOST_PROBLEMS => self.problems.push(((usize::MAX, 1), format!("{}: and more", self.name))),
+            0..MOST_PROBLEMS => self.problems.push((at, snippet(name, self.text, spot, &what, show))),
+            MOST_PROBLEMS => self.problems.push(((usize::MAX, 1), format!("{name}: and more"))),
             _ => {}
         }
     }
@@ -109,7 +162,8 @@ impl<'a> Document<'a> {
                         .to_owned(),
                     Show::KeyOnly,
                 )
-            } else if let Some(meant) = nearest(key, known.iter().copied()) {
+            } else if let Some(meant) = nearest(key, known.iter().copied()).filter(|_| self.source.may_quote)
+            {
                 (format!("unknown key; did you mean \"{meant}\"?"), Show::Line)
             } else {
                 (format!("unknown key; known here: {}", known.join(", ")), Show::Line)
@@ -123,14 +177,19 @@ impl<'a> Document<'a> {
         &mut self,
         value: Value,
         path: &str,
-        env: &Env,
+        variables: &Variables<'_>,
         budget: &mut usize,
     ) -> Result<Value, String> {
-        *budget =
-            budget.checked_sub(1).ok_or_else(|| format!("{}: more than {MOST_VALUES} values", self.name))?;
+        *budget = budget
+            .checked_sub(1)
+            .ok_or_else(|| format!("{}: more than {MOST_VALUES} values", self.source.name))?;
         Ok(match value {
-            Value::String(text) if text.contains("${") => match expand(&text, env) {
-                Ok(text) => Value::String(text),
+            Value::String(text) if text.contains("${") => match variables.expand(&text) {
+                Ok(filled) => {
+                    let placed = |value| Placed { value, path: path.to_owned() };
+                    self.let_in.extend(filled.let_in.into_iter().map(placed));
+                    Value::String(filled.text)
+                }
                 Err(problems) => {
                     for problem in problems {
                         self.problem(path, &problem);
@@ -143,7 +202,9 @@ impl<'a> Document<'a> {
                 let items = items.into_iter().enumerate();
                 Value::Sequence(
                     items
-                        .map(|(index, item)| self.substitute(item, &format!("{path}[{index}]"), env, budget))
+                        .map(|(index, item)| {
+                            self.substitute(item, &format!("{path}[{index}]"), variables, budget)
+                        })
                         .collect::<Result<_, _>>()?,
                 )
             }
@@ -151,12 +212,14 @@ impl<'a> Document<'a> {
                 let mut fresh = Mapping::new();
                 for (key, item) in map {
                     let place = join(path, &key_text(&key));
-                    fresh.insert(key, self.substitute(item, &place, env, budget)?);
+                    fresh.insert(key, self.substitute(item, &place, variables, budget)?);
                 }
                 Value::Mapping(fresh)
             }
             Value::Tagged(tagged) => {
-                self.problem(path, &format!("the tag {} means nothing here", tagged.tag));
+                let tag =
+                    if self.source.may_quote { tagged.tag.to_string() } else { "of this value".to_owned() };
+                self.problem(path, &format!("the tag {tag} means nothing here"));
                 Value::Null
             }
             other => other,
@@ -177,10 +240,17 @@ fn key_text(key: &Value) -> String {
 mod tests {
     use proptest::prelude::{ProptestConfig, any, proptest};
 
-    use super::{Document, Env};
+    use super::{Document, LetIn, Placed, Text, Variables};
+    use crate::model::Env;
 
     fn problems(text: &str) -> Vec<String> {
-        match Document::parse("run.yml", text, &Env::default()) {
+        read(text, true)
+    }
+
+    fn read(text: &str, may_quote: bool) -> Vec<String> {
+        let env = Env::default();
+        let text = Text { name: "run.yml".to_owned(), all: text.to_owned(), may_quote };
+        match Document::parse(&text, &Variables::from_env(&env, &["MISSING"])) {
             Ok(mut document) => document.take_problems(),
             Err(problem) => vec![problem],
         }
@@ -196,6 +266,57 @@ mod tests {
         assert!(problems("runs:\n\t- name: a\n")[0].contains("tabs"));
         assert!(problems("a: 1\n---\nb: 2\n")[0].contains("more than one document"));
         assert!(problems("x: ${MISSING}\n")[0].starts_with("run.yml:1:4: x: the variable MISSING"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_shown_is_not_quoted_in_any_way() {
+        for text in [
+            "hunter2: [\n",
+            "hunter2: 1\nhunter2: 2\n",
+            "a: 1\na: hunter2\n",
+            "hunter2: ${MISSING}\n",
+            "hunter2: !hunter2 x\n",
+            "\thunter2",
+            "*hunter2",
+            "? {hunter2: b}\n: c\n",
+            "- !!int hunter2\n- ${hunter2}",
+        ] {
+            let mut found = read(text, false);
+            let source = Text { name: "f".to_owned(), all: text.to_owned(), may_quote: false };
+            let env = Env::default();
+            if let Ok(mut document) = Document::parse(&source, &Variables::from_env(&env, &[])) {
+                let _ = crate::config::file::read(&mut document);
+                found.extend(document.take_problems());
+            }
+            assert!(!found.is_empty(), "{text}");
+            for problem in found {
+                let shown = problem
+                    .replace("the variable hunter2", "")
+                    .replace("config-env: hunter2", "")
+                    .replace("NUNU_CONFIG_ENV: hunter2", "");
+                assert!(!shown.contains("hunter2") && !problem.contains(" | "), "{problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_config_env_lets_in_is_a_secret_where_agents_read_it() {
+        let placed = |path: &str, value: &str| Placed {
+            value: LetIn { name: "A".to_owned(), value: value.to_owned() },
+            path: path.to_owned(),
+        };
+        for (path, value, secret) in [
+            ("runs[0].instructions", "12345678", true),
+            ("runs[12].template_data.login.password", "pass word", true),
+            ("runs[0].template_data.list[1]", "12345678", true),
+            ("runs[0].template_data", "12345678", true),
+            ("runs[0].instructions", "1234567", false),
+            ("runs[0].name", "12345678", false),
+            ("runs[0].template_data2", "12345678", false),
+            ("build.name", "12345678", false),
+        ] {
+            assert_eq!(placed(path, value).is_secret(), secret, "{path} {value}");
+        }
     }
 
     #[test]

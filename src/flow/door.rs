@@ -138,7 +138,8 @@ pub(super) fn mask(log: &Log, secrets: &Secrets, value: &str, owner: Owner) {
 
 async fn planned(around: Surroundings) -> Reason {
     let today = chrono::Utc::now().date_naive();
-    let plan = match config::plan(&around.args, &around.env, &around.cwd, &around.context, today) {
+    let learn = |secret: &str| mask(&around.log, &around.secrets, secret, Owner::User);
+    let plan = match config::plan(&around.args, &around.env, &around.cwd, &around.context, today, learn) {
         Ok(plan) => plan,
         Err(failure) if around.args.best_effort => {
             around.log.warn(failure.to_string());
@@ -159,6 +160,9 @@ async fn planned(around: Surroundings) -> Reason {
     }
     for notice in &plan.notices {
         around.log.warn(notice);
+    }
+    for remark in &plan.remarks {
+        around.log.info(remark);
     }
     for setting in &plan.settings {
         around.log.debug(format!(

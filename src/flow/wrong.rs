@@ -49,8 +49,8 @@ pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
     let told = Told::default();
     let sinks = Sinks { host: &around.host, log: &around.log, secrets: &around.secrets, told: &told };
     let mut files = None;
-    if leaves_files(around, command, failure.reason) {
-        let dir = config::results_dir(&around.args, &around.env, &around.cwd);
+    let dir = config::results_dir(&around.args, &around.env, &around.cwd);
+    if let Some(dir) = dir.filter(|_| leaves_files(around, command, failure.reason)) {
         report.files = report::names(around.host.kind() == ci::Kind::GitLab);
         report::clear(&dir, None);
         files = sinks.write_last(&dir, &mut report);

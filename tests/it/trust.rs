@@ -25,6 +25,8 @@ fn outputs_of_an_earlier_job_change_nothing() {
         .is(2, "invalid-input")
         .says("NUNU_JOB_IDS: $NUNU_OUTPUT_JOB_IDS")
         .says("nunu-ci wait --job-ids \"$NUNU_OUTPUT_JOB_IDS\"");
+    stage.file(".nunu/run.yml", b"version: 1\nbuild: { id: \"${NUNU_OUTPUT_BUILD_ID}\" }\nruns: []\n");
+    stage.run(&["run"]).is(2, "invalid-config").says("write NUNU_BUILD_ID: $NUNU_OUTPUT_BUILD_ID");
 }
 
 #[test]
@@ -105,4 +107,155 @@ fn under_the_action_the_address_comes_from_the_input_alone() {
         stage.set(name, "http://127.0.0.1:9");
         stage.quick(&["--dry-run"]).is(0, "dry-run");
     }
+}
+
+/// A run config whose agents get a text with a variable in it.
+fn agents_read(stage: &Stage, lines: &str) {
+    let text = format!(
+        "version: 1\nruns:\n  - test: {}\n    deployment_config: {}\n{lines}",
+        nunu_sim::DEFAULT_TEST,
+        nunu_sim::DEFAULT_DEPLOYMENT_CONFIG
+    );
+    stage.file(".nunu/run.yml", text.as_bytes());
+}
+
+#[test]
+fn a_pull_request_reads_no_variable_that_nobody_named() {
+    for name in [
+        "AWS_SECRET_ACCESS_KEY",
+        "GITHUB_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "NUNU_SHOP_PASSWORD",
+        "CI_REPOSITORY_URL",
+    ] {
+        let stage = Stage::new().env(name, "hunter2-of-the-host");
+        agents_read(&stage, &format!("    template_data: {{ x: \"${{{name}}}\" }}\n"));
+        let ended = stage.run(&["run"]);
+        ended.is(2, "invalid-config").says(&format!("config-env: {name}"));
+        assert!(!ended.log().contains("hunter2"), "{}", ended.log());
+        assert!(stage.sim.ledger().requests.is_empty());
+    }
+}
+
+#[test]
+fn what_config_env_lets_in_reaches_the_agents_and_nobody_else() {
+    const SECRET: &str = "correct horse*<battery>";
+    let stage = Stage::new()
+        .env("SHOP_LOGIN", SECRET)
+        .env("REGION", "eu")
+        .env("TRACK", "nightly-track")
+        .env("NUNU_CONFIG_ENV", "SHOP_LOGIN, REGION\nTRACK");
+    agents_read(
+        &stage,
+        "    name: \"smoke ${TRACK}\"\n    template_data: { login: \"me: ${SHOP_LOGIN}\", region: \"${REGION}\" }\n",
+    );
+    let ended = stage.run(&["run", "--verbose"]);
+    ended
+        .is(0, "passed")
+        .says("the value of REGION in runs[0].template_data.region is not kept secret")
+        .says("the value of TRACK in runs[0].name is not kept secret");
+    let ledger = stage.sim.ledger();
+    let start = ledger.requests_to(nunu_sim::Call::StartRun)[0].body.clone().unwrap();
+    assert!(start.to_string().contains("correct horse"), "the service gets it: {start}");
+    let shown: Vec<&str> = ended.stdout.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
+    let shown = shown.join("\n");
+    assert!(ended.stdout.contains("::add-mask::correct horse"), "the host is told");
+    let mut texts = vec![shown, ended.stderr.clone(), stage.summary()];
+    for file in ["results.json", "junit.xml", "summary.md", "nunu.env", "diagnostics.jsonl"] {
+        texts.push(stage.read(&format!("nunu-results/{file}")));
+    }
+    for text in texts {
+        assert!(!text.contains("correct horse"), "{text}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_planted_run_config_shows_no_other_file() {
+    use std::os::unix::fs::symlink;
+    let stage = Stage::new();
+    let home = stage.work().parent().unwrap().to_owned();
+    std::fs::write(home.join(".netrc"), "machine shop login me password hunter2\n\tx: [\n").unwrap();
+    std::fs::create_dir(stage.work().join(".nunu")).unwrap();
+    symlink("../../.netrc", stage.work().join(".nunu/run.yml")).unwrap();
+    let ended = stage.run(&["run"]);
+    ended.is(2, "invalid-input").says("ends outside of the workspace").says("NUNU_RUN_CONFIG: .nunu/run.yml");
+    // Named, it is read; but its lines are not shown.
+    let named = stage.run(&["run", "--run-config", ".nunu/run.yml"]);
+    named.is(2, "invalid-config").says(".nunu/run.yml:2:");
+    for text in [
+        ended.log(),
+        named.log(),
+        stage.summary(),
+        stage.read("nunu-results/results.json"),
+        stage.read("nunu-results/junit.xml"),
+    ] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert!(stage.sim.ledger().requests.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn paths_of_the_run_config_end_in_the_workspace_and_others_anywhere() {
+    use std::os::unix::fs::symlink;
+    let stage = Stage::new();
+    let home = stage.work().parent().unwrap().to_owned();
+    stage.apk(1000);
+    std::fs::rename(stage.work().join("game.apk"), home.join("beside.apk")).unwrap();
+    symlink("../beside.apk", stage.work().join("link.apk")).unwrap();
+    for path in ["../beside.apk", "link.apk", "../*.apk", "/etc/passwd", "/**/*.zzz"] {
+        agents_read(&stage, &format!("build: {{ path: \"{path}\" }}\n"));
+        stage
+            .run(&["run"])
+            .is(2, "invalid-config")
+            .says("ends outside of the workspace")
+            .says(&format!("NUNU_BUILD_PATH: {path}"));
+    }
+    agents_read(&stage, "report: { dir: ../elsewhere }\n");
+    stage.run(&["run"]).is(2, "invalid-config").says("NUNU_RESULTS_DIR: ../elsewhere");
+    assert!(stage.sim.ledger().requests.is_empty() && !home.join("elsewhere").exists());
+    // A build beside the workspace, and results beside it, where the pipeline says so.
+    agents_read(&stage, "build: { path: nowhere.apk }\nreport: { dir: nowhere }\n");
+    let stage = stage.env("NUNU_BUILD_PATH", "../beside.apk").env("NUNU_RESULTS_DIR", "../elsewhere");
+    stage.run(&["run"]).is(0, "passed");
+    assert!(home.join("elsewhere/results.json").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_linked_workspace_is_one() {
+    let stage = Stage::new();
+    let home = stage.work().parent().unwrap().to_owned();
+    std::os::unix::fs::symlink("work", home.join("jenkins")).unwrap();
+    stage.apk(1000);
+    agents_read(&stage, "build: { path: game.apk }\nreport: { dir: out/results }\n");
+    let linked = home.join("jenkins").display().to_string();
+    for name in ["WORKSPACE", "GITHUB_WORKSPACE"] {
+        let stage_env = [(name, linked.as_str()), ("PWD", linked.as_str())];
+        let mut command = stage.command(&["run"]);
+        command.envs(stage_env).current_dir(&linked);
+        stage.end(command.spawn().unwrap()).is(0, "passed");
+        assert!(!stage.read("out/results/results.json").is_empty());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_config_by_pipe_is_read_and_an_endless_one_is_not() {
+    let stage = Stage::new();
+    agents_read(&stage, "");
+    let text = std::fs::read(stage.work().join(".nunu/run.yml")).unwrap();
+    // Not in the stage's folders, all of which are read in the search for secrets.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let pipe = elsewhere.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    // Whoever writes waits until somebody reads.
+    let named = pipe.display().to_string();
+    std::thread::spawn(move || std::fs::write(&pipe, text));
+    stage.run(&["run", "--run-config", &named, "--dry-run"]).is(0, "dry-run");
+    stage.run(&["run", "--run-config", "/dev/zero"]).is(2, "invalid-config").says("larger than");
+    let ended = stage.run(&["run", "--token-file", "/dev/zero"]);
+    ended.is(2, "invalid-input").says("more than 65536 bytes");
 }

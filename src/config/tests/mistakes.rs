@@ -37,7 +37,10 @@ fn mistakes_in_the_run_config() {
     screens.config("an unknown key", &run("    banana: 1\n"));
     screens.config("two targets", &run("    test_plan: nightly\n"));
     screens.config("no target", "version: 1\nruns:\n  - name: smoke\n    deployment_config: Pixel\n");
-    screens.config("an empty target", "version: 1\nruns:\n  - test: ${T:-}\n    deployment_config: Pixel\n");
+    screens.config(
+        "an empty target",
+        "version: 1\nruns:\n  - test: ${NUNU_T:-}\n    deployment_config: Pixel\n",
+    );
     screens.config("a duration without sense", &whole("wait: { timeout: 90 minutes or so, poll: 0s }\n"));
     screens.config("wrong types", &run("    retries: many\n    instances: [2]\n    required: maybe\n    tags: { a: b }\n    options: on\n"));
     screens.config("out of range", &run("    retries: 11\n    instances: 0\n"));
@@ -64,7 +67,20 @@ fn mistakes_in_the_run_config() {
         "a key of the service in a value",
         &whole("build: { path: nunu_0123456789hunter2, nam: nunu_0123456789hunter2 }\n"),
     );
-    screens.config("missing variables", &whole("project_id: ${PROJECT}\nwait: { timeout: \"${LIMIT}\" }\nreport: { dir: \"${NUNU_API_TOKEN}\" }\n"));
+    screens.config("missing variables", &whole("project_id: ${NUNU_PROJECT}\nwait: { timeout: \"${LIMIT}\" }\nreport: { dir: \"${NUNU_API_TOKEN}\" }\n"));
+    screens.config(
+        "paths out of the workspace",
+        &whole("build: { path: ../../etc/ssh }\nreport: { dir: /etc/results }\n"),
+    );
+    screens.config("an output for a setting", &whole("project_id: ${NUNU_OUTPUT_BUILD_ID}\n"));
+    screens.config("a gate that fails nothing", &whole("gate: { fail_on: [] }\n"));
+    screens.config("ids that are none, and a tag of ours", &run("    tags: [nunu-ci.mine]\n    extra_builds: { 1: $(id) }\n    players: { 1: { deployment_config: a, build: ../b } }\n"));
+    screens.config(
+        "where the key goes",
+        &whole(
+            "api_url: https://evil.example\nproxy: http://evil.example\nca: evil.pem\nconfig_env: [HOME]\n",
+        ),
+    );
     screens.config("an expression of GitHub", &whole("project_id: ${{ vars.PROJECT }}\n"));
     screens.config("a variable without quotes inside braces", &whole("wait: { timeout: ${LIMIT} }\n"));
     screens.config("a star without quotes", &whole("build:\n  path: *.apk\n"));
@@ -134,6 +150,17 @@ fn mistakes_with_settings() {
     );
     screens.add("a secret that nobody filled in", &world().env("NUNU_API_TOKEN", "$NUNU_KEY"), &with(&[]));
     screens.add("JSON for a key", &world().env("NUNU_API_TOKEN", "{\"key\": \"hunter2\"}"), &with(&[]));
+    screens.add(
+        "variables that no config may have",
+        &world().env("NUNU_CONFIG_ENV", "NUNU_API_TOKEN, A-B, NUNU_OUTPUT_STATUS"),
+        &with(&[]),
+    );
+    screens.add("tags of ours", &world(), &with(&["--build-path", "build/app.apk", "--tags", "Nunu-CI.x"]));
+    screens.add(
+        "ids that are none",
+        &world(),
+        &with(&["--build-id", "a/../b", "--project-id", "..", "--job-ids", "$(id)"]),
+    );
     screens.add("two keys", &world().env("NUNU_API_KEY", "nunu_hunter2"), &with(&[]));
     screens.add(
         "no such run config",

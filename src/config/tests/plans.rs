@@ -280,10 +280,18 @@ fn a_report_without_a_plan_goes_where_the_config_says() {
     let Parsed::Args(args) = parse(&["nunu-ci".to_owned()]).unwrap() else { panic!() };
     let dir = |world: &World, env: &Env| results_dir(&args, env, world.cwd());
     let world = World::new().config("report: { dir: here }\nbanana: 1\n");
-    assert_eq!(dir(&world, &Env::default()), world.path("here"));
-    assert_eq!(dir(&world, &Env::from([("NUNU_RESULTS_DIR", "there")])), world.path("there"));
-    let world = World::new().config("report: { dir: \"${X}\" }\n");
-    assert_eq!(dir(&world, &Env::default()), world.path("nunu-results"));
+    assert_eq!(dir(&world, &Env::default()), Some(world.path("here")));
+    assert_eq!(dir(&world, &Env::from([("NUNU_RESULTS_DIR", "../there")])), Some(world.path("../there")));
+    for outside in ["\"${X}\"", "../there", "/etc"] {
+        let world = World::new().config(&format!("report: {{ dir: {outside} }}\n"));
+        assert_eq!(dir(&world, &Env::default()), Some(world.path("nunu-results")));
+    }
+    #[cfg(unix)]
+    {
+        let world = World::new();
+        std::os::unix::fs::symlink("/etc", world.path("nunu-results")).unwrap();
+        assert_eq!(dir(&world, &Env::default()), None);
+    }
     let env = Env::from([("NUNU_COMMAND", "upload")]);
     assert_eq!(command_of(&args, &env).map(crate::config::Command::as_str), Some("upload"));
     assert_eq!(command_of(&args, &Env::from([("NUNU_COMMAND", "fly")])), None);

@@ -7,7 +7,8 @@ use super::world::{DEPLOYMENT, TEST};
 use crate::config::file::{self, QUARANTINE_KEYS, ROOT_KEYS, section_keys};
 use crate::config::runs::{DEPLOYMENT_KEYS, OPTION_KEYS, RUN_KEYS};
 use crate::config::values::{boolean, duration};
-use crate::config::yaml::Document;
+use crate::config::variables::Variables;
+use crate::config::yaml::{Document, Text};
 use crate::model::Env;
 
 #[test]
@@ -199,7 +200,10 @@ fn schema_and_loader_agree() {
     let schema = generated();
     for (line, good) in SAMPLES {
         let text = format!("version: 1\n{line}\n");
-        let mut document = Document::parse("run.yml", &text, &Env::default()).unwrap();
+        let source = Text { name: "run.yml".to_owned(), all: text.clone(), may_quote: true };
+        let env = Env::default();
+        let names = ["N", "D", "P", "R", "Q", "C"];
+        let mut document = Document::parse(&source, &Variables::from_env(&env, &names)).unwrap();
         let config = file::read(&mut document);
         let value: Value = serde_yaml::from_str(&text).unwrap();
         // Values of settings are looked at later, with those of the other layers.

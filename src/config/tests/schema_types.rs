@@ -112,7 +112,7 @@ fn extra_builds(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "additionalProperties": false, "properties": { "1": id, "2": id, "3": id } })
 }
 
-/// What nunu-ci uploads, starts, waits for, and how it judges. ${NAME} and ${NAME:-default} take variables.
+/// What nunu-ci uploads, starts, waits for, and how it judges. ${NAME} and ${NAME:-default} take variables: NUNU_..., the CI's own facts, and what the setting config-env names.
 #[derive(JsonSchema)]
 #[schemars(title = "nunu-ci run config", deny_unknown_fields)]
 #[expect(dead_code, reason = "only the schema of these types is used")]

@@ -1,5 +1,6 @@
 //! A working directory with builds, an environment and a CI context, for tests.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ pub(super) struct World {
     home: tempfile::TempDir,
     env: Vec<(String, String)>,
     pub(super) context: Context,
+    /// Secrets that the run config took in.
+    pub(super) learned: RefCell<Vec<String>>,
 }
 
 impl World {
@@ -33,6 +36,7 @@ impl World {
                 build_number: Some("17".to_owned()),
                 ..Context::default()
             },
+            learned: RefCell::default(),
         };
         world.file("build/app.apk", "apk")
     }
@@ -74,7 +78,10 @@ impl World {
             std::iter::once("nunu-ci").chain(line.iter().copied()).map(str::to_owned).collect();
         let Parsed::Args(said) = parse(&argv)? else { panic!("help") };
         let today = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
-        plan(&said, &Env::new(self.env.iter().cloned()), self.cwd(), &self.context, today)
+        let env = Env::new(self.env.iter().cloned());
+        plan(&said, &env, self.cwd(), &self.context, today, |secret| {
+            self.learned.borrow_mut().push(secret.to_owned());
+        })
     }
 
     /// The plan of a command line that has nothing wrong with it.
