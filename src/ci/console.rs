@@ -84,7 +84,7 @@ impl Console {
 
     fn shows(&self, level: Level) -> bool {
         match self.loudness {
-            Loudness::Quiet => level == Level::Error,
+            Loudness::Quiet => matches!(level, Level::Error | Level::Notice),
             Loudness::Normal => level != Level::Debug,
             Loudness::Verbose => true,
         }
@@ -94,7 +94,7 @@ impl Console {
     fn plain(&self, level: Level, line: &str) {
         let word = match level {
             Level::Debug => "debug: ",
-            Level::Info => "",
+            Level::Info | Level::Notice => "",
             Level::Warning => "warning: ",
             Level::Error => "error: ",
         };

@@ -27,6 +27,9 @@ use super::yaml::{Document, Placed};
 /// A key of that many bytes does not stand in another value by chance.
 const SURELY_A_KEY: usize = 16;
 
+/// Origin of the service.
+pub const SERVICE: &str = "https://nunu.ai";
+
 /// Folder for results when nothing else is said.
 const RESULTS: &str = "nunu-results";
 
@@ -83,6 +86,8 @@ pub fn is_verbose(args: &Args, env: &Env) -> bool {
 pub struct Access {
     /// Origin of the service.
     pub origin: String,
+    /// What named it.
+    pub origin_source: String,
     /// The API key, from every place where `run` looks for it.
     pub key: Option<SecretString>,
     /// Project, when named.
@@ -97,18 +102,19 @@ pub struct Access {
 /// What is wrong with the settings `api-url` or `api-token`.
 pub fn access(args: &Args, env: &Env, cwd: &Path) -> Result<Access, String> {
     let layers = Layers::new(args, env);
-    let origin = match layers.address()? {
+    let (origin, origin_source) = match layers.address()? {
         Some(found) => {
-            values::origin(&found.value).map_err(|what| format!("api-url (from {}): {what}", found.source))?
+            let source = found.source.to_string();
+            (values::origin(&found.value).map_err(|what| format!("api-url (from {source}): {what}"))?, source)
         }
-        None => "https://nunu.ai".to_owned(),
+        None => (SERVICE.to_owned(), Source::Default.to_string()),
     };
     let found = key::find(args, env, cwd);
     if let Some(problem) = found.problem {
         return Err(problem);
     }
     let project_id = layers.get("project-id").map(|found| found.value.trim().to_owned());
-    Ok(Access { origin, key: found.key, project_id, notices: found.notices })
+    Ok(Access { origin, origin_source, key: found.key, project_id, notices: found.notices })
 }
 
 /// Makes the plan; `context` fills templates and derived names. `learn` is told every secret that the run config takes in, before
@@ -229,7 +235,7 @@ fn assemble(
     if let Err(problem) = resolver.layers.address() {
         resolver.problems.push(problem);
     }
-    let origin = resolver.parsed("api-url", values::origin).unwrap_or_else(|| "https://nunu.ai".to_owned());
+    let origin = resolver.parsed("api-url", values::origin).unwrap_or_else(|| SERVICE.to_owned());
     let project_id = project(resolver, key.as_ref());
     let build = build::build(resolver, command, cwd, context, &date);
     let runs = runs(resolver, command, &build);

@@ -33,7 +33,7 @@ mod yaml;
 
 pub use args::{Args, Parsed, guess, parse};
 pub use key::SECRET_VARIABLES;
-pub use load::{Access, access, command_of, is_silent, is_verbose, plan, results_dir};
+pub use load::{Access, SERVICE, access, command_of, is_silent, is_verbose, plan, results_dir};
 pub use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Setting, Wait};
 pub use settings::{Definition, SETTINGS};
 pub use values::{is_id, resolve_name};

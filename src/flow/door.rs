@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::api::Api;
 use crate::ci::{Host, Loudness};
 use crate::config::{self, Args, Command, OnMissingToken, Parsed, Plan};
-use crate::http::{Net, install_crypto};
+use crate::http::{Net, detours, install_crypto};
 use crate::model::run_report::Context;
 use crate::model::secrets::Owner;
 use crate::model::{Env, Failure, Log, Reason, Secrets, Workspace};
@@ -136,6 +136,21 @@ pub(super) fn mask(log: &Log, secrets: &Secrets, value: &str, owner: Owner) {
     }
 }
 
+/// Says in one line where the key goes, whenever that is not the service itself by the straight way.
+pub(super) fn say_where(around: &Surroundings, origin: &str, source: &str) {
+    let detours = detours(&around.env);
+    if origin == config::SERVICE && detours.is_empty() {
+        return;
+    }
+    let address = if origin == config::SERVICE {
+        origin.to_owned()
+    } else {
+        format!("{origin} (api-url from {source})")
+    };
+    let told: Vec<String> = std::iter::once(address).chain(detours).collect();
+    around.log.notice(format!("requests go to {}", told.join(", ")));
+}
+
 async fn planned(around: Surroundings) -> Reason {
     let today = chrono::Utc::now().date_naive();
     let learn = |secret: &str| mask(&around.log, &around.secrets, secret, Owner::User);
@@ -158,6 +173,8 @@ async fn planned(around: Surroundings) -> Reason {
         use secrecy::ExposeSecret as _;
         mask(&around.log, &around.secrets, key.expose_secret(), Owner::Key);
     }
+    let from = plan.settings.iter().find(|setting| setting.name == "api-url");
+    say_where(&around, &plan.origin, from.map_or("default", |setting| setting.source.as_str()));
     for notice in &plan.notices {
         around.log.warn(notice);
     }

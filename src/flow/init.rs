@@ -95,6 +95,7 @@ fn service(around: &Surroundings) -> Result<Option<Api>, String> {
         around.log.warn(notice);
     }
     let Some(key) = access.key else { return Ok(None) };
+    super::door::say_where(around, &access.origin, &access.origin_source);
     super::door::mask(&around.log, &around.secrets, key.expose_secret(), crate::model::secrets::Owner::Key);
     install_crypto();
     let agent = concat!("nunu-ci/", env!("CARGO_PKG_VERSION"));

@@ -89,11 +89,8 @@ impl Net {
         tls::install_crypto();
         let tls = tls::config(env, &log)?;
         let proxy = proxy::from_env(env)?;
-        if let Some(setting) = &proxy {
-            if let Some(password) = &setting.password {
-                secrets.register(password, Owner::User).iter().for_each(|form| log.mask(form));
-            }
-            log.debug(format!("{}: requests go through {}", setting.variable, setting.host));
+        if let Some(password) = proxy.as_ref().and_then(|setting| setting.password.as_ref()) {
+            secrets.register(password, Owner::User).iter().for_each(|form| log.mask(form));
         }
         let client = |connect: Duration, idle: usize| {
             let mut builder = ClientBuilder::new()

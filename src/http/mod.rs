@@ -4,6 +4,7 @@
 
 mod body;
 mod client;
+mod detours;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -23,6 +24,7 @@ mod url;
 pub use body::PutBody;
 pub use client::Net;
 pub(crate) use client::{Download, Request, Route, is_confidential, is_loopback};
+pub use detours::detours;
 pub use error::HttpError;
 pub use recorder::Recorder;
 pub(crate) use reply::Reply;

@@ -9,6 +9,8 @@ pub enum Level {
     Debug,
     /// The story.
     Info,
+    /// What is said whatever was asked for.
+    Notice,
     /// Something to look at, which changes nothing now.
     Warning,
     /// What made the job fail.
@@ -66,6 +68,11 @@ impl Log {
     /// A line of the story.
     pub fn info(&self, text: impl AsRef<str>) {
         self.0.line(Level::Info, text.as_ref());
+    }
+
+    /// A line that is there even where only errors are asked for.
+    pub fn notice(&self, text: impl AsRef<str>) {
+        self.0.line(Level::Notice, text.as_ref());
     }
 
     /// A warning.

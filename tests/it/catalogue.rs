@@ -253,7 +253,8 @@ fn steady(stage: &Stage, said: &str) -> String {
         "Settings (",
     ];
     // Paths, and what was seen on the way, which depends on the moment of each look.
-    const LEFT_OUT: [&str; 5] = ["results are in ", "every request is in ", "stopping ", "good", "== "];
+    const LEFT_OUT: [&str; 6] =
+        ["requests go to ", "results are in ", "every request is in ", "stopping ", "good", "== "];
     let address = stage.sim.api_url();
     let address = address.trim_start_matches("http://");
     let home = stage.work().parent().unwrap().display().to_string();

@@ -19,7 +19,10 @@ fn an_upload_prints_its_id_and_nothing_else() {
     assert!(!ended.stderr.contains('\u{1b}'), "{:?}", ended.stderr);
     let quiet = stage.run(&["upload", "--build-path", "game.apk", "--quiet"]);
     assert_eq!(quiet.stdout, ended.stdout, "the same build is the same id");
-    assert_eq!(quiet.stderr, "");
+    // Where the key goes is said whatever is asked for.
+    let address = stage.sim.api_url();
+    let origin = address.split("/api").next().unwrap();
+    assert_eq!(quiet.stderr, format!("requests go to {origin} (api-url from NUNU_API_URL)\n"));
 }
 
 #[test]

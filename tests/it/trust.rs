@@ -259,3 +259,49 @@ fn a_config_by_pipe_is_read_and_an_endless_one_is_not() {
     let ended = stage.run(&["run", "--token-file", "/dev/zero"]);
     ended.is(2, "invalid-input").says("more than 65536 bytes");
 }
+
+#[test]
+fn where_the_key_goes_is_said_whenever_it_is_not_the_usual_place() {
+    let stage = Stage::new().env("NO_PROXY", "").env("SSL_CERT_FILE", "/nowhere/corp.pem");
+    let stage = stage.env("HTTPS_PROXY", "http://me:hunter2@proxy.corp:3128");
+    let origin = stage.sim.api_url();
+    let origin = origin.split("/api").next().unwrap().to_owned();
+    let line = format!(
+        "requests go to {origin} (api-url from NUNU_API_URL), through the proxy proxy.corp:3128 (HTTPS_PROXY), trusting also the certificates of /nowhere/corp.pem (SSL_CERT_FILE)"
+    );
+    for more in [&[][..], &["--quiet"]] {
+        let ended = stage.quick(more);
+        ended.is(0, "passed");
+        assert_eq!(ended.log().matches(&line).count(), 1, "{}", ended.log());
+        assert!(
+            !ended.log().lines().any(|shown| shown.contains("hunter2") && !shown.starts_with("::add-mask::"))
+        );
+    }
+    // The usual place needs no word; without a key nothing is sent to it.
+    let usual = Stage::new().env("NUNU_API_URL", "").env("NUNU_API_TOKEN", "");
+    assert!(!usual.quick(&[]).log().contains("requests go to"));
+}
+
+#[test]
+fn a_hostile_repository_changes_neither_host_nor_key_nor_way() {
+    let stage = Stage::new();
+    for line in [
+        "api_url: http://127.0.0.1:9",
+        "api_token: x",
+        "proxy: http://127.0.0.1:9",
+        "ca: evil.pem",
+        "config_env: [HOME]",
+    ] {
+        agents_read(&stage, &format!("{line}\n"));
+        stage.run(&["run"]).is(2, "invalid-config");
+    }
+    assert!(stage.sim.ledger().requests.is_empty());
+    for name in [".env", ".netrc", ".npmrc", "nunu.env", "nunu-results/nunu.env"] {
+        stage.file(
+            name,
+            b"NUNU_API_URL=http://127.0.0.1:9\nNUNU_API_TOKEN=other\nHTTPS_PROXY=http://127.0.0.1:9\n",
+        );
+    }
+    agents_read(&stage, "");
+    stage.run(&["run"]).is(0, "passed");
+}
