@@ -94,7 +94,11 @@ const MISTAKES: &[Mistake] = &[
     config("a tab", "version: 1\nruns:\n\t- test: x\n"),
     config("a misspelt key", "version: 1\nruns:\n  - test: x\n    deploymnt_config: y\n"),
     config("a key in the file", "version: 1\napi_token: nunu_x\nruns: []\n"),
-    config("a missing variable", "version: 1\nruns:\n  - {test: x, deployment_config: \"${WHERE}\"}\n"),
+    config("a missing variable", "version: 1\nruns:\n  - {test: x, deployment_config: \"${NUNU_WHERE}\"}\n"),
+    config(
+        "a variable that nobody named",
+        "version: 1\nruns:\n  - {test: x, deployment_config: \"${WHERE}\"}\n",
+    ),
     config("two targets", "version: 1\nruns:\n  - {test: x, test_plan: y, deployment_config: z}\n"),
     config("retries out of range", "version: 1\nruns:\n  - {test: x, deployment_config: z, retries: 11}\n"),
     config("a key twice", "version: 1\nversion: 1\n"),
