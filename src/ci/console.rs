@@ -1,6 +1,6 @@
 //! The log, as each host shows it best.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 
 use crate::model::log::{Level, Sink};
@@ -8,6 +8,7 @@ use crate::model::{Env, Secrets};
 
 use super::escape::{command_data, inert, own_line, remote_line};
 use super::host::Kind;
+use super::stream::{self, Stream};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +19,6 @@ pub enum Loudness {
     Normal,
     /// Every detail.
     Verbose,
-}
-
-/// Where lines go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stream {
-    Out,
-    Err,
 }
 
 /// Takes the terminal's current line away.
@@ -61,25 +55,19 @@ impl Console {
         Self { kind, secrets, loudness, stream, colour, open: Mutex::new(None), live }
     }
 
-    /// One whole line, at once, so that lines of several tasks do not mix. A closed pipe is no reason to end.
+    /// One whole line, at once, so that lines of several tasks do not mix.
     fn print(&self, line: &str) {
         match &self.live {
             Some(shown) => {
                 let shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
-                self.raw(&format!("{CLEAR}{line}\n{shown}"));
+                self.raw(format!("{CLEAR}{line}\n{shown}"));
             }
-            None => self.raw(&format!("{line}\n")),
+            None => self.raw(format!("{line}\n")),
         }
     }
 
-    fn raw(&self, text: &str) {
-        let _ = match self.stream {
-            Stream::Out => {
-                let mut out = std::io::stdout().lock();
-                out.write_all(text.as_bytes()).and_then(|()| out.flush())
-            }
-            Stream::Err => std::io::stderr().lock().write_all(text.as_bytes()),
-        };
+    fn raw(&self, text: String) {
+        stream::log(self.stream, text);
     }
 
     fn shows(&self, level: Level) -> bool {
@@ -181,7 +169,7 @@ impl Sink for Console {
             Some((end, _)) => format!("{}…", &text[..end.saturating_sub(1)]),
             None => text,
         };
-        self.raw(&format!("{CLEAR}{shown}"));
+        self.raw(format!("{CLEAR}{shown}"));
         true
     }
 
@@ -195,6 +183,6 @@ impl Sink for Console {
             Kind::Azure => format!("##vso[task.setsecret]{}\n", super::escape::azure(value)),
             _ => return,
         };
-        self.raw(&line);
+        self.raw(line);
     }
 }

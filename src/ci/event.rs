@@ -1,10 +1,10 @@
 //! GitHub's event file: what the variables do not tell of a pull request, a merge queue or a push.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::path::Path;
 
 use serde_json::Value;
 
+use crate::disk;
 use crate::model::Env;
 
 /// An event file larger than this is not read.
@@ -100,9 +100,7 @@ fn text(value: &Value, path: &str) -> Option<String> {
 }
 
 fn event(env: &Env) -> Option<Value> {
-    let mut text = String::new();
-    File::open(env.get("GITHUB_EVENT_PATH")?).ok()?.take(LARGEST_EVENT).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    serde_json::from_slice(&disk::read(Path::new(env.get("GITHUB_EVENT_PATH")?), LARGEST_EVENT).ok()?).ok()
 }
 
 #[cfg(test)]

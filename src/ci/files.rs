@@ -1,13 +1,14 @@
 //! Files of the host: other steps may have written to them, so we only append.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
+
+use crate::disk;
 
 /// Appends `text` in one write.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// When the file cannot be written, or is no regular file.
 pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
-    OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
+    disk::append_to_theirs(path)?.write_all(text.as_bytes())
 }

@@ -1,6 +1,5 @@
 //! Which host we run on, and everything that differs by host.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use super::facts::{Facts, gather};
 use super::files::append;
 use super::git;
 use super::identity::Identity;
+use super::stream::{self, Stream};
 
 /// A CI host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,7 +265,7 @@ impl Host {
         match self.kind {
             Kind::GitHub => {
                 let Some(path) = self.env.get("GITHUB_OUTPUT") else { return Ok(()) };
-                append(Path::new(path), &heredoc(name, value))
+                append(Path::new(path), &heredoc(name, value)).map_err(|error| of("GITHUB_OUTPUT", &error))
             }
             Kind::Azure => {
                 say(&format!(
@@ -295,15 +295,17 @@ impl Host {
         match self.kind {
             Kind::GitHub => {
                 let Some(path) = self.env.get("GITHUB_STEP_SUMMARY") else { return Ok(()) };
-                let path = Path::new(path);
+                let append = |text: &str| {
+                    append(Path::new(path), text).map_err(|error| of("GITHUB_STEP_SUMMARY", &error))
+                };
                 let there = std::fs::metadata(path).map_or(0, |about| about.len());
                 let left = LARGEST_SUMMARY.saturating_sub(usize::try_from(there).unwrap_or(usize::MAX));
                 if markdown.len() < left {
-                    return append(path, &format!("{markdown}\n"));
+                    return append(&format!("{markdown}\n"));
                 }
                 // Over the limit GitHub shows nothing at all, not even what stood there before.
                 let short = "The summary of nunu-ci is too long for this page; see `summary.md` in the results folder.\n";
-                if short.len() <= left { append(path, short) } else { Ok(()) }
+                if short.len() <= left { append(short) } else { Ok(()) }
             }
             Kind::Azure => {
                 if let Some(saved) = saved {
@@ -343,6 +345,11 @@ impl Host {
     }
 }
 
+/// An error of a file names the variable that leads to it.
+fn of(variable: &str, error: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), format!("{variable}: {error}"))
+}
+
 fn detect(env: &Env) -> Kind {
     let set = |name: &str| env.get(name).is_some();
     match () {
@@ -373,8 +380,7 @@ pub(super) fn heredoc(name: &str, value: &str) -> String {
 
 /// A command for the host, on the stream it listens to.
 fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());
+    stream::log(Stream::Out, format!("{line}\n"));
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub(crate) mod fuzz;
 mod git;
 mod host;
 mod identity;
+pub mod stream;
 
 pub use console::Loudness;
 pub use host::{Annotation, Host, Kind};

@@ -79,6 +79,22 @@ pub fn append(path: &Path, readers: Readers) -> io::Result<File> {
     }
 }
 
+/// Goes on writing at the end of a file that is not ours, such as one of the host's, or begins it. Links are followed. What is no regular
+/// file is refused: to open a pipe waits for its reader, and to write to it may wait as well.
+///
+/// # Errors
+/// When it cannot be written, or is no regular file.
+pub fn append_to_theirs(path: &Path) -> io::Result<File> {
+    match fs::metadata(path) {
+        Ok(about) => regular(path, &about)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let file = at_once(OpenOptions::new().create(true).append(true)).open(path)?;
+    regular(path, &file.metadata()?)?;
+    Ok(file)
+}
+
 /// The file that processes lock while they change what it stands for.
 ///
 /// # Errors
@@ -229,6 +245,18 @@ fn itself(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)
 }
 
+/// Waits for nobody, should a pipe have taken the name a moment ago.
+#[cfg(unix)]
+fn at_once(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn at_once(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
 #[cfg(unix)]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
@@ -247,7 +275,9 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::process::Command;
 
-    use super::{ErrorKind, Path, Readers, append, folders_below, lock_file, prepare, read, sweep};
+    use super::{
+        ErrorKind, Path, Readers, append, append_to_theirs, folders_below, lock_file, prepare, read, sweep,
+    };
 
     fn pipe(path: &Path) {
         assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
@@ -284,6 +314,17 @@ mod tests {
         append(&path("pipe"), Readers::Owner).unwrap().write_all(b"x").unwrap();
         assert_eq!(fs::read(path("pipe")).unwrap(), b"x");
         assert_eq!(fs::metadata(path("pipe")).unwrap().permissions().mode() & 0o777, 0o600);
+
+        // With and without a reader.
+        pipe(&path("theirs"));
+        assert_eq!(append_to_theirs(&path("theirs")).unwrap_err().kind(), ErrorKind::InvalidInput);
+        let reader = fs::OpenOptions::new().read(true).write(true).open(path("theirs")).unwrap();
+        assert_eq!(append_to_theirs(&path("theirs")).unwrap_err().kind(), ErrorKind::InvalidInput);
+        drop(reader);
+        for text in ["one", "two"] {
+            append_to_theirs(&path("output")).unwrap().write_all(text.as_bytes()).unwrap();
+        }
+        assert_eq!(fs::read(path("output")).unwrap(), b"onetwo");
 
         symlink(path("elsewhere"), path("link")).unwrap();
         assert!(lock_file(&path("link")).is_err());

@@ -8,6 +8,7 @@ use crate::model::build::BuildSource;
 use crate::model::{Build, BuildOrigin, Failure};
 use crate::upload::{Inspected, Journal, KeepOut, Places, Purpose, Upload, UploadError, inspect};
 
+use super::bug;
 use super::session::Session;
 use super::state::{Record, Standing, What};
 use super::story::Story;
@@ -114,6 +115,7 @@ impl Journal for Notes<'_> {
         });
         self.session.put(&record);
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
+        bug::provoke(&self.session.env, "upload");
     }
 
     fn left(&self, what: &str) {

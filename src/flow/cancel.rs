@@ -1,21 +1,31 @@
-//! Signals: the first asks us to end politely, a second one 2 s or more later ends us at once.
+//! Signals: the first asks us to end politely, a second one 2 s or more later ends us at once. A bug of ours asks to end as well.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::ci::stream;
 use crate::model::Reason;
 
 /// A second signal counts from here on: shells and runners forward one signal twice.
 const SECOND_COUNTS_AFTER: Duration = Duration::from_secs(2);
+
+/// While nothing can have been started, nothing is worth more waiting than this: settings may be read from a pipe that nobody writes to.
+const NOTHING_BEGUN: Duration = Duration::from_secs(2);
+/// What is not over by then hangs, say in a file of a network that is gone. Hosts kill after 10 s.
+const LAST_RESORT: Duration = Duration::from_secs(9);
 
 /// The one cancel token of an invocation, and why it fired.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     token: CancellationToken,
     signal: Arc<AtomicU8>,
+    /// True once something may have been started.
+    begun: Arc<AtomicBool>,
+    broken: CancellationToken,
+    bug: Arc<OnceLock<String>>,
 }
 
 impl Cancel {
@@ -35,8 +45,32 @@ impl Cancel {
         }
     }
 
+    /// From now on something may have been started, and the end takes its time.
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::SeqCst);
+    }
+
+    /// A bug showed at this place of the sources, in whatever task or thread: all work ends.
+    pub fn break_off(&self, place: String) {
+        let _ = self.bug.set(place);
+        self.token.cancel();
+        self.broken.cancel();
+    }
+
+    /// The place of the first bug; `None` while none showed.
+    #[must_use]
+    pub fn bug(&self) -> Option<&str> {
+        self.bug.get().map(String::as_str)
+    }
+
+    /// Until a bug shows.
+    pub(super) async fn broken(&self) {
+        self.broken.cancelled().await;
+    }
+
     fn fire(&self, reason: Reason) {
         self.signal.store(if reason == Reason::Interrupted { 1 } else { 2 }, Ordering::SeqCst);
+        stream::hurry();
         self.token.cancel();
     }
 
@@ -52,9 +86,10 @@ impl Cancel {
             cancel.fire(reason);
             let first = Instant::now();
             loop {
-                let reason = signals.next().await;
-                if first.elapsed() >= SECOND_COUNTS_AFTER {
-                    leave(reason);
+                let limit = if cancel.begun.load(Ordering::SeqCst) { LAST_RESORT } else { NOTHING_BEGUN };
+                tokio::select! {
+                    reason = signals.next() => if first.elapsed() >= SECOND_COUNTS_AFTER { leave(reason) },
+                    () = tokio::time::sleep(limit.saturating_sub(first.elapsed())) => leave(reason),
                 }
             }
         });
@@ -65,7 +100,7 @@ impl Cancel {
 #[expect(
     clippy::exit,
     clippy::disallowed_methods,
-    reason = "the user asked twice; whatever still runs must not hold the process"
+    reason = "the user asked twice, or something hangs; whatever still runs must not hold the process"
 )]
 fn leave(reason: Reason) {
     std::process::exit(i32::from(reason.exit_code()));
@@ -133,5 +168,15 @@ mod tests {
         cancel.fire(Reason::Terminated);
         assert!(cancel.token().is_cancelled());
         assert_eq!(cancel.reason(), Some(Reason::Terminated));
+    }
+
+    #[test]
+    fn a_bug_ends_all_work_and_is_no_signal() {
+        let cancel = Cancel::default();
+        for place in ["src/a.rs:1:2", "src/b.rs:3:4"] {
+            cancel.break_off(place.to_owned());
+        }
+        assert!(cancel.token().is_cancelled());
+        assert_eq!((cancel.reason(), cancel.bug()), (None, Some("src/a.rs:1:2")));
     }
 }

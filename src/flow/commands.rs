@@ -11,7 +11,7 @@ use super::session::Session;
 use super::start::{BuildRef, start_all};
 use super::state::Standing;
 use super::story::Story;
-use super::{artifacts, build, check, known, recorded, resolve, stop, watch};
+use super::{artifacts, bug, build, check, known, recorded, resolve, stop, watch};
 
 /// Runs the plan's command. What happened is in the story, whatever is returned; a signal is no error here.
 ///
@@ -150,6 +150,7 @@ async fn begin(session: &Session, story: &mut Story, stored: &Build) -> Result<(
 
 /// Follows the jobs to their end and fetches what they left.
 async fn follow(session: &Session, story: &mut Story) -> Result<Reason, Failure> {
+    bug::provoke(&session.env, "after-start");
     session.log.group("Running");
     let ended = watch::until_done(session, story).await;
     session.log.end_group();
@@ -205,7 +206,8 @@ fn dry_run(session: &Session) -> Reason {
 
 /// What has to happen when the command ended with a failure or a signal: nothing is left running, unless the user wants it so.
 pub(super) async fn clean_up(session: &Session, story: &mut Story) {
-    let wanted = if session.cancel.token().is_cancelled() {
+    bug::provoke(&session.env, "clean-up");
+    let wanted = if session.cancel.reason().is_some() {
         session.plan.wait.on_cancel
     } else if story.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Timeout) {
         session.plan.wait.on_timeout

@@ -75,15 +75,22 @@ impl Sinks<'_> {
     /// Writes outputs that are new or changed.
     pub(super) fn outputs(&self, outputs: Vec<(&'static str, String)>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unwritten = Vec::new();
+        let mut why = None;
         for (name, value) in outputs {
             if told.get(name) == Some(&value) {
                 continue;
             }
             self.secrets.publish(&value);
             if let Err(error) = self.host.output(name, &self.secrets.redact_output(&value)) {
-                self.log.warn(format!("cannot write the output {name}: {error}"));
+                unwritten.push(name);
+                why.get_or_insert(error);
             }
             told.insert(name, value);
+        }
+        if let Some(error) = why {
+            // All go to one file.
+            self.log.warn(format!("cannot write the outputs {}: {error}", unwritten.join(", ")));
         }
     }
 

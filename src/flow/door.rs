@@ -1,9 +1,10 @@
 //! From the door's arguments and environment to a reason to exit with.
 
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use crate::api::Api;
-use crate::ci::{Host, Loudness};
+use crate::ci::{Host, Loudness, stream};
 use crate::config::{self, Args, Command, OnMissingToken, Parsed, Plan};
 use crate::http::{Net, detours, install_crypto};
 use crate::model::run_report::Context;
@@ -18,7 +19,7 @@ use super::session::{Session, longest_silence};
 use super::state::{Place, StateFile};
 use super::story::Story;
 use super::tags::invocation_tag;
-use super::{commands, forge, init, recorded, wrong};
+use super::{bug, commands, forge, init, recorded, wrong};
 
 /// For somebody who typed the program's name to see what it is. Nothing was tested, so the exit code is not 0.
 const GREETING: &str = "\
@@ -58,7 +59,7 @@ pub(super) struct Surroundings {
     pub(super) began: Began,
 }
 
-/// Runs one invocation; never panics on input, always ends in a reason.
+/// Runs one invocation; always ends in a reason.
 pub async fn visit(visit: Visit) -> Reason {
     let began = Began::now();
     let secrets = Secrets::default();
@@ -246,7 +247,7 @@ fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
     let invocation = invocation_tag(&parts);
     let workspace = Workspace::find(&around.env, &around.cwd);
     Session {
-        state: StateFile::new(around.host.state_dir(&around.cwd)),
+        state: StateFile::new(around.host.state_dir(&around.cwd), around.cancel.clone(), around.log.clone()),
         details: around.host.details(env!("CARGO_PKG_VERSION")),
         json: around.args.json,
         plan,
@@ -268,6 +269,7 @@ fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
 }
 
 async fn run(mut session: Session) -> Reason {
+    session.cancel.begin();
     if session.plan.command == Command::Stop {
         return stop(&session).await;
     }
@@ -281,25 +283,52 @@ async fn run(mut session: Session) -> Reason {
         record(&session, &dir.join(report::DIAGNOSTICS));
     }
     warn_of_limits(&session, &mut story);
-    let ended = commands::execute(&mut session, &mut story).await;
-    let normal = match ended {
-        Ok(normal) => normal,
-        Err(failure) => {
-            story.failure = Some(failure);
-            Reason::Internal
-        }
-    };
-    if let Some(reason) = session.cancel.reason() {
-        story.failure = Some(commands::interrupted(reason));
-    }
-    if story.failure.is_some() {
-        commands::clean_up(&session, &mut story).await;
-    }
-    let report = finish::tell(&session, &story, normal, dir.as_deref());
+    let normal = perform(&mut session, &mut story).await;
+    let telling = AssertUnwindSafe(|| finish::tell(&session, &story, normal, dir.as_deref()));
+    let Ok(report) = std::panic::catch_unwind(telling) else { return unreported(&session) };
     if session.plan.report.comment && session.cancel.reason().is_none() {
         forge::comment(&session, &report).await;
     }
     report.reason
+}
+
+/// Executes the plan and cleans up after what went wrong, a bug of ours included. Gives the reason of an end without failure or verdict.
+async fn perform(session: &mut Session, story: &mut Story) -> Reason {
+    let cancel = session.cancel.clone();
+    let ended = bug::guarded(&cancel, Box::pin(commands::execute(session, story))).await;
+    let normal = match ended {
+        Ok(Ok(normal)) => normal,
+        Ok(Err(failure)) | Err(failure) => {
+            story.failure = Some(failure);
+            Reason::Internal
+        }
+    };
+    if cancel.bug().is_none()
+        && let Some(reason) = cancel.reason()
+    {
+        story.failure = Some(commands::interrupted(reason));
+    }
+    if story.failure.is_some() && !bug::survives(Box::pin(commands::clean_up(session, story))).await {
+        story.give_up("a bug of nunu-ci ended the attempt to stop it");
+    }
+    if cancel.bug().is_some() {
+        story.failure = Some(bug::failure(&cancel));
+    }
+    normal
+}
+
+/// The report itself broke: the one of before, which says that it is unfinished, stays, and the host learns the end.
+fn unreported(session: &Session) -> Reason {
+    let failure = bug::failure(&session.cancel);
+    wrong::error(&session.log, &failure);
+    let reason = failure.reason;
+    session.sinks().outputs(vec![
+        ("status", reason.status().as_str().to_owned()),
+        ("exit-code", reason.exit_code().to_string()),
+        ("exit-reason", reason.to_string()),
+    ]);
+    session.sinks().close(reason);
+    reason
 }
 
 /// Has every request noted from now on.
@@ -397,10 +426,5 @@ fn version(verbose: bool) -> String {
 
 /// Data for stdout.
 pub(super) fn print(text: &str) {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    let _ = out
-        .write_all(text.trim_end().as_bytes())
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush());
+    stream::data(format!("{}\n", text.trim_end()));
 }

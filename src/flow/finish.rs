@@ -170,6 +170,7 @@ fn data(session: &Session, report: &RunReport) {
 
 /// Tells the end everywhere; `dir` is the results folder where there is one to write to. Gives the report that was told.
 pub(super) fn tell(session: &Session, story: &Story, normal: Reason, dir: Option<&Path>) -> RunReport {
+    super::bug::provoke(&session.env, "report");
     let mut report = report(session, story, normal, false);
     let sinks = session.sinks();
     session.log.end_group();

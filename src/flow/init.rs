@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::api::{Api, Named};
 use crate::ci::Kind;
+use crate::ci::stream::{self, Stream};
 use crate::config::starter::{self, Facts, Host};
 use crate::config::{self, resolve_name};
 use crate::http::{Net, install_crypto};
@@ -111,8 +112,7 @@ fn names(found: Option<Vec<Named>>) -> Vec<(String, String)> {
 /// A few questions; an empty answer keeps what is in brackets.
 fn ask(facts: &mut Facts, around: &Surroundings) {
     let question = |text: &str, now: &str| -> Option<String> {
-        let mut out = io::stderr().lock();
-        let _ = write!(out, "{text} [{now}]: ").and_then(|()| out.flush());
+        stream::log(Stream::Err, format!("{text} [{now}]: "));
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).ok()?;
         Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty())

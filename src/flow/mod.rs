@@ -3,6 +3,7 @@
 
 mod announce;
 mod artifacts;
+mod bug;
 mod build;
 mod cancel;
 mod check;
@@ -19,6 +20,7 @@ mod forge;
 pub(crate) mod fuzz;
 mod init;
 mod known;
+mod lock;
 mod look;
 mod lookup;
 mod preflight;

@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Readers};
-use crate::model::RunSpec;
 use crate::model::given::GivenBuilds;
+use crate::model::{Log, RunSpec};
+
+use super::cancel::Cancel;
+use super::lock::Lock;
 
 /// Name of the file in its folder.
 const FILE_NAME: &str = "state.json";
@@ -183,13 +186,15 @@ struct Contents {
 #[derive(Debug, Clone)]
 pub(super) struct StateFile {
     folder: PathBuf,
+    lock: Lock,
 }
 
 impl StateFile {
     /// The state file in `folder`, which is made when something is written.
     #[must_use]
-    pub(super) const fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub(super) fn new(folder: PathBuf, cancel: Cancel, log: Log) -> Self {
+        let lock = Lock::new(folder.join(LOCK_NAME), cancel, log);
+        Self { folder, lock }
     }
 
     /// The folder it lies in.
@@ -209,9 +214,9 @@ impl StateFile {
     /// When the file exists and cannot be read or is not ours.
     pub(super) fn records(&self) -> io::Result<Vec<Record>> {
         // Without a lock file nobody ever wrote here; while another holds the lock, what lies there is its own.
-        let lock = self.folder.join(LOCK_NAME);
+        let lock = self.lock.path();
         if lock.is_file()
-            && let Ok(lock) = disk::lock_file(&lock)
+            && let Ok(lock) = disk::lock_file(lock)
             && lock.try_lock().is_ok()
         {
             disk::sweep(&self.path());
@@ -249,11 +254,12 @@ impl StateFile {
 
     fn change(&self, change: impl FnOnce(&mut Vec<Record>)) -> io::Result<()> {
         disk::folder(&self.folder, Readers::Owner)?;
-        let lock = disk::lock_file(&self.folder.join(LOCK_NAME))?;
-        lock.lock()?;
+        let lock = self.lock.take()?;
         let path = self.path();
-        // What a killed process left half written may hold an upload id, and nobody needs it.
-        disk::sweep(&path);
+        if lock.is_some() {
+            // What a killed process left half written may hold an upload id, and nobody needs it.
+            disk::sweep(&path);
+        }
         // A file that is not ours, or was cut short by a full disk, must not stop us from recording what costs money.
         let mut records = read(&path).unwrap_or_default();
         change(&mut records);
@@ -263,8 +269,8 @@ impl StateFile {
         let fresh = disk::prepare(&path, &text, Readers::Owner)?;
         fresh.file().sync_data()?;
         fresh.place()?;
+        drop(lock);
         Ok(())
-        // The lock ends with `lock`.
     }
 }
 
@@ -305,7 +311,13 @@ fn drop_old(records: &mut Vec<Record>) {
 mod tests {
     use std::fs;
 
-    use super::{BTreeSet, KEEP_DONE, Place, Record, Standing, StartRecord, StateFile, What};
+    use super::{
+        BTreeSet, Cancel, KEEP_DONE, Log, PathBuf, Place, Record, Standing, StartRecord, StateFile, What,
+    };
+
+    fn at(folder: PathBuf) -> StateFile {
+        StateFile::new(folder, Cancel::default(), Log::silent())
+    }
 
     fn record(id: &str, standing: Standing) -> Record {
         Record {
@@ -326,14 +338,14 @@ mod tests {
     #[test]
     fn keeps_records_over_processes() {
         let home = tempfile::tempdir().unwrap();
-        let state = StateFile::new(home.path().join("deep/.nunu-state"));
+        let state = at(home.path().join("deep/.nunu-state"));
         assert_eq!(state.records().unwrap(), []);
         let mut first = record("a", Standing::Open);
         state.put(&first).unwrap();
         state.put(&record("b", Standing::Open)).unwrap();
         first.standing = Standing::Left;
         state.put(&first).unwrap();
-        let again = StateFile::new(home.path().join("deep/.nunu-state"));
+        let again = at(home.path().join("deep/.nunu-state"));
         let records = again.records().unwrap();
         assert_eq!(ids(&records), ["a", "b"]);
         assert_eq!(records[0].standing, Standing::Left);
@@ -347,7 +359,7 @@ mod tests {
     fn only_the_owner_may_read_it() {
         use std::os::unix::fs::PermissionsExt as _;
         let home = tempfile::tempdir().unwrap();
-        let state = StateFile::new(home.path().to_owned());
+        let state = at(home.path().to_owned());
         state.put(&record("a", Standing::Open)).unwrap();
         assert_eq!(fs::metadata(state.path()).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -357,7 +369,7 @@ mod tests {
     fn reads_no_device_and_writes_through_no_link() {
         use std::os::unix::fs::symlink;
         let home = tempfile::tempdir().unwrap();
-        let state = StateFile::new(home.path().join("state"));
+        let state = at(home.path().join("state"));
         fs::create_dir(home.path().join("state")).unwrap();
         symlink("/dev/zero", state.path()).unwrap();
         assert!(state.records().unwrap_err().to_string().contains("no regular file"));
@@ -374,7 +386,7 @@ mod tests {
     #[test]
     fn survives_a_file_that_was_cut_short() {
         let home = tempfile::tempdir().unwrap();
-        let state = StateFile::new(home.path().to_owned());
+        let state = at(home.path().to_owned());
         fs::write(state.path(), b"{\"version\":1,\"reco").unwrap();
         assert!(state.records().is_err());
         state.put(&record("a", Standing::Open)).unwrap();
@@ -384,7 +396,7 @@ mod tests {
     #[test]
     fn what_a_killed_process_left_half_written_is_taken_away() {
         let home = tempfile::tempdir().unwrap();
-        let state = StateFile::new(home.path().to_owned());
+        let state = at(home.path().to_owned());
         state.put(&record("a", Standing::Open)).unwrap();
         let left = home.path().join(".state.json.4711.tmp");
         for look in [true, false] {
@@ -402,7 +414,7 @@ mod tests {
     #[test]
     fn forgets_old_finished_records_but_never_open_ones() {
         let home = tempfile::tempdir().unwrap();
-        let state = StateFile::new(home.path().to_owned());
+        let state = at(home.path().to_owned());
         state.put(&record("open", Standing::Open)).unwrap();
         for number in 0..KEEP_DONE + 5 {
             state.put(&record(&format!("done-{number}"), Standing::Done)).unwrap();
@@ -415,7 +427,7 @@ mod tests {
     #[test]
     fn writers_do_not_lose_each_others_records() {
         let home = tempfile::tempdir().unwrap();
-        let state = StateFile::new(home.path().to_owned());
+        let state = at(home.path().to_owned());
         std::thread::scope(|scope| {
             for writer in 0..4 {
                 let state = state.clone();

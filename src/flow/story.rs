@@ -90,6 +90,20 @@ impl Story {
         self.left_running.retain(|left| left.tag.as_deref() != Some(tag) || !left.job_ids.is_empty());
     }
 
+    /// What still runs, as far as we know, and was not told yet, is left so.
+    pub(super) fn give_up(&mut self, why: &str) {
+        let told: BTreeSet<&String> = self.left_running.iter().flat_map(|left| &left.job_ids).collect();
+        let ids: Vec<String> = self.unfinished_jobs().into_iter().filter(|id| !told.contains(id)).collect();
+        let tags: Vec<String> = self.unclear.iter().map(|(tag, _)| tag.as_str().to_owned()).collect();
+        if !ids.is_empty() {
+            let tag = self.tag_of(&ids);
+            self.left_running.push(LeftRunning { job_ids: ids, tag, why: why.to_owned() });
+        }
+        for tag in tags {
+            self.left_running.push(LeftRunning { job_ids: Vec::new(), tag: Some(tag), why: why.to_owned() });
+        }
+    }
+
     /// Everything that counts as progress, in one string.
     #[must_use]
     pub(super) fn fingerprint(&self) -> String {

@@ -100,6 +100,9 @@ impl Storage {
             None => result,
         };
         recording.finish(result.as_ref().err().map(StorageError::kind));
+        if matches!(result, Ok(Some(_))) {
+            url.forget(&self.net);
+        }
         result
     }
 

@@ -1,5 +1,7 @@
 //! Presigned URLs and `ETag`s: the two things storage and the API exchange through us.
 
+use std::borrow::Cow;
+
 use reqwest::Url;
 
 use super::client::{Net, host_of, is_confidential};
@@ -39,6 +41,13 @@ impl PresignedUrl {
         host_of(&self.0)
     }
 
+    /// It was used and is of no use any more: what it lent is forgotten. Builds have thousands of parts.
+    pub(crate) fn forget(&self, net: &Net) {
+        for secret in lent(&self.0) {
+            net.secrets().forget(&secret);
+        }
+    }
+
     /// The whole URL, for the client alone.
     pub(crate) const fn expose(&self) -> &Url {
         &self.0
@@ -53,17 +62,23 @@ impl std::fmt::Debug for PresignedUrl {
 
 /// Registers what is secret in a URL's query, as it is and as it is written: signatures, credentials, tokens and upload ids.
 pub(crate) fn register(url: &Url, net: &Net) {
+    for secret in lent(url) {
+        net.lent_secret(&secret);
+    }
+}
+
+fn lent(url: &Url) -> Vec<Cow<'_, str>> {
+    let mut lent = Vec::new();
     for pair in url.query().unwrap_or_default().split('&') {
         let Some((_, value)) = pair.split_once('=').filter(|(name, _)| is_secret(name)) else { continue };
-        net.lent_secret(value);
+        lent.push(Cow::Borrowed(value));
         let plain = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
         if plain != value {
-            net.lent_secret(&plain);
+            lent.push(plain);
         }
     }
-    if let Some(password) = url.password() {
-        net.lent_secret(password);
-    }
+    lent.extend(url.password().map(Cow::Borrowed));
+    lent
 }
 
 /// True for the name of a parameter whose value gives access.
@@ -125,6 +140,8 @@ mod tests {
             "{shown}"
         );
         assert!(lines.masked().contains(&"0123456789abcdef0123".to_owned()));
+        url.forget(&net);
+        assert_eq!(net.secrets().redact(raw), raw);
     }
 
     #[test]

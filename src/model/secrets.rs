@@ -48,11 +48,19 @@ pub struct Secrets(Arc<RwLock<Register>>);
 /// each.)
 #[derive(Default)]
 struct Register {
-    forms: HashMap<[u8; SHORTEST], Vec<(Box<str>, Owner)>>,
+    forms: HashMap<[u8; SHORTEST], Vec<Form>>,
     /// Which pairs of bytes begin one: most places of a text need no look-up.
     pairs: Vec<bool>,
     /// Values that we output.
     public: HashSet<String>,
+}
+
+/// One form of a secret.
+struct Form {
+    text: Box<str>,
+    owner: Owner,
+    /// How often it was lent and not forgotten yet.
+    lent: usize,
 }
 
 impl Secrets {
@@ -77,13 +85,23 @@ impl Secrets {
         fresh
     }
 
+    /// What was lent is of no use any more. A value that was registered several times is forgotten with the last of them; one that is
+    /// the user's too stays.
+    pub fn forget(&self, raw: &str) {
+        let forms = forms(raw);
+        let mut register = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for form in forms {
+            register.forget(&form);
+        }
+    }
+
     /// Says that this value is output (or each of a comma list): nothing lent may hide it.
     pub fn publish(&self, value: &str) {
         let mut register = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for value in value.split(',').filter(|value| value.len() >= SHORTEST_LENT) {
             if register.public.insert(value.to_owned()) {
                 for forms in register.forms.values_mut() {
-                    forms.retain(|(form, owner)| *owner != Owner::Lent || !value.contains(&**form));
+                    forms.retain(|form| form.owner != Owner::Lent || !value.contains(&*form.text));
                 }
             }
         }
@@ -130,17 +148,34 @@ impl Register {
         if owner == Owner::Lent && self.is_public(form) {
             return false;
         }
-        let visible: String = form.chars().filter(|letter| !is_hidden(*letter)).collect();
+        let visible = visible(form);
         let Some(first) = visible.as_bytes().first_chunk::<SHORTEST>() else { return false };
         let known = self.forms.entry(*first).or_default();
-        if let Some((_, before)) = known.iter_mut().find(|(text, _)| **text == *visible) {
-            *before = owner.max(*before);
+        let lent = usize::from(owner == Owner::Lent);
+        if let Some(known) = known.iter_mut().find(|known| *known.text == *visible) {
+            known.owner = owner.max(known.owner);
+            known.lent += lent;
             return false;
         }
         self.pairs.resize(1 << 16, false);
         self.pairs[pair(first)] = true;
-        known.push((visible.into_boxed_str(), owner));
+        known.push(Form { text: visible.into_boxed_str(), owner, lent });
         true
+    }
+
+    fn forget(&mut self, form: &str) {
+        let visible = visible(form);
+        let Some(first) = visible.as_bytes().first_chunk::<SHORTEST>() else { return };
+        let Some(known) = self.forms.get_mut(first) else { return };
+        if let Some(at) = known.iter().position(|known| *known.text == *visible) {
+            known[at].lent = known[at].lent.saturating_sub(1);
+            if known[at].lent == 0 && known[at].owner == Owner::Lent {
+                known.swap_remove(at);
+            }
+        }
+        if known.is_empty() {
+            self.forms.remove(first);
+        }
     }
 
     /// Where secrets of these owners stand; overlapping ones as one.
@@ -153,8 +188,8 @@ impl Register {
             let Some(forms) = window.first_chunk().and_then(|first| self.forms.get(first)) else { continue };
             let longest = forms
                 .iter()
-                .filter(|(form, owner)| *owner >= least && bytes[at..].starts_with(form.as_bytes()))
-                .map(|(form, _)| form.len())
+                .filter(|form| form.owner >= least && bytes[at..].starts_with(form.text.as_bytes()))
+                .map(|form| form.text.len())
                 .max();
             let Some(length) = longest else { continue };
             let (start, end) = (visible.place(at), visible.place(at + length - 1) + 1);
@@ -165,6 +200,11 @@ impl Register {
         }
         found
     }
+}
+
+/// A form as the search sees it.
+fn visible(form: &str) -> String {
+    form.chars().filter(|letter| !is_hidden(*letter)).collect()
 }
 
 /// The place of the first two bytes in the table of pairs.
@@ -305,6 +345,27 @@ mod tests {
             secrets.publish(&format!("{id},other"));
             assert_eq!(secrets.redact(&format!("{id} {signature}")), format!("{id} ***"));
         }
+    }
+
+    #[test]
+    fn what_was_lent_is_forgotten_with_its_last_use_and_the_key_never() {
+        let (shared, one) = ("AKIA/20260303/auto", "0123456789abcdef");
+        let secrets = with(shared, Owner::Lent);
+        for raw in [shared, one, "nunu_key_0123456789"] {
+            secrets.register(raw, Owner::Lent);
+        }
+        secrets.register("nunu_key_0123456789", Owner::Key);
+        let text = format!("{shared} AKIA%2F20260303%2Fauto {one} nunu_key_0123456789");
+        for raw in [shared, one, "nunu_key_0123456789", "nunu_key_0123456789", "never-registered-0123"] {
+            secrets.forget(raw);
+        }
+        assert_eq!(secrets.redact(&text), format!("*** *** {one} ***"));
+        secrets.forget(shared);
+        assert_eq!(secrets.redact(&text), format!("{shared} AKIA%2F20260303%2Fauto {one} ***"));
+        assert_eq!(
+            secrets.0.read().unwrap().forms.values().flatten().count(),
+            forms("nunu_key_0123456789").len()
+        );
     }
 
     #[test]

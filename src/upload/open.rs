@@ -68,8 +68,8 @@ impl<'a> Slot<'a> {
     }
 
     fn opened(&mut self, upload: &UploadHandle) {
-        self.journal.opened(upload);
         self.open = Some(upload.clone());
+        self.journal.opened(upload);
     }
 
     /// The upload was completed.

@@ -1,8 +1,10 @@
 //! The upload from the first call to a build that runs can use.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::error::UploadError;
@@ -54,14 +56,15 @@ impl Upload<'_> {
         let guard = reading.clone().drop_guard();
         let result = tokio::select! {
             biased;
-            () = cancel.cancelled() => Err(UploadError::Cancelled),
-            result = self.store(prepared, &mut slot, &reading) => result,
+            () = cancel.cancelled() => Ok(Err(UploadError::Cancelled)),
+            result = AssertUnwindSafe(self.store(prepared, &mut slot, &reading)).catch_unwind() => result,
         };
         drop(guard);
-        if result.is_err() {
+        if !matches!(result, Ok(Ok(_))) {
             slot.cancel().await;
         }
-        result
+        // A bug of ours must not leave an upload open either.
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     async fn store(

@@ -367,7 +367,7 @@ fn page(reason: Reason, shown: &Shown) -> String {
     let _ = write!(out, "Exit code {}. {}\n\n", codes.join(", "), sentence(reason.meaning()));
     let _ = write!(out, "**What to do:** {}\n\n", sentence(reason.remedy()));
     if reason == Reason::Internal {
-        out.push_str("A bug of ours cannot be provoked on demand; it shows as `error: internal error at FILE:LINE`. This is a machine that ends the same way, a working directory that was deleted:\n\n");
+        out.push_str("A bug of ours cannot be provoked on demand; it shows as `error: internal error at FILE:LINE; this is a bug of nunu-ci`. What was started is stopped, and the report, the outputs and the summary are written as at any other end; what could not be stopped is named there. This is a machine that ends the same way, a working directory that was deleted:\n\n");
     }
     let _ = write!(out, "```console\n$ {}\n{}\n```\n\n", shown.typed, shown.said);
     out

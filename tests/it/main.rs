@@ -4,6 +4,8 @@
 
 mod attach;
 mod audit;
+mod blocked;
+mod bugs;
 mod catalogue;
 mod comment;
 mod contract;

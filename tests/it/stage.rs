@@ -96,6 +96,11 @@ impl Stage {
         self.env("GITHUB_ACTIONS", "").env("CI", "")
     }
 
+    /// Something in the home folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
     /// The working directory of the job.
     pub(crate) fn work(&self) -> PathBuf {
         self.home.path().join("work")

@@ -1,0 +1,59 @@
+//! A bug of ours, a panic wherever it happens, ends the job like any other failure: what was started is stopped, and it is reported.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::model::{Env, Failure, Reason};
+
+use super::cancel::Cancel;
+
+/// A panic beside the work makes it end as a signal does; work that does not is dropped after this.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Does work that may break, here or in any task or thread of it.
+///
+/// # Errors
+/// When it broke.
+pub(super) async fn guarded<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let ended = tokio::select! {
+        biased;
+        ended = AssertUnwindSafe(work).catch_unwind() => ended.ok(),
+        () = async {
+            cancel.broken().await;
+            tokio::time::sleep(GRACE).await;
+        } => None,
+    };
+    ended.filter(|_| cancel.bug().is_none()).ok_or_else(|| failure(cancel))
+}
+
+/// Does the last work, which a bug that is known by now must not keep from being done; false when it broke.
+pub(super) async fn survives(work: impl Future<Output = ()>) -> bool {
+    AssertUnwindSafe(work).catch_unwind().await.is_ok()
+}
+
+/// What is told of a bug: its place. The panic's own message may hold anything.
+pub(super) fn failure(cancel: &Cancel) -> Failure {
+    let place = cancel.bug().map_or_else(String::new, |place| format!(" at {place}"));
+    Failure::new(Reason::Internal, format!("internal error{place}; this is a bug of nunu-ci"))
+}
+
+/// Breaks where `NUNU_DEBUG_PANIC` says, in this task, in another one (`:task`) or in a thread (`:thread`), so that tests see what becomes
+/// of a bug. Builds for users have no such thing.
+#[cfg(debug_assertions)]
+pub(super) fn provoke(env: &Env, moment: &str) {
+    let wanted = env.get("NUNU_DEBUG_PANIC").unwrap_or_default();
+    let key = env.get("NUNU_API_TOKEN").unwrap_or_default().to_owned();
+    let way = wanted.strip_prefix(moment);
+    if way == Some("") {
+        panic!("a message with a secret: {key}");
+    } else if way == Some(":task") {
+        drop(tokio::spawn(async move { panic!("a message with a secret: {key}") }));
+    } else if way == Some(":thread") {
+        drop(tokio::task::spawn_blocking(move || panic!("a message with a secret: {key}")));
+    }
+}
+
+#[cfg(not(debug_assertions))]
+pub(super) const fn provoke(_: &Env, _: &str) {}
