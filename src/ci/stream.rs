@@ -80,8 +80,8 @@ struct Queue {
     data: usize,
     /// Pieces that were written.
     written: u64,
-    /// True while a piece is being written.
-    is_writing: bool,
+    /// Since when a piece is being written.
+    writing_since: Option<Instant>,
     /// True while nobody reads.
     is_stuck: bool,
     /// Pieces of the log that were left out, and where they belonged.
@@ -115,7 +115,7 @@ impl Queue {
     }
 
     fn is_done(&self) -> bool {
-        self.waiting.is_empty() && !self.is_writing
+        self.waiting.is_empty() && self.writing_since.is_none()
     }
 }
 
@@ -134,11 +134,11 @@ impl Writer {
                 queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            queue.is_writing = true;
+            queue.writing_since = Some(Instant::now());
             drop(queue);
             write(next.stream, &next.text);
             queue = self.lock();
-            queue.is_writing = false;
+            queue.writing_since = None;
             queue.is_stuck = false;
             queue.written += 1;
             if next.is_data {
@@ -195,7 +195,11 @@ impl Writer {
                 (seen, since) = (queue.written, Instant::now());
             }
             let waited = match queue.hurried {
-                true => hurried_since.get_or_insert_with(Instant::now).elapsed(),
+                // Whoever has taken nothing for so long will not now.
+                true => {
+                    let since: &mut Instant = hurried_since.get_or_insert_with(Instant::now);
+                    since.elapsed().max(queue.writing_since.map_or(Duration::ZERO, |since| since.elapsed()))
+                }
                 false if queue.data > 0 => Duration::ZERO,
                 false => since.elapsed(),
             };

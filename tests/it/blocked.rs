@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use nunu_sim::{Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Scenario, Sim};
+use nunu_sim::{Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Fault, Scenario, Sim};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::stage::Stage;
@@ -94,6 +94,32 @@ fn files_of_the_host_that_are_pipes_hold_nothing() {
     ended.says("is no regular file");
     assert!(stage.sim.ledger().abandoned_jobs().is_empty());
     assert_eq!(stage.results()["exit_code"], 143);
+}
+
+/// The times that each may take add up to less than there is.
+#[test]
+fn all_of_them_together_and_a_deaf_service_hold_nothing() {
+    let pipes = tempfile::tempdir().unwrap();
+    let output = pipes.path().join("output");
+    named_pipe(&output);
+    let stage = endless().env("GITHUB_OUTPUT", output.to_str().unwrap());
+    // The preflight asks once.
+    stage.sim.fault(Call::Stop, Fault::stall().skip(1).forever());
+    let (reader, writer) = full_pipe();
+    let mut command = stage.command(&QUICK);
+    command.stdout(writer.try_clone().unwrap()).stderr(writer);
+    let child = command.spawn().unwrap();
+    drop(command);
+    stage.wait_until_followed();
+    let lock = File::open(stage.path("temp/nunu-state/state.lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(stage.end_by("TERM", child).code, 143);
+    let results = stage.results();
+    assert_eq!(results["unfinished"], false);
+    for job in stage.sim.ledger().abandoned_jobs() {
+        assert!(results["left_running"].to_string().contains(&job.job_id), "{results:#}");
+    }
+    drop(reader);
 }
 
 #[test]
