@@ -4,6 +4,7 @@
 
 mod attach;
 mod audit;
+#[cfg(unix)]
 mod blocked;
 mod bugs;
 mod catalogue;
