@@ -103,7 +103,7 @@ impl Stage {
 
     /// The working directory of the job.
     pub(crate) fn work(&self) -> PathBuf {
-        self.home.path().join("work")
+        self.path("work")
     }
 
     /// An Android build of about `size` bytes that passes the pre-checks.
@@ -240,7 +240,7 @@ impl Stage {
     }
 
     pub(crate) fn summary(&self) -> String {
-        fs::read_to_string(self.home.path().join("summary")).unwrap_or_default()
+        fs::read_to_string(self.path("summary")).unwrap_or_default()
     }
 
     fn search_for_secrets(&self, ended: &Ended, mut captures: Vec<(String, String)>) {
