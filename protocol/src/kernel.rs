@@ -121,8 +121,11 @@ pub(crate) struct Job {
     pub(crate) post: PostRef,
     pub(crate) state: JobState,
     pub(crate) stop: Stop,
+    /// Since when the service does not know it.
     pub(crate) missing_since: Option<Millis>,
-    /// True once the service has not known it for too long.
+    /// Since when nothing is answered about it.
+    pub(crate) silent_since: Option<Millis>,
+    /// True once that has lasted too long.
     pub(crate) given_up: bool,
     pub(crate) followed: bool,
 }
@@ -266,6 +269,24 @@ impl<I: Id> Protocol<I> {
         self.jobs.iter().filter(|(_, job)| job.followed && job.is_unfinished()).map(|(id, _)| id)
     }
 
+    /// True while starts are still to be settled.
+    #[must_use]
+    pub const fn is_starting(&self) -> bool {
+        matches!(self.mode, Mode::Idle | Mode::LookingBack { .. } | Mode::Starting)
+    }
+
+    /// True for a job that is not waited for any more, since nothing is heard of it.
+    #[must_use]
+    pub fn gave_up(&self, id: &I) -> bool {
+        self.jobs.get(id).is_some_and(|job| job.given_up)
+    }
+
+    /// True for a post whose jobs nobody wants: it was given up for a later one.
+    #[must_use]
+    pub fn is_abandoned(&self, at: PostRef) -> bool {
+        self.post(at).state == PostState::Abandoned
+    }
+
     /// The outcome, once nothing more is to be done.
     #[must_use]
     pub const fn outcome(&self) -> Option<Outcome> {
@@ -367,24 +388,23 @@ impl<I: Id> Protocol<I> {
     }
 
     fn polled(&mut self, id: &I, poll: Poll, now: Millis, out: &mut Vec<Action<I>>) {
-        let limit = self.limits.unknown_job;
         let Some(job) = self.jobs.get_mut(id) else { return };
-        match poll {
+        let (since, limit) = match poll {
             Poll::State(state) => {
-                job.missing_since = None;
                 update(job, state);
+                return;
             }
-            Poll::NotFound => {
-                let since = *job.missing_since.get_or_insert(now);
-                if now.saturating_sub(since) >= limit && !job.given_up {
-                    job.given_up = true;
-                    if self.guard(Guard::StopGivenUp) {
-                        self.stop(vec![id.clone()], now, out);
-                    } else if let Some(job) = self.jobs.get_mut(id) {
-                        job.stop = Stop::Done;
-                    }
-                }
-            }
+            Poll::NotFound => (job.missing_since.get_or_insert(now), self.limits.unknown_job),
+            Poll::Failed => (job.silent_since.get_or_insert(now), self.limits.silent_job),
+        };
+        if now.saturating_sub(*since) < limit || job.given_up {
+            return;
+        }
+        job.given_up = true;
+        if self.guard(Guard::StopGivenUp) {
+            self.stop(vec![id.clone()], now, out);
+        } else if let Some(job) = self.jobs.get_mut(id) {
+            job.stop = Stop::Done;
         }
     }
 
@@ -558,8 +578,15 @@ impl<I: Id> Protocol<I> {
     }
 
     pub(crate) fn insert(&mut self, id: I, post: PostRef, state: JobState) {
-        let fresh =
-            Job { post, state, stop: Stop::No, missing_since: None, given_up: false, followed: false };
+        let fresh = Job {
+            post,
+            state,
+            stop: Stop::No,
+            missing_since: None,
+            silent_since: None,
+            given_up: false,
+            followed: false,
+        };
         self.jobs.entry(id).and_modify(|job| update(job, state)).or_insert(fresh);
     }
 
@@ -591,4 +618,5 @@ pub(crate) fn update(job: &mut Job, state: JobState) {
         job.state = state;
     }
     job.missing_since = None;
+    job.silent_since = None;
 }

@@ -9,6 +9,7 @@
 mod explore;
 mod kernel;
 mod lookup;
+pub mod text;
 mod types;
 
 pub use kernel::Protocol;

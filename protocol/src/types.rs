@@ -34,6 +34,8 @@ pub struct Limits {
     pub stop_every: Millis,
     /// A job that the service does not know is given up after this time.
     pub unknown_job: Millis,
+    /// A job about which nothing is answered is given up after this time.
+    pub silent_job: Millis,
 }
 
 impl Default for Limits {
@@ -45,6 +47,7 @@ impl Default for Limits {
             posts: 3,
             stop_every: 400,
             unknown_job: 30_000,
+            silent_job: 600_000,
         }
     }
 }
@@ -185,6 +188,8 @@ pub enum Poll {
     State(JobState),
     /// The service does not know it.
     NotFound,
+    /// No answer about it.
+    Failed,
 }
 
 /// What the service said to the stop of one job.

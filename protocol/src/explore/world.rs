@@ -10,8 +10,15 @@ use crate::types::{
 };
 
 /// Time is counted in looks. The proportions are those of production, shortened.
-pub(super) const LIMITS: Limits =
-    Limits { look_every: 1, window: 4, all_posts: 16, posts: 3, stop_every: 1, unknown_job: 3 };
+pub(super) const LIMITS: Limits = Limits {
+    look_every: 1,
+    window: 4,
+    all_posts: 16,
+    posts: 3,
+    stop_every: 1,
+    unknown_job: 3,
+    silent_job: 6,
+};
 /// From a signal to the end of the program.
 const TIME_TO_STOP: Millis = 2;
 /// How long the safety net works.
