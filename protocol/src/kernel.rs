@@ -148,6 +148,8 @@ pub(crate) enum Stop {
     No,
     Asked,
     Failed,
+    /// It cannot be stopped from here.
+    Impossible,
     Done,
 }
 
@@ -256,7 +258,7 @@ impl<I: Id> Protocol<I> {
             }
             let jobs: Vec<I> = post.seen.iter().filter(|id| self.jobs[*id].may_run()).cloned().collect();
             let searched = post.window_over && matches!(post.state, PostState::Abandoned);
-            let unseen = post.is_unclear() && !self.full(at) && !searched && !self.window_settled(at);
+            let unseen = post.is_unclear() && !searched && !self.is_whole(at);
             if unseen || !jobs.is_empty() {
                 left.push(Left { post: at, jobs, unseen });
             }
@@ -273,6 +275,38 @@ impl<I: Id> Protocol<I> {
     #[must_use]
     pub const fn is_starting(&self) -> bool {
         matches!(self.mode, Mode::Idle | Mode::LookingBack { .. } | Mode::Starting)
+    }
+
+    /// True while everything is being stopped.
+    #[must_use]
+    pub const fn is_stopping(&self) -> bool {
+        matches!(self.mode, Mode::Stopping(_))
+    }
+
+    /// True for a job that is known to stand so, and of which something was heard last time.
+    #[must_use]
+    pub fn stands_as(&self, id: &I, state: JobState) -> bool {
+        let same =
+            |job: &Job| job.state == state && job.missing_since.is_none() && job.silent_since.is_none();
+        self.jobs.get(id).is_some_and(same)
+    }
+
+    /// True for a job that was seen before.
+    #[must_use]
+    pub fn knows(&self, id: &I) -> bool {
+        self.jobs.contains_key(id)
+    }
+
+    /// True while a list of all jobs may show something new: jobs of an unclear post, or of one that was given up.
+    #[must_use]
+    pub fn may_show_more(&self) -> bool {
+        self.posts().into_iter().any(|at| self.post(at).is_unclear() && !self.full(at))
+    }
+
+    /// The size of a start, as far as it is known.
+    #[must_use]
+    pub fn expected(&self, start: usize) -> Expected {
+        self.starts[start].expected
     }
 
     /// True for a job that is not waited for any more, since nothing is heard of it.
@@ -318,11 +352,12 @@ impl<I: Id> Protocol<I> {
             return;
         };
         self.mode = Mode::Starting;
-        if self.powers.earlier == Earlier::Ambiguous && self.guard(Guard::AdoptTheOnly) {
-            // Any of these jobs may be followed by another job of the pipeline.
-            return;
-        }
         for start in 0..self.starts.len() {
+            // Of several equal posts any may be followed by another job of the pipeline.
+            let equal = groups.iter().filter(|group| group.start == start).count() > 1;
+            if equal && self.powers.earlier == Earlier::Ambiguous && self.guard(Guard::AdoptTheOnly) {
+                continue;
+            }
             let mut adopted = false;
             for (index, group) in groups.iter().enumerate().filter(|(_, group)| group.start == start) {
                 let adopt = !adopted && self.may_adopt(&group.jobs);
@@ -338,10 +373,16 @@ impl<I: Id> Protocol<I> {
     }
 
     /// An earlier attempt's jobs can be ours when one of them is alive and nobody stopped any.
-    pub(crate) fn may_adopt(&self, jobs: &[(I, JobState)]) -> bool {
+    fn may_adopt(&self, jobs: &[(I, JobState)]) -> bool {
         let live = jobs.iter().any(|(_, state)| *state == JobState::Live);
         let stopped = jobs.iter().any(|(_, state)| *state == JobState::Stopped);
         (live || !self.guard(Guard::AdoptLive)) && (!stopped || !self.guard(Guard::AdoptUnstopped))
+    }
+
+    /// True when somebody has stopped a job of the post.
+    pub(crate) fn is_stopped(&self, at: PostRef) -> bool {
+        let stopped = |id: &I| self.jobs[id].state == JobState::Stopped;
+        self.post(at).seen.iter().any(stopped) && self.guard(Guard::AdoptUnstopped)
     }
 
     fn take_up(&mut self, start: usize, group: &Group<I>, state: PostState, now: Millis) -> PostRef {
@@ -415,6 +456,7 @@ impl<I: Id> Protocol<I> {
             // A job that the service does not know has ended, unless that is all we ever heard of it.
             StopAnswer::NotFound if !job.given_up => Stop::Done,
             StopAnswer::NotFound | StopAnswer::Failed => Stop::Failed,
+            StopAnswer::Impossible => Stop::Impossible,
         };
     }
 
@@ -492,7 +534,9 @@ impl<I: Id> Protocol<I> {
         };
         let at = PostRef { start, post };
         let post = self.post(at);
-        if post.state == PostState::Clear || (post.earlier && !self.guard(Guard::AdoptSettled)) {
+        // What an earlier attempt started has had its time to appear, once it is as much as expected.
+        let whole = post.earlier && (self.full(at) || !self.guard(Guard::AdoptSettled));
+        if post.state == PostState::Clear || whole {
             self.follow(at, true, out);
         } else {
             self.starts[start].began.get_or_insert(now);

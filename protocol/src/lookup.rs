@@ -106,16 +106,12 @@ impl<I: Id> Protocol<I> {
             }
             return;
         }
-        if post.earlier {
-            let states: Vec<(I, JobState)> =
-                post.seen.iter().map(|id| (id.clone(), self.jobs[id].state)).collect();
-            if !self.may_adopt(&states) {
-                // What somebody stopped in part is not gone on with, and nobody else would end the rest.
-                self.post_mut(at).state = PostState::Abandoned;
-                self.stop_late(at, now, out);
-                self.post_anew(at.start, now, out);
-                return;
-            }
+        if post.earlier && self.is_stopped(at) {
+            // What somebody stopped in part is not gone on with, and nobody else would end the rest.
+            self.post_mut(at).state = PostState::Abandoned;
+            self.stop_late(at, now, out);
+            self.post_anew(at.start, now, out);
+            return;
         }
         let post = self.post(at);
         let unknown_size = !self.guard(Guard::UnknownIsIncomplete)
@@ -123,7 +119,9 @@ impl<I: Id> Protocol<I> {
         let complete = self.starts[at.start].expected.complete(post.seen.len())
             || unknown_size
             || !self.guard(Guard::AdoptComplete);
-        if post.quiet >= QUIET && (complete || post.window_over) || out_of_time {
+        let settled = post.quiet >= QUIET && (complete || post.window_over);
+        let whole = post.earlier && self.full(at);
+        if settled || whole || out_of_time {
             self.follow(at, complete, out);
         } else {
             self.order_look(at, now + self.limits.look_every, out);
@@ -187,18 +185,25 @@ impl<I: Id> Protocol<I> {
         }
     }
 
-    /// True when a whole window of looks showed all there is, and what it showed is complete.
-    pub(crate) fn window_settled(&self, at: PostRef) -> bool {
-        let start = &self.starts[at.start];
-        let post = &start.posts[at.post];
-        let adopted = start.phase == Phase::Following(at.post) && !start.incomplete;
-        let stopping = matches!(self.mode, Mode::Stopping(_) | Mode::Finished(Outcome::Stopped(_)));
-        let quiet = post.quiet_stopping.unwrap_or(0);
-        let searched = stopping && quiet >= QUIET;
-        if stopping && quiet > 0 && !self.guard(Guard::StopUntilQuiet) {
+    /// True when a whole window of looks showed all there is of a post: looking for more is over.
+    pub(crate) fn is_searched(&self, at: PostRef) -> bool {
+        let post = self.post(at);
+        if !self.guard(Guard::StopUntilQuiet) && post.quiet_stopping.unwrap_or(0) > 0 {
             return true;
         }
-        post.state != PostState::Pending && post.window_over && (adopted || searched)
+        let stopping = matches!(self.mode, Mode::Stopping(_) | Mode::Finished(Outcome::Stopped(_)));
+        let quiet = !stopping || post.quiet_stopping.is_some_and(|quiet| quiet >= QUIET);
+        post.state != PostState::Pending && post.window_over && quiet
+    }
+
+    /// True when no job of the post can be unseen: all that were expected were seen, or a whole window showed no more and nobody
+    /// expected more. Whoever breaks off on the way leaves that to the command `stop`.
+    pub(crate) fn is_whole(&self, at: PostRef) -> bool {
+        let start = &self.starts[at.start];
+        let adopted = start.phase == Phase::Following(at.post) && !start.incomplete;
+        let stop =
+            matches!(self.mode, Mode::Stopping(Cause::Stop) | Mode::Finished(Outcome::Stopped(Cause::Stop)));
+        self.full(at) || (self.is_searched(at) && (adopted || stop))
     }
 
     /// True when nothing of the post runs and nothing of it can come.
@@ -207,9 +212,7 @@ impl<I: Id> Protocol<I> {
         let runs = post.seen.iter().any(|id| self.jobs[id].may_run());
         let settled = match post.state {
             PostState::Clear | PostState::Refused => true,
-            PostState::Pending | PostState::Unclear | PostState::Abandoned => {
-                self.full(at) || self.window_settled(at)
-            }
+            PostState::Pending | PostState::Unclear | PostState::Abandoned => self.is_whole(at),
         };
         (!runs && settled) || !self.guard(Guard::CloseWhenOver)
     }
@@ -255,7 +258,7 @@ impl<I: Id> Protocol<I> {
         let mut busy = self.jobs.values().any(|job| job.stop == Stop::Asked);
         for at in self.posts() {
             let post = self.post(at);
-            let settled = self.full(at) || self.window_settled(at);
+            let settled = self.full(at) || self.is_searched(at);
             if !post.is_unclear() || settled || post.record != RecordState::Open {
                 continue;
             }

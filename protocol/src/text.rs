@@ -90,6 +90,7 @@ pub fn event(event: &Event<String>) -> String {
                 StopAnswer::Done => "done",
                 StopAnswer::NotFound => "not-found",
                 StopAnswer::Failed => "failed",
+                StopAnswer::Impossible => "impossible",
             };
             format!("stop-answered {id} {word}")
         }
@@ -254,6 +255,7 @@ pub fn read_event(line: &str) -> Option<Event<String>> {
                 "done" => StopAnswer::Done,
                 "not-found" => StopAnswer::NotFound,
                 "failed" => StopAnswer::Failed,
+                "impossible" => StopAnswer::Impossible,
                 _ => return None,
             };
             Event::StopAnswered(word(0).to_owned(), answer)
@@ -306,6 +308,7 @@ mod tests {
             Event::StopAnswered(id(), StopAnswer::Done),
             Event::StopAnswered(id(), StopAnswer::NotFound),
             Event::StopAnswered(id(), StopAnswer::Failed),
+            Event::StopAnswered(id(), StopAnswer::Impossible),
             Event::End(Cause::Deadline),
             Event::Leave,
             Event::TimeUp,

@@ -103,7 +103,7 @@ pub enum Earlier {
     Nothing,
     /// What carries our tags is ours.
     Ours,
-    /// What carries our tags may be another job's: the host does not tell equal jobs of a pipeline apart, such as the legs of a
+    /// Of several equal posts some are another job's: the host does not tell equal jobs of a pipeline apart, such as the legs of a
     /// matrix.
     Ambiguous,
 }
@@ -201,6 +201,8 @@ pub enum StopAnswer {
     NotFound,
     /// Not stopped, or no answer.
     Failed,
+    /// Not stopped, and asking again would not help.
+    Impossible,
 }
 
 /// Why everything is stopped.

@@ -18,8 +18,10 @@ const BATCH: usize = 100;
 pub struct StopReply {
     /// Jobs the service stopped.
     pub stopped: Vec<String>,
-    /// Jobs that had already ended, or that the service does not know.
+    /// Jobs that had already ended.
     pub already_done: Vec<String>,
+    /// Jobs that the service does not know.
+    pub unknown: Vec<String>,
     /// Jobs that could not be stopped, and why.
     pub failed: Vec<(String, String)>,
 }
@@ -28,7 +30,7 @@ impl Api {
     /// `POST runs/stop`, in batches of 100, all at once. Safe to repeat. A batch that fails does not keep the others from being tried.
     ///
     /// # Errors
-    /// When no batch was answered; see [`ApiError`]. A 404 is not an error, its jobs are done.
+    /// When no batch was answered; see [`ApiError`]. A 404 is not an error: its jobs are unknown.
     pub async fn stop(&self, job_ids: &[String]) -> Result<StopReply, ApiError> {
         let mut reply = StopReply::default();
         let mut first = None;
@@ -45,11 +47,12 @@ impl Api {
                     answered = true;
                     reply.stopped.extend(part.stopped);
                     reply.already_done.extend(part.already_done);
+                    reply.unknown.extend(part.unknown);
                     reply.failed.extend(part.failed);
                 }
                 Err(error) if error.is_not_found() && !error.html => {
                     answered = true;
-                    reply.already_done.extend_from_slice(batch);
+                    reply.unknown.extend_from_slice(batch);
                 }
                 Err(error) => {
                     reply.failed.extend(batch.iter().map(|job| (job.clone(), error.to_string())));
@@ -78,11 +81,12 @@ fn read(answer: &Answer, batch: &[String]) -> StopReply {
             results.iter().map(Fields::of).find(|item| item.text(&["job_id", "id"]).as_deref() == Some(job));
         match result.map(|item| (item.flag(&["ok", "success"]).unwrap_or(whole), item)) {
             Some((true, _)) => reply.stopped.push(job.clone()),
+            Some((false, item)) if is_unknown(item) => reply.unknown.push(job.clone()),
             Some((false, item)) if is_done(item) => reply.already_done.push(job.clone()),
             Some((false, item)) => reply.failed.push((job.clone(), words(item))),
             None if whole => reply.stopped.push(job.clone()),
             // An answer about other jobs than the one that was asked for: it belongs to none of this project.
-            None if !results.is_empty() => reply.already_done.push(job.clone()),
+            None if !results.is_empty() => reply.unknown.push(job.clone()),
             None => reply.failed.push((job.clone(), "the service did not say what became of it".to_owned())),
         }
     }
@@ -92,8 +96,13 @@ fn read(answer: &Answer, batch: &[String]) -> StopReply {
 /// True when there is nothing to stop any more.
 fn is_done(item: Fields<'_>) -> bool {
     let words = words(item).to_ascii_lowercase();
-    item.count(&["status"]) == Some(404)
-        || ["already", "completed", "not found", "no job"].iter().any(|word| words.contains(word))
+    ["already", "completed"].iter().any(|word| words.contains(word))
+}
+
+/// True when the service knows no such job.
+fn is_unknown(item: Fields<'_>) -> bool {
+    let words = words(item).to_ascii_lowercase();
+    item.count(&["status"]) == Some(404) || ["not found", "no job"].iter().any(|word| words.contains(word))
 }
 
 fn words(item: Fields<'_>) -> String {
@@ -131,7 +140,7 @@ mod tests {
         let reply = stop(207, partial("Job already completed", 500));
         assert_eq!((reply.stopped, reply.already_done, reply.failed.len()), (ids(&["a"]), ids(&["b"]), 0));
         let reply = stop(207, partial("gone", 404));
-        assert_eq!(reply.already_done, ids(&["b"]));
+        assert_eq!(reply.unknown, ids(&["b"]));
         let reply = stop(500, partial("device does not answer", 500));
         assert_eq!(reply.failed, [("b".to_owned(), "device does not answer".to_owned())]);
     }
@@ -141,6 +150,6 @@ mod tests {
         assert_eq!(stop(207, json!({"ok": false})).failed.len(), 2);
         assert_eq!(stop(200, json!({"ok": false, "results": []})).failed.len(), 2);
         let other = json!({"ok": false, "results": [{"job_id": "a", "ok": true}]});
-        assert_eq!(stop(207, other).already_done, ids(&["b"]));
+        assert_eq!(stop(207, other).unknown, ids(&["b"]));
     }
 }

@@ -1,5 +1,7 @@
 //! What each command does, in order.
 
+use nunu_protocol::{Cause, Event};
+
 use crate::config::{Command, OnEnd};
 use crate::model::{Build, Failure, Permission, Reason};
 use crate::upload::Inspected;
@@ -9,7 +11,7 @@ use super::known::Shape;
 use super::preflight::prove;
 use super::session::Session;
 use super::start::{BuildRef, start_all};
-use super::state::Standing;
+use super::starts::happened;
 use super::story::Story;
 use super::{artifacts, bug, build, check, known, recorded, resolve, stop, watch};
 
@@ -158,8 +160,7 @@ async fn follow(session: &Session, story: &mut Story) -> Result<Reason, Failure>
     if session.cancel.token().is_cancelled() {
         return Ok(Reason::Started);
     }
-    let done = story.records.keys().cloned().collect();
-    session.mark(&done, Standing::Done);
+    stop::name_the_rest(session, story);
     story.failure = incomplete(story);
     artifacts::download(session, story, Reason::Passed).await;
     story.failure.take().map_or(Ok(Reason::Passed), Err)
@@ -190,8 +191,7 @@ fn incomplete(story: &Story) -> Option<Failure> {
 /// Closes the records of what goes on without us, on purpose.
 fn leave(session: &Session, story: &mut Story, why: &str) {
     story.left_on_purpose = true;
-    let ids = story.records.keys().cloned().collect();
-    session.mark(&ids, Standing::Left);
+    happened(session, story, Event::Leave);
     let jobs: Vec<&str> = story.jobs.iter().map(|tracked| tracked.report.job_id.as_str()).collect();
     session.log.info(format!(
         "{why}: leaving {} to run; nunu-ci wait follows, nunu-ci stop ends them",
@@ -218,13 +218,22 @@ pub(super) async fn clean_up(session: &Session, story: &mut Story) {
     if story.left_on_purpose {
         return;
     }
-    let something = !story.unfinished_jobs().is_empty() || !story.unclear.is_empty();
-    if !something {
+    if story.starts.as_ref().is_none_or(|starts| starts.outcome().is_some()) {
         return;
     }
     match wanted {
         OnEnd::Leave => leave(session, story, "as wanted"),
-        OnEnd::Stop => stop::everything(session, story).await,
+        OnEnd::Stop => stop::everything(session, story, cause(session, story)).await,
+    }
+}
+
+/// Why everything is stopped.
+fn cause(session: &Session, story: &Story) -> Cause {
+    match story.failure.as_ref().map(|failure| failure.reason) {
+        _ if session.cancel.token().is_cancelled() => Cause::Cancelled,
+        Some(Reason::Timeout | Reason::Stalled) => Cause::Deadline,
+        Some(Reason::Internal) => Cause::Panic,
+        _ => Cause::Failure,
     }
 }
 

@@ -33,11 +33,6 @@ impl<'a> End<'a> {
         }
     }
 
-    pub(super) fn has_come(&self) -> bool {
-        self.session.cancel.token().is_cancelled()
-            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
-    }
-
     /// What it means for the runs that did not start; a signal speaks for itself.
     ///
     /// # Errors

@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::iter;
+use nunu_protocol::Poll;
 
 use crate::api::{Api, ApiError, JobFilter, JobSnapshot, Phase, RunDetails};
 use crate::model::Failure;
 use crate::model::run_report::JobReport;
+use crate::model::units::duration;
 
 use super::session::Session;
+use super::starts;
 use super::story::Story;
-use super::track::{PollBy, Tracked};
+use super::tagged::Found;
+use super::track::{GONE_AFTER, PollBy, Tracked};
 
 /// Between two looks at the details of a run that goes on.
 const DETAILS_EVERY: Duration = Duration::from_secs(60);
@@ -34,18 +38,18 @@ pub(super) async fn look(
     api: &Api,
     session: &Session,
     story: &mut Story,
-    elapsed: Duration,
     lists: &mut bool,
 ) -> Result<(), ApiError> {
     let mut seen = listed(api, session, story, lists).await?;
-    stop_late_ones(session, story, seen.values()).await;
     let mut answered = false;
+    let mut polled: Vec<(String, Poll, String)> = Vec::new();
     let mut alone = Vec::new();
     for (index, tracked) in story.jobs.iter_mut().enumerate().filter(|(_, job)| job.is_unfinished()) {
         match seen.remove(&tracked.report.job_id).filter(|_| tracked.poll == PollBy::Job) {
             Some(job) => {
                 answered = true;
                 take_job(tracked, job);
+                polled.push((tracked.report.job_id.clone(), Poll::State(tracked.state()), String::new()));
             }
             None => alone.push((index, tracked.report.job_id.clone(), tracked.poll.clone())),
         }
@@ -65,7 +69,13 @@ pub(super) async fn look(
             Ok(Seen::Job(job)) => take_job(tracked, *job),
             Ok(Seen::Run(run)) => take_run(tracked, *run),
             Err(error) if error.is_auth() => return Err(error),
-            Err(error) if error.is_not_found() => tracked.miss(elapsed),
+            Err(error) if error.is_not_found() => {
+                answered = true;
+                let id = tracked.report.job_id.clone();
+                let why = format!("the service does not know job {id} any more");
+                polled.push((id, Poll::NotFound, why));
+                continue;
+            }
             Err(error) => {
                 let gone = error.is_network() && !answered && troubled.len() + 1 >= AT_ONCE;
                 troubled.push((index, error));
@@ -77,6 +87,7 @@ pub(super) async fn look(
             }
         }
         answered = true;
+        polled.push((tracked.report.job_id.clone(), Poll::State(tracked.state()), String::new()));
     }
     drop(looks);
     for (index, error) in troubled {
@@ -84,8 +95,17 @@ pub(super) async fn look(
             return Err(error);
         }
         let tracked = &mut story.jobs[index];
-        if tracked.silent(elapsed, &error.to_string()) {
+        if tracked.note_trouble() {
             session.log.warn(format!("{}: could not be looked at: {error}", tracked.name()));
+        }
+        let why = format!("it could not be looked at for {}: {error}", duration(GONE_AFTER));
+        polled.push((tracked.report.job_id.clone(), Poll::Failed, why));
+    }
+    for (id, poll, why) in polled {
+        starts::polled(session, story, &id, poll);
+        let gave_up = story.starts.as_ref().is_some_and(|starts| starts.protocol.gave_up(&id));
+        if let Some(tracked) = story.jobs.iter_mut().find(|job| gave_up && job.report.job_id == id) {
+            tracked.give_up(why);
         }
     }
     Ok(())
@@ -99,7 +119,7 @@ pub(super) async fn look(
 async fn listed(
     api: &Api,
     session: &Session,
-    story: &Story,
+    story: &mut Story,
     lists: &mut bool,
 ) -> Result<BTreeMap<String, JobSnapshot>, ApiError> {
     let mut seen = BTreeMap::new();
@@ -107,8 +127,12 @@ async fn listed(
     let most = Some(story.jobs.len() + MORE_THAN_OURS);
     if *lists {
         for tag in story.groups_to_list(&session.invocation) {
-            match api.list_jobs(&JobFilter { tags: vec![tag], most, ..JobFilter::default() }).await {
-                Ok(jobs) => seen.extend(jobs.into_iter().map(|job| (job.job_id.clone(), job))),
+            match api.list_jobs(&JobFilter { tags: vec![tag.clone()], most, ..JobFilter::default() }).await {
+                Ok(jobs) => {
+                    let found: Vec<Found> = jobs.iter().cloned().map(Found::of_job).collect();
+                    starts::listed(session, story, &tag, &found);
+                    seen.extend(jobs.into_iter().map(|job| (job.job_id.clone(), job)));
+                }
                 Err(error) if error.is_auth() => return Err(error),
                 // The service has jobs, but no list of them: ask one by one from here on.
                 Err(error) if error.is_not_found() || error.status == Some(400) => *lists = false,
@@ -151,25 +175,6 @@ fn take_run(tracked: &mut Tracked, run: RunDetails) {
         ..JobReport::default()
     });
     tracked.apply_details(run.attempt, None);
-}
-
-/// Jobs of a POST that was given up for a later one are stopped when they appear after all.
-async fn stop_late_ones(session: &Session, story: &mut Story, jobs: impl Iterator<Item = &JobSnapshot>) {
-    if story.abandoned.is_empty() {
-        return;
-    }
-    let late: Vec<String> = jobs
-        .filter(|job| job.status == "QUEUED" || job.status == "STARTING" || job.status == "RUNNING")
-        .filter(|job| job.tags.iter().any(|tag| story.abandoned.contains(tag)))
-        .map(|job| job.job_id.clone())
-        .collect();
-    if late.is_empty() {
-        return;
-    }
-    session.log.warn(format!("{} of an unanswered start appeared late, stopping", late.join(", ")));
-    if let Err(error) = session.api.once().stop(&late).await {
-        session.log.warn(format!("could not stop {}: {error}", late.join(", ")));
-    }
 }
 
 /// Reads details of runs: of those that go on about once a minute, of ended ones until they are final. `last`: there will be no

@@ -1,40 +1,39 @@
-//! Jobs of an earlier command: found in the state file, or named by `job-ids`.
+//! Starts of an earlier command: found in the state file, or named by `job-ids`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use crate::api::{ApiError, Generation, Phase, StopReply, UploadHandle};
+use nunu_protocol::{Cause, Earlier, Event, Expected, PostRef, Powers, StartSpec};
+
+use crate::api::{ApiError, Phase, UploadHandle};
 use crate::model::secrets::Owner;
+use crate::model::units::parse_time;
 use crate::model::{Failure, Reason};
 
 use super::session::Session;
-use super::start::{tracked, with_tag};
+use super::starts::{Planned, Posted, Starts, happened, work_until};
 use super::state::{Record, Standing, StartRecord, What};
-use super::stop::{not_reached, unfinished_with};
+use super::stop::stop_for;
 use super::story::Story;
+use super::tags::PostTag;
 
-/// Which records a command is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
-    /// Everything that is not finished.
-    Unfinished,
-    /// Only what this job left unclosed.
-    Unclosed,
-}
+/// How long `stop` looks for jobs that may still appear. They do within 20 s of their start.
+const TIME_TO_STOP: Duration = Duration::from_secs(60);
 
-fn records(session: &Session, which: Which) -> Result<Vec<Record>, Failure> {
+/// Records that are not finished, of this job.
+///
+/// # Errors
+/// When the state file cannot be read.
+fn records(session: &Session) -> Result<Vec<Record>, Failure> {
     let all = session.state.records().map_err(|error| {
         Failure::new(Reason::InvalidInput, format!("cannot read {}", session.state.path().display()))
             .because(&error)
             .hint("remove the file, and name the jobs with the setting job-ids")
     })?;
     let ours = |record: &Record| {
-        let wanted = match which {
-            Which::Unfinished => record.standing != Standing::Done,
-            Which::Unclosed => record.standing == Standing::Open,
-        };
         // Outside of a CI everything in the folder is this person's; inside, other jobs may share a machine.
         let here = session.place.run.is_empty() || record.place.same_job(&session.place);
-        wanted
+        record.standing != Standing::Done
             && here
             && record.api_url == session.plan.origin
             && record.project_id == session.plan.project_id
@@ -42,74 +41,121 @@ fn records(session: &Session, which: Which) -> Result<Vec<Record>, Failure> {
     Ok(all.into_iter().filter(ours).collect())
 }
 
+/// Recorded starts, as the start protocol takes them.
+#[derive(Default)]
+struct Recorded {
+    specs: Vec<StartSpec<String>>,
+    plans: Vec<Planned>,
+    posts: BTreeMap<PostRef, Posted>,
+    /// Which start each digest is.
+    known: BTreeMap<String, usize>,
+}
+
+impl Recorded {
+    /// Adds what one record tells. The posts of one start are told apart by their tags.
+    fn add(&mut self, record: Record, recorded: bool) {
+        let What::Start(start) = &record.what else { return };
+        let same = PostTag::parse(&start.tag).map(|tag| format!("{} {}", start.invocation, tag.start));
+        let index = same.as_ref().and_then(|same| self.known.get(same).copied()).unwrap_or(self.specs.len());
+        if index == self.specs.len() {
+            let expected = match (&start.test_plan_id, start.instances) {
+                (None, Some(0 | 1)) => Expected::Exactly(1),
+                (None, Some(many)) => Expected::OneOr(many),
+                (Some(_), _) | (None, None) => Expected::Unknown,
+            };
+            self.specs.push(StartSpec { expected, records: Vec::new() });
+            let unsized_plan = start.test_plan_id.clone();
+            self.plans.push(Planned { label: start.label.clone(), unsized_plan, request: None });
+            self.known.extend(same.map(|same| (same, index)));
+        }
+        let made = parse_time(&record.at);
+        let age = made.map_or(0, |made| (chrono::Utc::now() - made).num_milliseconds());
+        let records = &mut self.specs[index].records;
+        let at = PostRef { start: index, post: records.len() };
+        let mut posted = Posted { recorded, ..Posted::new(record) };
+        let start = posted.start();
+        records.push(nunu_protocol::Record {
+            jobs: start.ids(),
+            complete: start.complete,
+            abandoned: start.abandoned,
+            left: posted.record.standing == Standing::Left,
+            age: u64::try_from(age).unwrap_or(0),
+        });
+        posted.earlier = false;
+        self.posts.insert(at, posted);
+    }
+
+    /// Adds jobs that were named by their ids.
+    fn add_named(&mut self, session: &Session, ids: Vec<String>) {
+        if !ids.is_empty() {
+            let start = StartRecord {
+                label: "job".to_owned(),
+                required: true,
+                job_ids: ids,
+                complete: true,
+                ..StartRecord::default()
+            };
+            self.add(session.record(What::Start(Box::new(start))), false);
+        }
+    }
+
+    fn begin(self, session: &Session, unclosed_only: bool) -> Starts {
+        let powers = Powers { look: session.may_read, earlier: Earlier::Nothing, post: false, unclosed_only };
+        Starts::new(session, powers, self.specs, self.plans, self.posts)
+    }
+}
+
 /// Gathers the jobs to wait for.
 ///
 /// # Errors
 /// When there are none, or the state file cannot be read.
 pub(super) async fn collect(session: &Session, story: &mut Story) -> Result<(), Failure> {
-    if !session.plan.job_ids.is_empty() {
-        let start = StartRecord {
-            label: "job".to_owned(),
-            required: true,
-            job_ids: session.plan.job_ids.clone(),
-            ..StartRecord::default()
-        };
-        story.jobs = tracked(&start);
-        for record in records(session, Which::Unfinished).unwrap_or_default() {
-            story.take_over(record);
+    let mut recorded = Recorded::default();
+    let mut named: BTreeSet<String> = session.plan.job_ids.iter().cloned().collect();
+    let by_id = !named.is_empty();
+    let all = if by_id { records(session).unwrap_or_default() } else { records(session)? };
+    for mut record in all {
+        let Some(start) = record.start_mut() else { continue };
+        let mut whole = true;
+        if by_id {
+            // Jobs named by id may have a record here, which then gives label and tag, and is closed with its last job.
+            let before = start.job_ids.len();
+            start.job_ids.retain(|id| named.remove(id));
+            whole = start.job_ids.len() == before;
+            if start.job_ids.is_empty() {
+                continue;
+            }
         }
-        return Ok(());
+        recorded.add(record, whole);
     }
-    for mut record in records(session, Which::Unfinished)? {
-        let id = record.id.clone();
-        let What::Start(start) = &mut record.what else { continue };
-        if start.job_ids.is_empty() && start.run_ids.is_empty() {
-            find_by_tag(session, start).await;
-        }
-        if story.test_plan_execution_id.is_none() {
-            story.test_plan_execution_id.clone_from(&start.test_plan_execution_id);
-        }
-        story.add(tracked(start), &id);
+    let rest = session.plan.job_ids.iter().filter(|id| named.contains(*id)).cloned().collect();
+    recorded.add_named(session, rest);
+    if recorded.specs.is_empty() {
+        return Err(nothing_to_wait_for(session));
     }
-    if story.jobs.is_empty() {
-        let mut failure = Failure::new(
-            Reason::InvalidInput,
-            "there is nothing to wait for: no unfinished job is recorded here",
-        )
-        .cause(format!("looked in {}", session.state.path().display()));
-        if session.env.get("NUNU_OUTPUT_JOB_IDS").is_some() {
-            failure = failure.hint("an earlier job of this pipeline handed on its jobs, and outputs are no settings; hand them on by a variable of this job: NUNU_JOB_IDS: $NUNU_OUTPUT_JOB_IDS (or: nunu-ci wait --job-ids \"$NUNU_OUTPUT_JOB_IDS\")");
-        }
-        return Err(failure.hint("run nunu-ci start before, in the same job, or name the jobs with the setting job-ids (the output job-ids of the start)"));
+    story.starts = Some(recorded.begin(session, false));
+    happened(session, story, Event::Begin);
+    work_until(session, story, std::future::pending(), |protocol| !protocol.is_starting()).await;
+    if story.jobs.is_empty() && story.problems.is_empty() {
+        return Err(nothing_to_wait_for(session));
     }
-    session.log.info(format!("waiting for {} recorded job(s)", story.jobs.len()));
+    if !by_id {
+        session.log.info(format!("waiting for {} recorded job(s)", story.jobs.len()));
+    }
     session.known(story);
     Ok(())
 }
 
-/// A start whose answer never came: its tag tells what became of it.
-async fn find_by_tag(session: &Session, start: &mut StartRecord) {
-    match with_tag(session, &start.tag).await {
-        Ok(found) if found.generation == Generation::Runs => {
-            start.run_ids = found.ids.into_iter().collect();
-        }
-        Ok(found) => start.job_ids = found.ids.into_iter().collect(),
-        Err(error) => session.log.warn(format!("cannot look for runs with the tag {}: {error}", start.tag)),
+fn nothing_to_wait_for(session: &Session) -> Failure {
+    let mut failure = Failure::new(
+        Reason::InvalidInput,
+        "there is nothing to wait for: no unfinished job is recorded here",
+    )
+    .cause(format!("looked in {}", session.state.path().display()));
+    if session.env.get("NUNU_OUTPUT_JOB_IDS").is_some() {
+        failure = failure.hint("an earlier job of this pipeline handed on its jobs, and outputs are no settings; hand them on by a variable of this job: NUNU_JOB_IDS: $NUNU_OUTPUT_JOB_IDS (or: nunu-ci wait --job-ids \"$NUNU_OUTPUT_JOB_IDS\")");
     }
-}
-
-impl Story {
-    /// Jobs named by id may have a record here, which then gives label and tag and is closed with them.
-    fn take_over(&mut self, record: Record) {
-        let What::Start(start) = record.what else { return };
-        for known in tracked(&start) {
-            let Some(job) = self.jobs.iter_mut().find(|job| job.report.job_id == known.report.job_id) else {
-                continue;
-            };
-            self.records.entry(record.id.clone()).or_default().insert(known.report.job_id.clone());
-            *job = known;
-        }
-    }
+    failure.hint("run nunu-ci start before, in the same job, or name the jobs with the setting job-ids (the output job-ids of the start)")
 }
 
 /// The command `stop`: stops recorded unfinished jobs (or those named), finds starts whose answer never came by their tag, and
@@ -118,65 +164,41 @@ impl Story {
 /// # Errors
 /// When something could not be stopped.
 pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
-    let which = if session.plan.best_effort { Which::Unclosed } else { Which::Unfinished };
-    let mut ids: BTreeSet<String> = session.plan.job_ids.iter().cloned().collect();
-    let mut nameless: BTreeSet<String> = BTreeSet::new();
     let mut trouble = Trouble::default();
-    let mut done: BTreeSet<String> = BTreeSet::new();
+    let mut recorded = Recorded::default();
+    recorded.add_named(session, session.plan.job_ids.clone());
     // The safety net ends what this job left, whatever else it is told to stop.
-    let named = !ids.is_empty() && !session.plan.best_effort;
-    for record in if named { Vec::new() } else { records(session, which)? } {
-        match &record.what {
-            What::Upload { .. } => match cancel_upload(session, &record).await {
-                Ok(()) => {
-                    done.insert(record.id.clone());
-                }
+    let named = !session.plan.job_ids.is_empty() && !session.plan.best_effort;
+    let mut idle = recorded.specs.is_empty();
+    for record in if named { Vec::new() } else { records(session)? } {
+        if matches!(record.what, What::Start(_)) {
+            idle &= session.plan.best_effort && record.standing == Standing::Left;
+            recorded.add(record, true);
+        } else {
+            idle = false;
+            match cancel_upload(session, &record).await {
+                Ok(()) => session.mark(&BTreeSet::from([record.id.clone()]), Standing::Done),
                 Err(error) => {
                     trouble.met(&error, &format!("could not cancel the upload of record {}", record.id));
                 }
-            },
-            What::Start(start) => {
-                if start.job_ids.is_empty() {
-                    match unfinished_with(session, &start.tag).await {
-                        Ok(found) => {
-                            ids.extend(found.ids);
-                            nameless.extend(found.nameless);
-                        }
-                        Err(error) => {
-                            trouble.met(&error, &format!("cannot look for runs with the tag {}", start.tag));
-                            continue;
-                        }
-                    }
-                }
-                ids.extend(start.job_ids.iter().cloned());
-                done.insert(record.id.clone());
             }
         }
     }
-    let ids: Vec<String> = ids.into_iter().collect();
-    let reply = if ids.is_empty() { Ok(StopReply::default()) } else { session.api.urgent().stop(&ids).await };
-    match reply.map(|reply| not_reached(reply, &nameless)) {
-        Ok(reply) => {
-            if !reply.stopped.is_empty() {
-                session.log.info(format!("stopped {}", reply.stopped.join(", ")));
-            }
-            if !reply.already_done.is_empty() {
-                session.log.info(format!("already finished: {}", reply.already_done.join(", ")));
-            }
-            for (id, why) in reply.failed {
-                trouble.lines.push(format!("could not stop {id}: {why}"));
-            }
-        }
-        Err(error) => trouble.met(&error, &format!("could not stop {}", ids.join(", "))),
-    }
-    if trouble.lines.is_empty() {
-        if ids.is_empty() && done.is_empty() {
-            session.log.info("nothing to stop");
-        }
-        session.mark(&done, Standing::Done);
+    if idle {
+        session.log.info("nothing to stop");
         return Ok(());
     }
-    Err(trouble.failure())
+    let mut story =
+        Story { starts: Some(recorded.begin(session, session.plan.best_effort)), ..Story::default() };
+    stop_for(session, &mut story, Cause::Stop, TIME_TO_STOP).await;
+    for left in &story.left_running {
+        let what = match (&left.tag, left.job_ids.is_empty()) {
+            (Some(tag), true) => format!("the start with the tag {tag}"),
+            _ => left.job_ids.join(", "),
+        };
+        trouble.lines.push(format!("could not stop {what}: {}", left.why));
+    }
+    if trouble.lines.is_empty() { Ok(()) } else { Err(trouble.failure()) }
 }
 
 /// What could not be done, and the first error of the service on the way: it decides the reason.

@@ -112,12 +112,6 @@ impl Session {
     }
 
     /// Writes a record. Without a state file the job goes on, but `stop` and `wait` elsewhere will not know of it.
-    pub(super) fn save(&self, story: &mut Story, record: &Record) {
-        story.records.entry(record.id.clone()).or_default();
-        self.put(record);
-    }
-
-    /// Writes a record that the story need not know.
     pub(super) fn put(&self, record: &Record) {
         if let Err(error) = self.state.put(record) {
             self.state_trouble(&error);

@@ -1,28 +1,23 @@
-//! Starting every run exactly once in effect.
+//! Starting every run exactly once in effect: what is asked of the start protocol, and how what it does is told.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::time::{Instant, sleep, timeout};
+use nunu_protocol::{Event, Expected, PostRef, Powers, Settled, StartSpec};
 
-use crate::api::{
-    ApiError, Generation, JobFilter, Named, Phase, RunFilter, Started, given_builds, instances_of, start_body,
-};
+use crate::api::{ApiError, Named, Phase, Started, given_builds, instances_of, start_body};
 use crate::model::given::GivenBuilds;
-use crate::model::run_report::{JobReport, LeftRunning, StartProblem};
+use crate::model::run_report::{JobReport, StartProblem};
 use crate::model::{Failure, Platform, Reason, RunSpec, Target};
 
 use super::clock::Stopwatch;
 use super::end::End;
-use super::lookup::{EVERY, Lookup, Next};
+use super::look_back;
 use super::session::Session;
-use super::state::{Record, Standing, StartRecord};
+use super::starts::{Planned, Request, Starts, change, happened, work_until};
+use super::state::StartRecord;
 use super::story::Story;
-use super::tags::{PostTag, start_digest};
+use super::tags::start_digest;
 use super::track::{PollBy, Tracked};
-
-/// How long an answer under way may still come after a signal, before its start is looked up by tag.
-const GRACE_FOR_ANSWER: Duration = Duration::from_millis(1500);
 
 /// What is known of the build when runs start.
 #[derive(Debug, Clone, Copy)]
@@ -33,18 +28,6 @@ pub(super) struct BuildRef<'a> {
     pub(super) platform: Option<Platform>,
     /// What it is: its digest, or its id where only that is known. Two starts of the same content are the same start.
     pub(super) digest: &'a str,
-}
-
-/// What became of one entry.
-enum Outcome {
-    /// Jobs run.
-    Started,
-    /// The service refused, and nothing runs.
-    Refused(ApiError),
-    /// Nobody knows whether anything runs; the failure says what to do.
-    Unknown(Failure),
-    /// A signal came, or the deadline passed.
-    Cut,
 }
 
 /// Starts every entry of the plan in order. What started is in the story, whatever is returned.
@@ -59,57 +42,69 @@ pub(super) async fn start_all(
 ) -> Result<(), Failure> {
     let end = End::of(session);
     story.clock = Some(Stopwatch::start());
-    let adoptable = tokio::select! {
-        () = end.comes() => return end.verdict(&session.plan.runs),
-        adoptable = super::reattach::candidates(session) => adoptable,
-    };
     let configs = tokio::select! {
         () = end.comes() => return end.verdict(&session.plan.runs),
         configs = known_configs(session, build) => configs,
     };
-    let mut first_refusal = None;
+    let mut starts = planned(session, build, &configs);
+    starts.same_build = !build.digest.is_empty();
+    story.starts = Some(starts);
+    happened(session, story, Event::Begin);
+    let settled = work_until(session, story, end.comes(), |protocol| !protocol.is_starting()).await;
+    if let Some(failure) = story.start_failure.take() {
+        return Err(failure);
+    }
+    if !settled {
+        let missing: Vec<RunSpec> = session
+            .plan
+            .runs
+            .iter()
+            .filter(|spec| !story.jobs.iter().any(|job| job.report.run == spec.label))
+            .cloned()
+            .collect();
+        return end.verdict(&missing);
+    }
+    match story.first_refusal.take() {
+        Some(failure) if story.jobs.is_empty() => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+/// The starts of the plan, before anything was done about them.
+fn planned(session: &Session, build: BuildRef<'_>, configs: &[Named]) -> Starts {
+    let powers = Powers {
+        look: session.may_read,
+        earlier: look_back::power(session),
+        post: true,
+        unclosed_only: false,
+    };
+    let mut specs = Vec::new();
+    let mut plans = Vec::new();
     for (index, spec) in session.plan.runs.iter().enumerate() {
-        if end.has_come() {
-            return end.verdict(&session.plan.runs[index..]);
-        }
-        let digest = digest_of(session, spec, build.digest, index);
-        if let Some(group) = adoptable.iter().find(|group| group.start == digest) {
-            super::reattach::adopt(session, story, spec, group);
-            continue;
-        }
         let takes = |id: &str| configs.iter().find(|config| config.id == id)?.takes(build.platform);
         let given = given_builds(spec, build.id, takes);
         say_what_is_not_given(session, spec, build, &given);
-        match start_one(session, story, spec, &given, &digest, &end).await {
-            Outcome::Started => {}
-            Outcome::Cut => return end.verdict(&session.plan.runs[index..]),
-            Outcome::Unknown(failure) => return Err(failure),
-            Outcome::Refused(error) => {
-                let failure = error.failure(Phase::Start);
-                session.log.error(format!("{}: not started", spec.label));
-                let problem = |device: Option<String>, message: String| StartProblem {
-                    run: spec.label.clone(),
-                    device,
-                    message,
-                    tag: None,
-                };
-                if error.refused.is_empty() {
-                    story.problems.push(problem(None, failure.message.clone()));
-                }
-                for (device, words) in &error.refused {
-                    session.log.error(format!("{}: not started on {device}: {words}", spec.label));
-                    story.problems.push(problem(Some(device.clone()), words.clone()));
-                }
-                if error.is_auth() {
-                    return Err(failure);
-                }
-                first_refusal.get_or_insert(failure);
-            }
-        }
+        specs.push(StartSpec { expected: expected(spec), records: Vec::new() });
+        let unsized_plan = match &spec.target {
+            Target::Plan(id) if !spec.all_configured_devices => Some(id.clone()),
+            _ => None,
+        };
+        let digest = digest_of(session, spec, build.digest, index);
+        let request = Some(Request { spec: spec.clone(), given, digest });
+        plans.push(Planned { label: spec.label.clone(), unsized_plan, request });
     }
-    match first_refusal {
-        Some(failure) if story.jobs.is_empty() => Err(failure),
-        _ => Ok(()),
+    Starts::new(session, powers, specs, plans, BTreeMap::new())
+}
+
+/// How many jobs a start gives, as far as it tells by itself. Instances are one job, or one each.
+fn expected(spec: &RunSpec) -> Expected {
+    match &spec.target {
+        _ if spec.all_configured_devices => Expected::Unknown,
+        Target::Plan(_) => Expected::Unknown,
+        Target::Test(_) | Target::Instructions(_) => match spec.asked() {
+            0 | 1 => Expected::Exactly(1),
+            many => Expected::OneOr(many),
+        },
     }
 }
 
@@ -158,257 +153,227 @@ fn digest_of(session: &Session, spec: &RunSpec, build_digest: &str, index: usize
     start_digest(&body, build_digest, index, &place)
 }
 
-async fn start_one(
-    session: &Session,
-    story: &mut Story,
-    spec: &RunSpec,
-    given: &GivenBuilds,
-    digest: &str,
-    end: &End<'_>,
-) -> Outcome {
-    let first = Instant::now();
-    let mut posts = 0;
-    loop {
-        posts += 1;
-        let tag = PostTag::new(digest, &session.place.attempt, fastrand::u32(..));
-        let mut tags = spec.tags.clone();
-        tags.extend([session.invocation.clone(), tag.as_str().to_owned()]);
-        let body = start_body(spec, given, &tags);
-        let mut record = session.open_start(spec, &tag, given);
-        session.save(story, &record);
-        session.log.info(format!("{}: starting{}", spec.label, describe(spec)));
-        let answer = post(session, spec, &body, end).await;
-        match answer {
-            Some(Ok(started)) => {
-                begun(session, story, spec, &mut record, &started);
-                return Outcome::Started;
-            }
-            Some(Err(error)) if !error.is_unclear() => {
-                record.standing = Standing::Done;
-                session.save(story, &record);
-                return Outcome::Refused(error);
-            }
+/// Says that a start is about to be posted.
+pub(super) fn say_posting(session: &Session, starts: &Starts, at: PostRef) {
+    let Some(planned) = starts.plans.get(at.start) else { return };
+    let earlier =
+        starts.posts.iter().any(|(other, posted)| other.start == at.start && *other < at && !posted.earlier);
+    if earlier {
+        session.log.info(format!("{}: nothing was started, trying again", planned.label));
+    }
+    let what = planned.request.as_ref().map_or_else(String::new, |request| describe(&request.spec));
+    session.log.info(format!("{}: starting{what}", planned.label));
+}
+
+/// Says which jobs are about to be stopped, once.
+pub(super) fn say_stopping(session: &Session, story: &mut Story, jobs: &[String]) {
+    let Some(starts) = &mut story.starts else { return };
+    let new: Vec<&str> =
+        jobs.iter().filter(|id| !starts.stopping.contains(*id)).map(String::as_str).collect();
+    let Some(first) = new.first() else { return };
+    if starts.protocol.is_stopping() {
+        session.log.info(match new.len() {
+            1 => format!("stopping job {first}"),
+            many => format!("stopping {many} jobs"),
+        });
+    } else if jobs.iter().any(|id| starts.protocol.gave_up(id)) {
+        session.log.warn(format!("nothing is heard of job {}: stopping it", new.join(", ")));
+    } else {
+        session.log.warn(format!("{} of a start that was given up, stopping", new.join(", ")));
+    }
+    starts.stopping.extend(jobs.iter().cloned());
+}
+
+/// Takes jobs of a post as ours: into the record, and to those that are followed.
+pub(super) fn follow(session: &Session, story: &mut Story, at: PostRef, jobs: &[String], complete: bool) {
+    let Some(starts) = &mut story.starts else { return };
+    let known: BTreeSet<String> = story.jobs.iter().map(|tracked| tracked.report.job_id.clone()).collect();
+    let Some(posted) = starts.posts.get(&at) else { return };
+    let (started, found) = (posted.started.clone(), posted.found.clone());
+    change(session, starts, at, |record| {
+        let Some(start) = record.start_mut() else { return };
+        start.complete = complete;
+        match &started {
+            Some(started) => take_answer(start, started),
             None => {
-                story.unclear.push((tag, record.id));
-                return Outcome::Cut;
-            }
-            Some(Err(error)) => {
-                session
-                    .log
-                    .warn(format!("{}: it is unclear whether the start took effect: {error}", spec.label));
-                match look_up(session, spec, &tag, posts, first, end).await {
-                    Found::Jobs(started) => {
-                        begun(session, story, spec, &mut record, &started);
-                        return Outcome::Started;
+                for id in jobs {
+                    if start.job_ids.contains(id) {
+                        continue;
                     }
-                    Found::Nothing => {
-                        session.log.info(format!("{}: nothing was started, trying again", spec.label));
-                        story.abandoned.insert(tag.as_str().to_owned());
-                        record.standing = Standing::Done;
-                        session.save(story, &record);
-                    }
-                    Found::Cut => {
-                        story.unclear.push((tag, record.id));
-                        return Outcome::Cut;
-                    }
-                    Found::Unknown(why) => {
-                        return Outcome::Unknown(unknown(story, spec, tag, &record, &error, &why));
-                    }
+                    start.job_ids.push(id.clone());
+                    let found = found.get(id);
+                    start.run_ids.extend(found.and_then(|found| found.run_id.clone()));
+                    let execution = found.and_then(|found| found.test_plan_execution_id.clone());
+                    start.test_plan_execution_id = start.test_plan_execution_id.take().or(execution);
                 }
             }
         }
-    }
-}
-
-/// Posts; `None` when a signal came or the deadline passed, and no answer after it.
-async fn post(
-    session: &Session,
-    spec: &RunSpec,
-    body: &serde_json::Value,
-    end: &End<'_>,
-) -> Option<Result<Started, ApiError>> {
-    let call = session.api.start(spec, body);
-    tokio::pin!(call);
-    tokio::select! {
-        biased;
-        answer = &mut call => Some(answer),
-        () = end.comes() => {
-            let answer = timeout(GRACE_FOR_ANSWER, &mut call).await.ok()?;
-            // An unclear answer is as good as none: the way out looks the tag up.
-            if answer.as_ref().is_err_and(ApiError::is_unclear) { None } else { Some(answer) }
-        }
-    }
-}
-
-enum Found {
-    Jobs(Started),
-    Nothing,
-    Cut,
-    Unknown(String),
-}
-
-async fn look_up(
-    session: &Session,
-    spec: &RunSpec,
-    tag: &PostTag,
-    posts: u32,
-    first: Instant,
-    end: &End<'_>,
-) -> Found {
-    if !session.may_read {
-        return Found::Unknown(
-            "the key may not read runs (project:read-runs), so the start cannot be looked up".to_owned(),
-        );
-    }
-    let expected = tokio::select! {
-        () = end.comes() => return Found::Cut,
-        expected = expected_jobs(session, spec) => expected,
-    };
-    let mut lookup = Lookup::new(expected, posts);
-    let unclear_since = Instant::now();
-    session.log.info(format!("{}: looking for runs with the tag {}", spec.label, tag.as_str()));
-    loop {
-        tokio::select! {
-            () = end.comes() => return Found::Cut,
-            () = sleep(EVERY) => {}
-        }
-        let look = tokio::select! {
-            () = end.comes() => return Found::Cut,
-            look = with_tag(session, tag.as_str()) => look,
-        };
-        let seen = match look {
-            Ok(found) => Some(found),
-            Err(error) if error.is_auth() => return Found::Unknown(error.to_string()),
-            Err(error) => {
-                session.log.debug(format!("the look-up failed: {error}"));
-                None
-            }
-        };
-        let ids = seen.as_ref().map(|found| found.ids.clone());
-        match lookup.observe(ids, unclear_since.elapsed(), first.elapsed()) {
-            Next::Look => {}
-            Next::Post => return Found::Nothing,
-            Next::GiveUp => return Found::Unknown("no run with its tag was found".to_owned()),
-            Next::Adopt { ids, complete } => {
-                let plan_execution = seen.as_ref().and_then(|found| found.test_plan_execution_id.clone());
-                let generation = seen.map_or(Generation::Jobs, |found| found.generation);
-                return Found::Jobs(adopted(
-                    ids,
-                    generation,
-                    plan_execution,
-                    (!complete).then_some(expected),
-                ));
-            }
-        }
-    }
-}
-
-/// Jobs, or runs where there are no jobs, that carry a tag.
-pub(super) struct Tagged {
-    pub(super) generation: Generation,
-    pub(super) ids: BTreeSet<String>,
-    pub(super) test_plan_execution_id: Option<String>,
-}
-
-/// One look for everything that carries `tag`, in the language the service speaks.
-///
-/// # Errors
-/// When neither jobs nor runs can be listed.
-pub(super) async fn with_tag(session: &Session, tag: &str) -> Result<Tagged, ApiError> {
-    let filter = JobFilter { tags: vec![tag.to_owned()], ..JobFilter::default() };
-    match session.api.once().list_jobs(&filter).await {
-        Ok(jobs) => Ok(Tagged {
-            generation: Generation::Jobs,
-            test_plan_execution_id: jobs.iter().find_map(|job| job.test_plan_execution_id.clone()),
-            ids: jobs.into_iter().map(|job| job.job_id).collect(),
-        }),
-        Err(error) if error.is_not_found() => {
-            let filter = RunFilter { tags: vec![tag.to_owned()], ..RunFilter::default() };
-            let runs = session.api.once().list_runs(&filter).await?;
-            Ok(Tagged {
-                generation: Generation::Runs,
-                test_plan_execution_id: None,
-                ids: runs.into_iter().map(|run| run.run_id).collect(),
-            })
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn adopted(
-    ids: BTreeSet<String>,
-    generation: Generation,
-    plan_execution: Option<String>,
-    missing: Option<usize>,
-) -> Started {
-    let ids: Vec<String> = ids.into_iter().collect();
-    let (job_ids, run_ids) =
-        if generation == Generation::Jobs { (ids, Vec::new()) } else { (Vec::new(), ids) };
-    Started {
-        generation,
-        job_ids,
-        run_ids,
-        test_plan_execution_id: plan_execution,
-        requested: missing.and_then(|expected| u64::try_from(expected).ok()),
-        partly: missing.is_some(),
-        ..Started::default()
-    }
-}
-
-/// How many jobs the start gives; 0 when that cannot be known.
-async fn expected_jobs(session: &Session, spec: &RunSpec) -> usize {
-    match &spec.target {
-        Target::Plan(id) => {
-            session.api.once().test_plan(id).await.ok().and_then(|plan| plan.tests).unwrap_or(0)
-        }
-        _ => usize::from(spec.instances.unwrap_or(1)),
-    }
-}
-
-/// Puts a start that took effect into the story, the state file and the log.
-fn begun(session: &Session, story: &mut Story, spec: &RunSpec, record: &mut Record, started: &Started) {
-    if let Some(start) = record.start_mut() {
-        start.job_ids.clone_from(&started.job_ids);
-        start.run_ids.clone_from(&started.run_ids);
-        start.test_plan_execution_id.clone_from(&started.test_plan_execution_id);
-        start.started = started.started;
-        start.devices = started
-            .devices
-            .iter()
-            .flat_map(|(device, ids)| ids.iter().map(|id| (id.clone(), device.clone())))
-            .collect();
-        story.add(tracked(start), &record.id);
-    }
-    session.save(story, record);
+    });
+    let Some(posted) = starts.posts.get(&at) else { return };
+    let start = posted.start();
     if story.test_plan_execution_id.is_none() {
-        story.test_plan_execution_id.clone_from(&started.test_plan_execution_id);
+        story.test_plan_execution_id.clone_from(&start.test_plan_execution_id);
     }
-    for (device, why) in &started.failed_devices {
-        session.log.error(format!("{}: not started on {device}: {why}", spec.label));
-        story.problems.push(StartProblem {
-            run: spec.label.clone(),
-            device: Some(device.clone()),
-            message: why.clone(),
-            tag: None,
-        });
+    let new: Vec<Tracked> =
+        tracked(start).into_iter().filter(|tracked| !known.contains(&tracked.report.job_id)).collect();
+    if complete {
+        // What was missing has come.
+        let tag = start.tag.clone();
+        story.problems.retain(|problem| problem.tag.as_deref() != Some(&tag));
     }
-    let jobs = started.job_ids.len().max(started.run_ids.len());
-    let asked = u64::try_from(spec.asked()).unwrap_or(u64::MAX);
-    if started.is_partial(asked) && started.failed_devices.is_empty() {
-        let begun = started.started.or(u64::try_from(jobs).ok()).unwrap_or_default();
-        let wanted =
-            started.requested.unwrap_or_default().max(asked).max(begun + started.failed.unwrap_or_default());
-        let message = if wanted > begun {
-            format!("only {begun} of {wanted} runs started")
-        } else {
-            "the service says that not all of it started".to_owned()
-        };
-        session.log.error(format!("{}: {message}", spec.label));
-        story.problems.push(StartProblem { run: spec.label.clone(), device: None, message, tag: None });
+    if posted.earlier {
+        let count = new.len();
+        session.log.info(format!(
+            "{}: {count} job{} of an earlier attempt still unfinished, going on with {}",
+            start.label,
+            if count == 1 { "" } else { "s" },
+            if count == 1 { "it" } else { "them" },
+        ));
     }
-    let plural = if jobs == 1 { "job" } else { "jobs" };
-    session.log.info(format!("{}: started {jobs} {plural}", spec.label));
-    session.known(story);
+    story.jobs.extend(new);
+}
+
+/// What the service's answer tells of a start.
+fn take_answer(start: &mut StartRecord, started: &Started) {
+    start.job_ids.clone_from(&started.job_ids);
+    start.run_ids.clone_from(&started.run_ids);
+    start.test_plan_execution_id.clone_from(&started.test_plan_execution_id);
+    start.started = started.started;
+    let devices = started.devices.iter();
+    start.devices =
+        devices.flat_map(|(device, ids)| ids.iter().map(|id| (id.clone(), device.clone()))).collect();
+}
+
+/// Says how a start was settled.
+pub(super) fn settled(session: &Session, story: &mut Story, start: usize, how: Settled) {
+    match how {
+        Settled::Started { complete } => began(session, story, start, complete),
+        Settled::Refused => {}
+        Settled::Unknown => unknown(session, story, start),
+    }
+}
+
+fn began(session: &Session, story: &mut Story, start: usize, complete: bool) {
+    let Some(starts) = &story.starts else { return };
+    let Some((at, posted)) = starts.posts.iter().rfind(|(at, _)| at.start == start) else { return };
+    let label = posted.start().label.clone();
+    let jobs = posted.start().job_ids.len().max(posted.start().run_ids.len());
+    let mut problems: Vec<(Option<String>, String)> = Vec::new();
+    match &posted.started {
+        Some(started) => problems.extend(missing(started, &starts.plans[at.start], jobs)),
+        None if !complete => {
+            let message = match starts.protocol.expected(start) {
+                Expected::Exactly(all) | Expected::OneOr(all) => format!("only {jobs} of {all} jobs started"),
+                Expected::Unknown => format!(
+                    "{jobs} job{} of it {} found, and nobody knows whether that is all",
+                    if jobs == 1 { "" } else { "s" },
+                    if jobs == 1 { "was" } else { "were" }
+                ),
+            };
+            problems.push((None, message));
+        }
+        None => {}
+    }
+    let tag = posted.started.is_none().then(|| posted.start().tag.clone());
+    let recorded_only = starts.plans[at.start].request.is_none();
+    for (device, message) in problems {
+        match &device {
+            Some(device) => session.log.error(format!("{label}: not started on {device}: {message}")),
+            None => session.log.error(format!("{label}: {message}")),
+        }
+        story.problems.push(StartProblem { run: label.clone(), device, message, tag: tag.clone() });
+    }
+    if !posted.earlier && !recorded_only {
+        session.log.info(format!("{label}: started {jobs} {}", if jobs == 1 { "job" } else { "jobs" }));
+    }
+}
+
+/// What the service says that it did not start, by device where it tells.
+fn missing(started: &Started, planned: &Planned, jobs: usize) -> Vec<(Option<String>, String)> {
+    let devices = started.failed_devices.iter();
+    let devices: Vec<_> = devices.map(|(device, why)| (Some(device.clone()), why.clone())).collect();
+    let asked = planned.request.as_ref().map_or(1, |request| request.spec.asked());
+    let asked = u64::try_from(asked).unwrap_or(u64::MAX);
+    if !devices.is_empty() || !started.is_partial(asked) {
+        return devices;
+    }
+    let begun = started.started.or(u64::try_from(jobs).ok()).unwrap_or_default();
+    let wanted =
+        started.requested.unwrap_or_default().max(asked).max(begun + started.failed.unwrap_or_default());
+    let message = if wanted > begun {
+        format!("only {begun} of {wanted} runs started")
+    } else {
+        "the service says that not all of it started".to_owned()
+    };
+    vec![(None, message)]
+}
+
+/// The service refused a start: nothing of it runs.
+pub(super) fn refused(session: &Session, story: &mut Story, at: PostRef, error: &ApiError) {
+    let Some(starts) = &story.starts else { return };
+    let Some(label) = starts.plans.get(at.start).map(|planned| planned.label.clone()) else { return };
+    let failure = error.failure(Phase::Start);
+    session.log.error(format!("{label}: not started"));
+    let problem = |device: Option<String>, message: String| StartProblem {
+        run: label.clone(),
+        device,
+        message,
+        tag: None,
+    };
+    if error.refused.is_empty() {
+        story.problems.push(problem(None, failure.message.clone()));
+    }
+    for (device, words) in &error.refused {
+        session.log.error(format!("{label}: not started on {device}: {words}"));
+        story.problems.push(problem(Some(device.clone()), words.clone()));
+    }
+    if error.is_auth() {
+        // The key is refused: no other start has a better chance.
+        story.start_failure.get_or_insert(failure);
+    } else {
+        story.first_refusal.get_or_insert(failure);
+    }
+}
+
+/// Nobody knows whether a start took effect. Its record stays open, so that `stop` can find it by its tag.
+fn unknown(session: &Session, story: &mut Story, start: usize) {
+    let Some(starts) = &story.starts else { return };
+    let label = starts.plans[start].label.clone();
+    let posted = starts.posts.iter().rfind(|(at, posted)| at.start == start && !posted.earlier);
+    let Some((_, posted)) = posted else {
+        story.start_failure.get_or_insert(
+            Failure::new(Reason::StartFailed, format!("{label}: nothing was started, since it is unknown whether runs of an earlier attempt go on"))
+                .hint("run the job again when the service answers, or stop the earlier runs on the dashboard"),
+        );
+        return;
+    };
+    let tag = posted.start().tag.clone();
+    let why = if session.may_read {
+        starts.trouble.get(&tag).cloned().unwrap_or_else(|| "no run with its tag was found".to_owned())
+    } else {
+        "the key may not read runs (project:read-runs), so the start cannot be looked up".to_owned()
+    };
+    let mut failure = Failure::new(
+        Reason::StartFailed,
+        format!("it is unknown whether the run {label} was started: {why}"),
+    );
+    if let Some(error) = &posted.unclear {
+        failure = failure.because(error);
+    }
+    let failure = failure
+        .hint(format!("look for runs with the tag {tag} on the dashboard, and stop them if they are not wanted"))
+        .hint(
+            "nunu-ci stop finds them by that tag, with a key that has project:read-runs and project:operate-runs",
+        );
+    story.problems.push(StartProblem {
+        run: label,
+        device: None,
+        message: "it is unknown whether it was started".to_owned(),
+        tag: Some(tag),
+    });
+    if starts.plans[start].request.is_some() {
+        story.start_failure.get_or_insert(failure);
+    }
 }
 
 /// The jobs of a recorded start, as they are before the first look.
@@ -456,37 +421,4 @@ fn describe(spec: &RunSpec) -> String {
         Target::Plan(id) => format!(" test plan {id}"),
         Target::Instructions(_) => " a one-off test".to_owned(),
     }
-}
-
-/// The failure of a start whose fate stays unknown. Its record stays open, so that `stop` can find it by its tag.
-fn unknown(
-    story: &mut Story,
-    spec: &RunSpec,
-    tag: PostTag,
-    record: &Record,
-    error: &ApiError,
-    why: &str,
-) -> Failure {
-    let text = tag.as_str().to_owned();
-    story.left_running.push(LeftRunning {
-        job_ids: Vec::new(),
-        tag: Some(text.clone()),
-        why: why.to_owned(),
-    });
-    story.problems.push(StartProblem {
-        run: spec.label.clone(),
-        device: None,
-        message: "it is unknown whether it was started".to_owned(),
-        tag: Some(text.clone()),
-    });
-    story.unclear.push((tag, record.id.clone()));
-    Failure::new(
-        Reason::StartFailed,
-        format!("it is unknown whether the run {} was started: {why}", spec.label),
-    )
-    .because(error)
-    .hint(format!("look for runs with the tag {text} on the dashboard, and stop them if they are not wanted"))
-    .hint(
-        "nunu-ci stop finds them by that tag, with a key that has project:read-runs and project:operate-runs",
-    )
 }

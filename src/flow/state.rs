@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Readers};
 use crate::model::given::GivenBuilds;
-use crate::model::{Log, RunSpec};
+use crate::model::{Log, RunSpec, Target};
 
 use super::cancel::Cancel;
 use super::lock::Lock;
@@ -124,6 +124,15 @@ pub(super) struct StartRecord {
     /// Instances of the test that were asked for; `None` where nobody knows.
     #[serde(default)]
     pub(super) instances: Option<usize>,
+    /// Test plan that was started.
+    #[serde(default)]
+    pub(super) test_plan_id: Option<String>,
+    /// True when `job_ids` or `run_ids` are all there are.
+    #[serde(default)]
+    pub(super) complete: bool,
+    /// True when it was given up for a later post: whatever it started is to be stopped.
+    #[serde(default)]
+    pub(super) abandoned: bool,
     /// Runs that the service started, as it counts.
     #[serde(default)]
     pub(super) started: Option<u64>,
@@ -138,9 +147,22 @@ impl StartRecord {
             tag: tag.to_owned(),
             invocation: invocation.to_owned(),
             deployment_config: spec.deployment_config.clone(),
-            instances: Some(spec.asked()),
+            instances: (!spec.all_configured_devices).then(|| spec.asked()),
+            test_plan_id: match &spec.target {
+                Target::Plan(id) => Some(id.clone()),
+                Target::Test(_) | Target::Instructions(_) => None,
+            },
             ..Self::default()
         }
+    }
+
+    /// What its jobs are known by: their ids, or those of their runs where none is told.
+    pub(super) fn ids(&self) -> Vec<String> {
+        if self.run_ids.is_empty() {
+            return self.job_ids.clone();
+        }
+        let id = |(place, run): (usize, &String)| self.job_ids.get(place).unwrap_or(run).clone();
+        self.run_ids.iter().enumerate().map(id).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::model::run_report::{LeftRunning, StartProblem};
 use crate::model::{Build, Failure};
 
 use super::clock::Stopwatch;
-use super::tags::PostTag;
+use super::starts::Starts;
 use super::track::{PollBy, Tracked};
 
 /// The story so far.
@@ -18,12 +18,12 @@ pub(super) struct Story {
     pub(super) jobs: Vec<Tracked>,
     /// Starts that gave no or not all jobs.
     pub(super) problems: Vec<StartProblem>,
-    /// Posts whose answer never came and whose jobs nobody has found yet, with the record that knows them.
-    pub(super) unclear: Vec<(PostTag, String)>,
-    /// Posts that were given up for a later one; jobs of theirs that still appear are stopped.
-    pub(super) abandoned: BTreeSet<String>,
-    /// Records of this invocation, with the jobs they stand for.
-    pub(super) records: BTreeMap<String, BTreeSet<String>>,
+    /// The starts on their way; `None` before anything is started.
+    pub(super) starts: Option<Starts>,
+    /// A start that ends everything: a refused key, or one of which nobody knows whether it took effect.
+    pub(super) start_failure: Option<Failure>,
+    /// The first start that the service refused.
+    pub(super) first_refusal: Option<Failure>,
     /// What may still run although we wanted it stopped.
     pub(super) left_running: Vec<LeftRunning>,
     /// True once what runs was left to itself, as the user wants.
@@ -43,26 +43,6 @@ pub(super) struct Story {
 }
 
 impl Story {
-    /// Adds the jobs of a start that the record with that id stands for.
-    pub(super) fn add(&mut self, jobs: Vec<Tracked>, record: &str) {
-        let ids = jobs.iter().map(|tracked| tracked.report.job_id.clone());
-        self.records.entry(record.to_owned()).or_default().extend(ids);
-        self.jobs.extend(jobs);
-    }
-
-    /// Ids of jobs that the service still works on, as far as we know.
-    #[must_use]
-    pub(super) fn unfinished_jobs(&self) -> Vec<String> {
-        self.jobs.iter().filter(|job| job.is_unfinished()).map(|job| job.report.job_id.clone()).collect()
-    }
-
-    /// Runs that are followed without a job id to stop them by.
-    #[must_use]
-    pub(super) fn runs_without_job(&self) -> BTreeSet<String> {
-        let nameless = |job: &&Tracked| matches!(&job.poll, PollBy::Run(run) if *run == job.report.job_id);
-        self.jobs.iter().filter(nameless).map(|job| job.report.job_id.clone()).collect()
-    }
-
     /// Notes which jobs we had stopped.
     pub(super) fn stopped_by_us<'a>(&mut self, ids: impl Iterator<Item = &'a String>) {
         let ids: BTreeSet<&String> = ids.collect();
@@ -71,36 +51,15 @@ impl Story {
         }
     }
 
-    /// The tag of the start that these jobs belong to, when they share one.
-    #[must_use]
-    pub(super) fn tag_of(&self, job_ids: &[String]) -> Option<String> {
-        let first = job_ids.first()?;
-        self.jobs.iter().find(|tracked| tracked.report.job_id == *first)?.group.clone()
-    }
-
-    /// The jobs behind this tag were found and stopped: nothing about it is unclear any more.
-    pub(super) fn settle_tag(&mut self, tag: &str) {
-        self.unclear.retain(|(unclear, record)| {
-            let settled = unclear.as_str() == tag;
-            if settled {
-                self.records.entry(record.clone()).or_default();
-            }
-            !settled
-        });
-        self.left_running.retain(|left| left.tag.as_deref() != Some(tag) || !left.job_ids.is_empty());
-    }
-
     /// What still runs, as far as we know, and was not told yet, is left so.
     pub(super) fn give_up(&mut self, why: &str) {
-        let told: BTreeSet<&String> = self.left_running.iter().flat_map(|left| &left.job_ids).collect();
-        let ids: Vec<String> = self.unfinished_jobs().into_iter().filter(|id| !told.contains(id)).collect();
-        let tags: Vec<String> = self.unclear.iter().map(|(tag, _)| tag.as_str().to_owned()).collect();
-        if !ids.is_empty() {
-            let tag = self.tag_of(&ids);
-            self.left_running.push(LeftRunning { job_ids: ids, tag, why: why.to_owned() });
-        }
-        for tag in tags {
-            self.left_running.push(LeftRunning { job_ids: Vec::new(), tag: Some(tag), why: why.to_owned() });
+        let Some(starts) = &self.starts else { return };
+        for rest in starts.protocol.left() {
+            let tag = starts.posts.get(&rest.post).map(|posted| posted.start().tag.clone());
+            let told = self.left_running.iter().any(|left| left.tag == tag && left.job_ids == rest.jobs);
+            if !told {
+                self.left_running.push(LeftRunning { job_ids: rest.jobs, tag, why: why.to_owned() });
+            }
         }
     }
 
@@ -123,7 +82,8 @@ impl Story {
         }
         let mut tags: Vec<String> =
             sizes.into_iter().filter(|&(_, size)| size > 1).map(|(tag, _)| tag.to_owned()).collect();
-        if !self.abandoned.is_empty() && !tags.iter().any(|tag| tag == own) {
+        let late = self.starts.as_ref().is_some_and(|starts| starts.protocol.may_show_more());
+        if late && !tags.iter().any(|tag| tag == own) {
             tags.push(own.to_owned());
         }
         tags

@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use nunu_protocol::JobState;
+
 use crate::api::Bugs;
 use crate::model::TestResult;
 use crate::model::run_report::{Attempt, JobReport};
-use crate::model::units::duration;
 
 use super::announce::Announced;
+use super::tagged::state_of;
 use super::tags::is_invocation_tag;
 
-/// A job that the service does not know is waited for that long: the newest one may not have reached every replica. The same goes
-/// for the details of a run that has ended.
-pub(super) const UNKNOWN_FOR: Duration = Duration::from_secs(30);
-/// Without one good answer for that long, a job counts as gone, and so does the service.
+/// Details that the service does not know of a run that has ended are asked for that long.
+const UNKNOWN_FOR: Duration = Duration::from_secs(30);
+/// Without one good answer for that long, the service counts as gone.
 pub(super) const GONE_AFTER: Duration = Duration::from_secs(600);
 
 /// What is asked to learn how a job stands.
@@ -35,10 +36,8 @@ pub(super) struct Tracked {
     pub(super) poll: PollBy,
     /// Tag that all jobs of its invocation share: one list call reads them all.
     pub(super) group: Option<String>,
-    /// Since when the service does not know it.
-    pub(super) missing_since: Option<Duration>,
-    /// Since when looks at it bring nothing but errors.
-    silent_since: Option<Duration>,
+    /// True while looks at it fail.
+    troubled: bool,
     /// When run details were read last.
     pub(super) details_at: Option<Duration>,
     /// Since when details of ended runs could not be read.
@@ -57,8 +56,7 @@ impl Tracked {
             report,
             poll,
             group: None,
-            missing_since: None,
-            silent_since: None,
+            troubled: false,
             details_at: None,
             details_missing_since: None,
             settled: BTreeSet::new(),
@@ -97,8 +95,7 @@ impl Tracked {
 
     /// Takes what a look at the job brought. Details already read are kept.
     pub(super) fn apply(&mut self, fresh: JobReport) {
-        self.missing_since = None;
-        self.silent_since = None;
+        self.troubled = false;
         let old = &mut self.report;
         old.status = fresh.status.or(old.status.take());
         old.queue_rejection = fresh.queue_rejection.or(old.queue_rejection.take());
@@ -187,24 +184,23 @@ impl Tracked {
         true
     }
 
-    /// Notes that the service does not know the job, `elapsed` after the wait began.
-    pub(super) fn miss(&mut self, elapsed: Duration) {
-        self.silent_since = None;
-        let since = *self.missing_since.get_or_insert(elapsed);
-        if elapsed.saturating_sub(since) >= UNKNOWN_FOR {
-            self.report.lost = Some(format!("the service does not know job {} any more", self.report.job_id));
-        }
+    /// Notes that a look at it failed; true when the look before did not.
+    pub(super) fn note_trouble(&mut self) -> bool {
+        !std::mem::replace(&mut self.troubled, true)
     }
 
-    /// Notes that the service answers, but not about this job; true when that is new.
-    pub(super) fn silent(&mut self, elapsed: Duration, error: &str) -> bool {
-        let fresh = self.silent_since.is_none();
-        let since = *self.silent_since.get_or_insert(elapsed);
-        if elapsed.saturating_sub(since) >= GONE_AFTER {
-            let time = duration(GONE_AFTER);
-            self.report.lost = Some(format!("it could not be looked at for {time}: {error}"));
-        }
-        fresh
+    /// Nothing is heard of it any more: it is not waited for.
+    pub(super) fn give_up(&mut self, why: String) {
+        self.report.lost.get_or_insert(why);
+    }
+
+    /// How it stands, for the start protocol.
+    #[must_use]
+    pub(super) fn state(&self) -> JobState {
+        let report = &self.report;
+        let tests = report.deciding_runs();
+        let passed = !tests.is_empty() && tests.iter().all(|run| run.result == Some(TestResult::Success));
+        state_of(report.status.as_deref().unwrap_or_default(), passed)
     }
 
     /// Everything that counts as progress, in one string; a stall is the absence of changes here.
@@ -249,7 +245,7 @@ fn with_details_of(mut fresh: Attempt, known: &Attempt) -> Attempt {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, GONE_AFTER, PollBy, Tracked, UNKNOWN_FOR};
+    use super::{Duration, PollBy, Tracked, UNKNOWN_FOR};
     use crate::model::TestResult;
     use crate::model::run_report::{Attempt, JobReport, Player, Step};
 
@@ -324,31 +320,6 @@ mod tests {
         assert_eq!(tracked.report.attempts[0].result, Some(TestResult::Success), "silence denies nothing");
         tracked.apply_details(attempt("r1", Some(TestResult::Failed)), None);
         assert_eq!(tracked.report.attempts[0].result, Some(TestResult::Failed));
-    }
-
-    #[test]
-    fn a_job_is_lost_only_after_a_while_without_it() {
-        let mut tracked = Tracked::new(job(), PollBy::Job);
-        tracked.miss(Duration::from_secs(100));
-        assert!(tracked.is_unfinished());
-        tracked.apply(looked("QUEUED", vec![]));
-        tracked.miss(Duration::from_secs(100) + UNKNOWN_FOR);
-        assert!(tracked.is_unfinished(), "it was seen in between");
-        tracked.miss(Duration::from_secs(100) + UNKNOWN_FOR * 2);
-        assert!(!tracked.is_unfinished());
-    }
-
-    #[test]
-    fn a_job_that_only_gives_errors_is_given_up_in_the_end() {
-        let mut tracked = Tracked::new(job(), PollBy::Job);
-        assert!(tracked.silent(Duration::from_secs(5), "500"));
-        tracked.apply(looked("RUNNING", vec![]));
-        assert!(tracked.silent(GONE_AFTER, "500"), "it was seen in between");
-        assert!(!tracked.silent(GONE_AFTER + UNKNOWN_FOR, "500"));
-        assert!(tracked.is_unfinished());
-        tracked.silent(GONE_AFTER * 2, "the answer was 500");
-        assert!(!tracked.is_unfinished());
-        assert_eq!(tracked.ending(), ["smoke: it could not be looked at for 10 min: the answer was 500"]);
     }
 
     #[test]

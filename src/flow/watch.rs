@@ -14,6 +14,7 @@ use super::clock::Stopwatch;
 use super::look::{look, read_steps, settle};
 use super::schedule::next_look;
 use super::session::Session;
+use super::starts::work_until;
 use super::story::Story;
 use super::track::{GONE_AFTER, Tracked};
 
@@ -72,9 +73,8 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
     let live = session.log.live_line();
     loop {
         let left = limit.saturating_sub(progress.watch.elapsed());
-        let before = progress.watch.elapsed();
         let api = session.api.once();
-        let looked = timeout(left, look(&api, session, story, before, &mut progress.lists)).await;
+        let looked = timeout(left, look(&api, session, story, &mut progress.lists)).await;
         let elapsed = progress.watch.elapsed();
         match looked {
             Ok(Ok(())) => {
@@ -95,7 +95,9 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
         }
         settle(session, story, elapsed, false).await?;
         tell(session, story);
-        if !story.jobs.iter().any(Tracked::is_open) {
+        // The start protocol waits for jobs that may still appear.
+        let expected = story.starts.as_ref().is_some_and(|starts| starts.outcome().is_none());
+        if !expected && !story.jobs.iter().any(Tracked::is_open) {
             return Ok(());
         }
         if elapsed >= limit {
@@ -115,7 +117,7 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
             if left.is_zero() {
                 break;
             }
-            sleep(left.min(LIVE)).await;
+            work_until(session, story, sleep(left.min(LIVE)), |_| false).await;
         }
     }
 }
@@ -169,7 +171,7 @@ async fn last_look(
     why: Failure,
 ) -> Result<(), Failure> {
     let elapsed = progress.watch.elapsed();
-    let _ = look(&session.api.urgent(), session, story, elapsed, &mut progress.lists).await;
+    let _ = look(&session.api.urgent(), session, story, &mut progress.lists).await;
     settle(session, story, elapsed, true).await?;
     tell(session, story);
     if story.jobs.iter().any(Tracked::is_unfinished) { Err(why) } else { Ok(()) }

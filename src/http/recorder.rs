@@ -43,6 +43,16 @@ pub(crate) struct Entry {
     pub(crate) error: Option<String>,
 }
 
+/// What the start protocol decided.
+#[derive(Debug, Serialize)]
+struct Decision {
+    #[serde(serialize_with = "time")]
+    time: Timestamp,
+    at: u64,
+    event: String,
+    actions: Vec<String>,
+}
+
 fn time<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
 }
@@ -103,7 +113,16 @@ impl Recorder {
         entry.host.redact(&self.secrets);
         entry.path.redact(&self.secrets);
         entry.error.redact(&self.secrets);
-        let Ok(mut line) = serde_json::to_string(&entry) else { return };
+        self.write(&entry);
+    }
+
+    /// Writes what happened to the starts at a moment, in milliseconds since the first, and what was decided.
+    pub(crate) fn decision(&self, at: u64, event: &str, actions: Vec<String>) {
+        self.write(&Decision { time: chrono::Utc::now(), at, event: event.to_owned(), actions });
+    }
+
+    fn write(&self, entry: &impl Serialize) {
+        let Ok(mut line) = serde_json::to_string(entry) else { return };
         line.push('\n');
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = state.file.as_mut() {

@@ -63,15 +63,16 @@ fn two_steps_of_one_job_keep_their_own_runs() {
 #[test]
 fn two_legs_of_a_matrix_go_on_with_their_own_runs() {
     let stage = passing_after(5).env("NUNU_MATRIX_INDEX", "0");
-    killed_while_it_runs(&stage, &QUICK);
+    let args = [&QUICK[..], &["--build-path", stage.apk(20_000)]].concat();
+    killed_while_it_runs(&stage, &args);
     stage.sim.set_scenario(Scenario::of(Script::new("SUCCESS").runs_for(Duration::from_secs(14))));
     let stage = stage.env("NUNU_MATRIX_INDEX", "1");
-    killed_while_it_runs(&stage, &QUICK);
+    killed_while_it_runs(&stage, &args);
     let jobs: Vec<String> = stage.sim.ledger().jobs.iter().map(|job| job.job_id.clone()).collect();
     let mut stage = second_attempt(stage);
     for (leg, job) in ["0", "1"].into_iter().zip(&jobs) {
         stage = stage.env("NUNU_MATRIX_INDEX", leg);
-        let ended = stage.run(&QUICK);
+        let ended = stage.run(&args);
         ended.is(0, "passed");
         assert_eq!(&ended.outputs["job-ids"], job, "leg {leg}");
     }
@@ -140,8 +141,17 @@ fn an_unfinished_run_and_its_build_are_used_again() {
 
 #[test]
 fn all_jobs_of_a_plan_are_adopted_together() {
-    let plan = ["run", "--test-plan-id", DEFAULT_PLAN, "--deployment-config-id", DEFAULT_DEPLOYMENT_CONFIG];
     let stage = passing_after(5);
+    // Only of a build that is known it can be said that it is the same.
+    let plan = [
+        "run",
+        "--test-plan-id",
+        DEFAULT_PLAN,
+        "--deployment-config-id",
+        DEFAULT_DEPLOYMENT_CONFIG,
+        "--build-path",
+        stage.apk(20_000),
+    ];
     killed_while_it_runs(&stage, &plan);
     let jobs = stage.sim.ledger().jobs.len();
     assert!(jobs > 1);
@@ -232,4 +242,13 @@ fn stage_other_run(stage: &Stage, instances: u32) {
         .args(["-d", &body, &format!("{}/api/v1/runs", stage.sim.api_url())])
         .status();
     assert!(sent.is_ok_and(|sent| sent.success()));
+}
+
+#[test]
+fn where_the_configuration_picks_the_build_nothing_is_adopted() {
+    let stage = passing_after(5);
+    killed_while_it_runs(&stage, &QUICK);
+    let stage = second_attempt(stage);
+    assert!(!adopted(stage.run(&QUICK).is(0, "passed")));
+    assert_eq!(stage.sim.effective_starts(), 2);
 }

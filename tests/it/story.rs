@@ -124,7 +124,8 @@ fn a_repeated_attempt_goes_on_with_its_own_run() {
     let stage = Stage::of(
         Sim::builder().scenario(Scenario::of(Script::new("SUCCESS").runs_for(Duration::from_secs(4)))),
     );
-    let mut child = stage.spawn(&QUICK);
+    let args = [&QUICK[..], &["--build-path", stage.apk(20_000)]].concat();
+    let mut child = stage.spawn(&args);
     stage.sim.wait_until(Duration::from_secs(10), |sim| !sim.unfinished_jobs().is_empty());
     child.kill().unwrap();
     child.wait().unwrap();
@@ -132,7 +133,7 @@ fn a_repeated_attempt_goes_on_with_its_own_run() {
     let recorded = stage.work().join("../temp/nunu-state");
     let _ = std::fs::remove_dir_all(recorded);
     let stage = stage.env("GITHUB_RUN_ATTEMPT", "2");
-    stage.run(&QUICK).is(0, "passed").says("of an earlier attempt");
+    stage.run(&args).is(0, "passed").says("of an earlier attempt");
     assert_eq!(stage.sim.effective_starts(), 1);
 }
 

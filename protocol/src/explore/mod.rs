@@ -90,7 +90,8 @@ fn the_promise_holds_in_every_history_and_every_guard_carries_weight() {
 fn every_assumption_is_needed() {
     for assumption in Assumption::ALL {
         let one = Setup { dropped: Some(assumption), ..Setup::default() };
-        let dropped = [one, Setup { name: "killed and repeated", lost: 0, kill: true, ..one }];
+        let repeated = Setup { name: "killed and repeated", lost: 0, kill: true, ..one };
+        let dropped = [one, repeated, Setup { name: "an equal start beside it", twin: true, ..repeated }];
         let (setup, path) = counterexample(&dropped, None).expect("an assumption that nothing rests on");
         print(&format!("if not {assumption:?}"), &setup, &path);
     }

@@ -56,7 +56,7 @@ fn following(world: &World, posted: usize) -> Result<(), String> {
     }
     let adopts = world.who == Who::Job && !world.followed.contains(&posted);
     if post.attempt < world.attempt && adopts {
-        if !any_live(post) {
+        if !world.alive.contains(&posted) {
             return Err("an earlier start without a live job was adopted".to_owned());
         }
         if post.jobs.iter().any(|job| job.state == JobState::Stopped) {

@@ -98,13 +98,20 @@ pub(super) enum Assumption {
     ListsAreWhole,
     /// What the service calls stopped does not run.
     StopsAreTrue,
+    /// Where equal jobs cannot be told apart, each of them started something.
+    EqualJobsStart,
     /// A repeated job begins no earlier than a window after the last POST of the one before.
     RepeatsComeLater,
 }
 
 impl Assumption {
-    pub(super) const ALL: [Self; 4] =
-        [Self::JobsAreShownInTime, Self::ListsAreWhole, Self::StopsAreTrue, Self::RepeatsComeLater];
+    pub(super) const ALL: [Self; 5] = [
+        Self::JobsAreShownInTime,
+        Self::ListsAreWhole,
+        Self::StopsAreTrue,
+        Self::EqualJobsStart,
+        Self::RepeatsComeLater,
+    ];
 }
 
 /// One POST as the service sees it.
@@ -198,6 +205,8 @@ pub(super) struct World {
     pub(super) named: BTreeSet<usize>,
     /// The killed job's state file is gone.
     pub(super) file_lost: bool,
+    /// POSTs of which a job was alive when this program found them.
+    pub(super) alive: BTreeSet<usize>,
     /// POSTs whose jobs this program follows.
     pub(super) followed: BTreeSet<usize>,
     /// A killed program has left things to others.
@@ -281,6 +290,7 @@ impl World {
             kills: u8::from(setup.kill),
             named: BTreeSet::new(),
             file_lost: false,
+            alive: BTreeSet::new(),
             followed: BTreeSet::new(),
             unattended: false,
             nets: 1,
@@ -328,6 +338,7 @@ impl World {
         self.kernel = Some(kernel.with(starts, self.now));
         self.todo.clear();
         self.followed.clear();
+        self.alive.clear();
         self.deadline = None;
     }
 
@@ -390,7 +401,9 @@ impl World {
             if !post.decided && !self.is_awaited(posted) {
                 due |= post.at < self.now;
                 moves.push(Move::LateEffect { posted, starts: true });
-                moves.push(Move::LateEffect { posted, starts: false });
+                if !self.setup.twin || self.drops(Assumption::EqualJobsStart) {
+                    moves.push(Move::LateEffect { posted, starts: false });
+                }
             }
             for job in &post.jobs {
                 // Only looks notice that a job appears, and only time, that it ends.
@@ -801,6 +814,9 @@ impl World {
         for action in &actions {
             if let Action::TakeUp(at, group) = action {
                 self.posted_as.push((*at, origins[*group]));
+                if self.posts[origins[*group]].jobs.iter().any(|job| job.state == JobState::Live) {
+                    self.alive.insert(origins[*group]);
+                }
             }
         }
         for action in actions {

@@ -231,7 +231,7 @@ async fn stops_in_batches_and_takes_a_404_as_done() {
     let jobs: Vec<String> = (0..150).map(|number| format!("j{number}")).collect();
     let bench = Bench::new([json(200, r#"{"ok":true}"#), json(404, r#"{"error":"no jobs found"}"#)]).await;
     let reply = bench.api.stop(&jobs).await.unwrap();
-    let (stopped, done) = (reply.stopped.len(), reply.already_done.len());
+    let (stopped, done) = (reply.stopped.len(), reply.unknown.len());
     // The batches travel side by side, so either may meet the 404.
     assert!(stopped + done == 150 && stopped > 0 && done > 0 && reply.failed.is_empty(), "{stopped} {done}");
     assert_eq!(bench.api.stop(&[]).await.unwrap().stopped.len(), 0);

@@ -1,0 +1,245 @@
+//! What an earlier attempt of the same place left: read from the service, and sorted by the start it belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nunu_protocol::{Group, JobState, PostRef};
+
+use crate::api::{Api, ApiError};
+
+use super::session::Session;
+use super::starts::{Posted, Starts};
+use super::state::{Record, Standing, StartRecord, What};
+use super::tagged::{Found, tagged};
+use super::tags::PostTag;
+
+/// The jobs of one POST of an earlier attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Earlier {
+    /// Its tag.
+    pub(super) tag: String,
+    /// The start it is the same as.
+    pub(super) start: usize,
+    /// Its jobs.
+    pub(super) jobs: Vec<(String, JobState)>,
+}
+
+/// Tags that lead to jobs which may be ours: those of this place, and those of unclosed records. Without a CI run the tag of the
+/// place is new each time, and only the records know the old ones.
+pub(super) fn tags(session: &Session) -> Vec<String> {
+    let open = open_records(session).into_iter().map(|record| record.1.invocation);
+    open.chain(std::iter::once(session.invocation.clone())).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether an earlier attempt may have left anything.
+pub(super) fn power(session: &Session) -> nunu_protocol::Earlier {
+    let repeated = !session.place.run.is_empty()
+        && session.place.attempt.parse::<u64>().is_ok_and(|attempt| attempt > 1);
+    if !session.may_read || (!repeated && open_records(session).is_empty()) {
+        return nunu_protocol::Earlier::Nothing;
+    }
+    // GitHub tells the legs of a matrix apart to the action alone.
+    let github = session.host.kind() == crate::ci::Kind::GitHub;
+    if github && session.place.matrix.is_empty() {
+        return nunu_protocol::Earlier::Ambiguous;
+    }
+    nunu_protocol::Earlier::Ours
+}
+
+/// Unclosed starts of this very place.
+fn open_records(session: &Session) -> Vec<(Record, StartRecord)> {
+    let records = session.state.records().unwrap_or_default();
+    let here = |record: &Record| {
+        record.standing == Standing::Open
+            && record.place.parts() == session.place.parts()
+            && record.api_url == session.plan.origin
+            && record.project_id == session.plan.project_id
+    };
+    let starts = records.into_iter().filter(here).filter_map(|record| {
+        let What::Start(start) = &record.what else { return None };
+        let start = (**start).clone();
+        Some((record, start))
+    });
+    starts.collect()
+}
+
+/// Reads everything that carries one of the tags.
+///
+/// # Errors
+/// When it cannot be read. A service that has no such list is no error: it tells of nothing.
+pub(super) async fn read(api: &Api, tags: &[String]) -> Result<Vec<Found>, ApiError> {
+    let mut all = Vec::new();
+    for tag in tags {
+        match tagged(api, tag).await {
+            Ok(found) => all.extend(found),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+/// What was read, by start; `None` when it could not be.
+pub(super) fn groups(
+    session: &Session,
+    starts: &mut Starts,
+    look: Result<Vec<Found>, ApiError>,
+) -> Option<Vec<Group<String>>> {
+    let found = match look {
+        Ok(found) => found,
+        Err(error) if error.is_auth() => {
+            session.log.warn(format!("the runs of an earlier attempt cannot be looked for: {error}"));
+            Vec::new()
+        }
+        Err(error) => {
+            session.log.warn(format!("cannot look for runs of an earlier attempt: {error}"));
+            return None;
+        }
+    };
+    let digests: Vec<Option<&str>> = starts
+        .plans
+        .iter()
+        .map(|planned| planned.request.as_ref().map(|request| request.digest.as_str()))
+        .collect();
+    let records = open_records(session);
+    let open = records.iter().map(|(_, start)| (start.tag.clone(), start.abandoned)).collect();
+    starts.earlier = sort(&found, &session.place.attempt, &open, &digests, starts.same_build);
+    if power(session) == nunu_protocol::Earlier::Ambiguous {
+        warn_of_equal_jobs(session, &starts.earlier);
+    }
+    let groups = starts.earlier.iter();
+    Some(groups.map(|earlier| Group { start: earlier.start, jobs: earlier.jobs.clone() }).collect())
+}
+
+/// Equal starts of an earlier attempt are those of several legs of a matrix, and nobody says which is whose.
+fn warn_of_equal_jobs(session: &Session, earlier: &[Earlier]) {
+    let equal = |one: &Earlier| earlier.iter().filter(|other| other.start == one.start).count() > 1;
+    if earlier.iter().any(equal) {
+        session.log.warn(
+            "several equal runs of an earlier attempt were found, and GitHub does not say which leg of a matrix this is: nothing \
+             of them is gone on with; NUNU_MATRIX_INDEX: ${{ strategy.job-index }} in the step's env tells it",
+        );
+    }
+}
+
+/// Sorts jobs by the POST that made them, and keeps those of the same starts: made by an earlier attempt, or on an unclosed record
+/// (`open`: its tag, and whether it was given up). Where nobody knows that the build is the same, records alone count.
+fn sort(
+    found: &[Found],
+    attempt: &str,
+    open: &BTreeMap<String, bool>,
+    digests: &[Option<&str>],
+    same_build: bool,
+) -> Vec<Earlier> {
+    let mut by_tag: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
+    for one in found {
+        for tag in one.tags.iter().filter(|tag| PostTag::parse(tag).is_some()) {
+            by_tag.entry(tag).or_default().push(one);
+        }
+    }
+    let mut groups = Vec::new();
+    for (tag, mut jobs) in by_tag {
+        let Some(post) = PostTag::parse(tag) else { continue };
+        let Some(start) = digests.iter().position(|digest| *digest == Some(post.start.as_str())) else {
+            continue;
+        };
+        let earlier = is_earlier(&post.attempt, attempt) && same_build;
+        if !earlier && !open.contains_key(tag) {
+            continue;
+        }
+        jobs.sort_by(|a, b| a.id.cmp(&b.id));
+        jobs.dedup_by(|a, b| a.id == b.id);
+        let jobs = jobs.into_iter().map(|found| (found.id.clone(), found.state_of_earlier())).collect();
+        groups.push(Earlier { tag: tag.to_owned(), start, jobs });
+    }
+    // What was given up for a later post comes last.
+    groups.sort_by_key(|group| open.get(&group.tag).copied().unwrap_or(false));
+    groups
+}
+
+fn is_earlier(theirs: &str, ours: &str) -> bool {
+    match (theirs.parse::<u64>(), ours.parse::<u64>()) {
+        (Ok(theirs), Ok(ours)) => theirs < ours,
+        _ => false,
+    }
+}
+
+/// Makes a group a post of this invocation. Its record, if it is in the same file, goes on: one record is enough.
+pub(super) fn take_up(session: &Session, starts: &mut Starts, at: PostRef, group: usize) {
+    let Some(earlier) = starts.earlier.get(group) else { return };
+    let Some(request) = starts.plans.get(at.start).and_then(|planned| planned.request.as_ref()) else {
+        return;
+    };
+    let old = open_records(session).into_iter().find(|(_, start)| start.tag == earlier.tag);
+    let mut start = StartRecord::of(&request.spec, &earlier.tag, &session.invocation);
+    start.given = request.given.clone();
+    let mut record = session.record(What::Start(Box::new(start)));
+    if let Some((old, _)) = old {
+        record.id = old.id;
+    }
+    starts.posts.insert(at, Posted { earlier: true, ..Posted::new(record) });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BTreeMap, Earlier, Found, JobState, PostTag, sort};
+
+    fn job(id: &str, state: JobState, tag: &str) -> Found {
+        Found {
+            id: id.to_owned(),
+            run_id: None,
+            state,
+            spoilt: false,
+            tags: vec!["nightly".to_owned(), tag.to_owned()],
+            test_plan_execution_id: None,
+        }
+    }
+
+    fn tag(attempt: &str) -> String {
+        PostTag::new("abc", attempt, 1).as_str().to_owned()
+    }
+
+    fn sorted(found: &[Found], attempt: &str, open: &[(&str, bool)]) -> Vec<Earlier> {
+        let open = open.iter().map(|(tag, given_up)| ((*tag).to_owned(), *given_up)).collect();
+        sort(found, attempt, &open, &[Some("other"), Some("abc")], true)
+    }
+
+    #[test]
+    fn finds_the_jobs_of_an_earlier_attempt_only() {
+        let (first, second) = (tag("1"), tag("2"));
+        let found = sorted(&[job("b", JobState::Live, &first), job("a", JobState::Live, &first)], "2", &[]);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].start, found[0].jobs.len(), found[0].jobs[0].0.as_str()), (1, 2, "a"));
+        for other in [second, tag("3"), tag("x"), PostTag::new("no", "1", 1).as_str().to_owned()] {
+            assert!(sorted(&[job("a", JobState::Live, &other)], "2", &[]).is_empty(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_stopped_is_not_gone_on_with() {
+        let odd = Found { spoilt: true, ..job("a", JobState::Live, &tag("1")) };
+        assert_eq!(sorted(&[odd], "2", &[])[0].jobs[0].1, JobState::Stopped);
+    }
+
+    #[test]
+    fn an_unclosed_record_counts_whatever_the_attempt() {
+        let local = tag("");
+        assert_eq!(sorted(&[job("a", JobState::Live, &local)], "", &[(&local, false)]).len(), 1);
+        assert!(sorted(&[job("a", JobState::Live, &local)], "", &[]).is_empty());
+    }
+
+    #[test]
+    fn where_the_build_may_be_another_only_records_count() {
+        let first = tag("1");
+        let found = [job("a", JobState::Live, &first)];
+        let digests = [Some("abc")];
+        assert!(sort(&found, "2", &BTreeMap::new(), &digests, false).is_empty());
+        assert_eq!(sort(&found, "2", &BTreeMap::from([(first, false)]), &digests, false).len(), 1);
+    }
+
+    #[test]
+    fn what_was_given_up_comes_last() {
+        let (one, two) = (PostTag::new("abc", "1", 1), PostTag::new("abc", "1", 2));
+        let found = [job("a", JobState::Live, one.as_str()), job("b", JobState::Live, two.as_str())];
+        assert_eq!(sorted(&found, "1", &[(one.as_str(), true), (two.as_str(), false)])[0].tag, two.as_str());
+    }
+}
