@@ -106,7 +106,9 @@ fn starts_and_runs_end_with_the_deadline() {
                 }
                 ended.is(8, "timeout");
                 ended_politely(&stage, name);
-                if call == Call::StartRun && stage.sim.effective_starts() == 0 {
+                // A refusal that comes on the way out tells that nothing runs.
+                let told = name.starts_with("429");
+                if call == Call::StartRun && stage.sim.effective_starts() == 0 && !told {
                     let left = &stage.results()["left_running"][0];
                     assert!(left["tag"].as_str().is_some_and(|tag| tag.starts_with("nunu-ci.")), "{left}");
                     assert!(stage.summary().contains("after at most 5.5 hours"));
