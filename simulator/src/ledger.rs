@@ -70,6 +70,8 @@ pub struct JobRecord {
     pub tags: Vec<String>,
     /// Upper case.
     pub status: String,
+    /// Whether lists and look-ups know it by now.
+    pub visible: bool,
     /// Of the last attempt, when it is over.
     pub result: Option<String>,
     /// Since the start of the simulator.

@@ -324,6 +324,7 @@ fn job_record(job: &Job, now: Duration) -> JobRecord {
         test_name: job.test.name.clone(),
         tags: job.tags.clone(),
         status: view.phase.word().to_owned(),
+        visible: job.visible(now),
         result: view.runs.last().and_then(|r| r.result.clone()),
         created_at: job.created,
         finished_at: view.done_at,

@@ -224,8 +224,10 @@ fn enqueue(
     let mut job_ids = Vec::new();
     for device in devices {
         for (test, retries) in &tests {
-            let mut script =
-                state.scenario.script(&test.id, state.jobs.len()).scaled(1.0 / request.inner.config.speed);
+            let mut script = state
+                .scenario
+                .script(&test.id, state.jobs.len(), job_ids.len())
+                .scaled(1.0 / request.inner.config.speed);
             let run_ids = Job::fit(&mut script, test, *retries, order.runs_of_a_job);
             let job = Job {
                 id: uuid(),
@@ -361,7 +363,8 @@ pub(super) fn stop(request: &ApiRequest, key_id: &str) -> Reply {
     request.inner.with(|state| {
         let (mut results, mut stopped) = (Vec::new(), 0);
         for id in &ids {
-            let Some(job) = state.jobs.iter_mut().find(|j| &j.id == id) else { continue };
+            let known = |job: &&mut Job| &job.id == id && job.visible(now);
+            let Some(job) = state.jobs.iter_mut().find(known) else { continue };
             let value = if job.request_stop(now, key_id) {
                 stopped += 1;
                 json!({ "job_id": id, "ok": true, "status": 200, "message": "Job stopped" })

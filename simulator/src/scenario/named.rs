@@ -13,6 +13,8 @@ pub struct Scenario {
     default: Script,
     by_test: HashMap<String, Script>,
     by_number: HashMap<usize, Script>,
+    /// When the first job of a start appears, and how long each further one takes.
+    one_by_one: Option<(Duration, Duration)>,
     pub(crate) faults: Vec<(Call, Fault)>,
 }
 
@@ -37,7 +39,13 @@ impl Scenario {
     /// Every test follows this script.
     #[must_use]
     pub fn of(script: Script) -> Self {
-        Self { default: script, by_test: HashMap::new(), by_number: HashMap::new(), faults: Vec::new() }
+        Self {
+            default: script,
+            by_test: HashMap::new(),
+            by_number: HashMap::new(),
+            one_by_one: None,
+            faults: Vec::new(),
+        }
     }
 
     /// Every test passes.
@@ -108,6 +116,14 @@ impl Scenario {
         self
     }
 
+    /// The jobs of one start appear one after the other: the first after `first`, each further one `every` later. Until then nobody
+    /// can see or stop them, and they run all the same.
+    #[must_use]
+    pub fn one_by_one(mut self, first: Duration, every: Duration) -> Self {
+        self.one_by_one = Some((first, every));
+        self
+    }
+
     /// Queues a fault together with the scenario.
     #[must_use]
     pub fn fault(mut self, call: Call, fault: Fault) -> Self {
@@ -157,8 +173,18 @@ impl Scenario {
         self.by_test.values_mut().chain(self.by_number.values_mut()).for_each(change);
     }
 
-    pub(crate) fn script(&self, test_id: &str, number: usize) -> Script {
-        self.by_number.get(&number).or_else(|| self.by_test.get(test_id)).unwrap_or(&self.default).clone()
+    /// The script of the `number`th job of all, which is the `place`th of its start.
+    pub(crate) fn script(&self, test_id: &str, number: usize, place: usize) -> Script {
+        let mut script = self
+            .by_number
+            .get(&number)
+            .or_else(|| self.by_test.get(test_id))
+            .unwrap_or(&self.default)
+            .clone();
+        if let Some((first, every)) = self.one_by_one {
+            script.invisible += first + every * u32::try_from(place).unwrap_or(u32::MAX);
+        }
+        script
     }
 }
 

@@ -217,7 +217,7 @@ pub struct Script {
     pub unreadable: bool,
     /// The order of `runs[]` is not the order in time.
     pub scrambled: bool,
-    /// `GET jobs/{id}` answers 404 and lists leave the job out for this long.
+    /// For this long nobody can see or stop the job: look-ups and stops of it answer 404, and lists leave it out.
     pub invisible: Duration,
     /// Somebody else stops the job this long after the start.
     pub stopped_remotely: Option<Duration>,
@@ -366,7 +366,7 @@ impl Script {
         self
     }
 
-    /// The job is 404 and absent from lists for this long.
+    /// The job is 404, also for stops, and absent from lists for this long.
     #[must_use]
     pub fn invisible_for(mut self, duration: Duration) -> Self {
         self.invisible = duration;
