@@ -247,6 +247,7 @@ impl Api {
     fn unusable(&self, call: &Call, answer: &Answer, what: &str) -> ApiError {
         let fault = Fault::Unreadable(format!("an answer that cannot be used ({what})"));
         let mut error = ApiError::new(call.clone(), self.key_note(), Some(answer.status), fault);
+        error.understood = answer.json.is_object();
         let mut shown = without_secrets(&answer.json);
         shown.redact(self.net().secrets());
         error.words = Some(wire::clip(&shown.to_string(), LONGEST_RAW)).filter(|_| !shown.is_null());

@@ -90,6 +90,8 @@ pub struct Details {
     pub none_started: bool,
     /// True when the answer was a web page: something in between may have given it.
     pub html: bool,
+    /// True when the answer was an object of JSON that lacks what it has to hold: the service has done what it was asked.
+    pub understood: bool,
     /// Attempts made.
     pub attempts: u32,
     /// The key that was used.
@@ -108,6 +110,7 @@ impl ApiError {
             refused: Vec::new(),
             none_started: false,
             html: false,
+            understood: false,
             attempts: 1,
             key,
         };
@@ -181,6 +184,8 @@ impl ApiError {
                 http::Fault::Harmless { retry_after: *retry_after }
             }
             Fault::Unavailable { retry_after } => http::Fault::Unclear { retry_after: *retry_after },
+            // It would do the same once more, and say the same of it.
+            Fault::Unreadable(_) if self.understood && self.call.method == "POST" => http::Fault::Final,
             Fault::Unreadable(_) => http::Fault::Unclear { retry_after: None },
             Fault::Network(error) if !error.is_transient() => http::Fault::Final,
             Fault::Network(error) if error.is_unclear() => http::Fault::Unclear { retry_after: None },
