@@ -69,10 +69,15 @@ pub(super) async fn look(
             Ok(Seen::Job(job)) => take_job(tracked, *job),
             Ok(Seen::Run(run)) => take_run(tracked, *run),
             Err(error) if error.is_auth() => return Err(error),
-            Err(error) if error.is_not_found() => {
+            // A definite refusal, as for a job that it does not know: asked again, the service says the same.
+            Err(error) if error.status.is_some() && !error.is_transient() => {
                 answered = true;
                 let id = tracked.report.job_id.clone();
-                let why = format!("the service does not know job {id} any more");
+                let why = if error.is_not_found() {
+                    format!("the service does not know job {id} any more")
+                } else {
+                    format!("the service does not tell of job {id}: {error}")
+                };
                 polled.push((id, Poll::NotFound, why));
                 continue;
             }

@@ -76,8 +76,9 @@ fn outcome(job: &JobReport) -> Outcome<'_> {
     }
     if !job.is_completed() {
         return match &job.lost {
-            _ if job.stopped_by_us => Outcome::Stopped,
+            // We stopped it because nothing was heard of it.
             Some(why) => Outcome::Unreadable(why.clone()),
+            None if job.stopped_by_us => Outcome::Stopped,
             None => Outcome::Unreadable("not finished".to_owned()),
         };
     }
@@ -329,6 +330,9 @@ mod tests {
 
     #[test]
     fn jobs_without_a_run_are_explained() {
+        let lost = JobReport { lost: Some("404".to_owned()), stopped_by_us: true, ..job("") };
+        let lost = judge(&[JobReport { status: Some("RUNNING".to_owned()), ..lost }], &Gate::default());
+        assert_eq!((lost.reason, lost.counts().no_verdict), (Reason::RunError, 1), "nobody else stopped it");
         let rejected =
             JobReport { attempts: Vec::new(), queue_rejection: Some("no device".to_owned()), ..job("") };
         let verdict = judge(&[rejected], &Gate::default());
