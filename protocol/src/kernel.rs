@@ -194,10 +194,12 @@ impl<I: Id> Protocol<I> {
                 self.insert(job.clone(), at, JobState::Live);
             }
             let left = record.left && self.powers.unclosed_only && self.guard(Guard::LeftIsLeft);
+            // What may still appear is looked for a whole window from now on; what was named appears within its own.
+            let changed_at = if state == PostState::Clear { now.saturating_sub(record.age) } else { now };
             posts.push(Post {
                 record: if left { RecordState::Left } else { RecordState::Open },
                 seen: record.jobs.into_iter().collect(),
-                ..Post::new(state, now.saturating_sub(record.age))
+                ..Post::new(state, changed_at)
             });
         }
         self.starts.push(Start {
@@ -222,7 +224,7 @@ impl<I: Id> Protocol<I> {
             Event::Looked(at, seen) => self.looked(at, seen, now, &mut out),
             Event::Size(start, expected) => self.starts[start].expected = expected,
             Event::Polled(job, poll) => self.polled(&job, poll, now, &mut out),
-            Event::StopAnswered(job, answer) => self.stop_answered(&job, answer),
+            Event::StopAnswered(job, answer) => self.stop_answered(&job, answer, now),
             Event::End(cause) => self.end(cause),
             Event::Leave => self.leave(&mut out),
             Event::TimeUp => self.time_up(&mut out),
@@ -449,12 +451,17 @@ impl<I: Id> Protocol<I> {
         }
     }
 
-    fn stop_answered(&mut self, id: &I, answer: StopAnswer) {
+    fn stop_answered(&mut self, id: &I, answer: StopAnswer, now: Millis) {
+        let Some(at) = self.jobs.get(id).map(|job| job.post) else { return };
+        let post = self.post(at);
+        let patience = self.limits.window.max(self.limits.unknown_job);
+        let fresh = post.state == PostState::Clear && now.saturating_sub(post.changed_at) < patience;
+        let hidden = fresh && self.guard(Guard::StopHidden);
         let Some(job) = self.jobs.get_mut(id) else { return };
         job.stop = match answer {
             StopAnswer::Done => Stop::Done,
             // A job that the service does not know has ended, unless that is all we ever heard of it.
-            StopAnswer::NotFound if !job.given_up => Stop::Done,
+            StopAnswer::NotFound if !job.given_up && !hidden => Stop::Done,
             StopAnswer::NotFound | StopAnswer::Failed => Stop::Failed,
             StopAnswer::Impossible => Stop::Impossible,
         };

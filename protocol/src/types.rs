@@ -141,7 +141,7 @@ pub struct Record<I> {
     pub abandoned: bool,
     /// True when it was left running on purpose.
     pub left: bool,
-    /// How long ago its answer became unclear, as far as clocks tell.
+    /// How long ago it was posted, as far as clocks tell.
     pub age: Millis,
 }
 
@@ -356,6 +356,8 @@ pub enum Guard {
     StopUntilQuiet,
     /// A stop that failed is tried again.
     StopAgain,
+    /// A job that its post's answer named may not be shown yet: that the service does not know it says nothing at first.
+    StopHidden,
     /// A job that is given up is stopped.
     StopGivenUp,
     /// What could not be stopped is named.
@@ -378,7 +380,7 @@ pub enum Guard {
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::RecordBeforePost,
         Self::RepostAfterWindow,
         Self::RepostAfterAnswer,
@@ -394,6 +396,7 @@ impl Guard {
         Self::StopByTag,
         Self::StopUntilQuiet,
         Self::StopAgain,
+        Self::StopHidden,
         Self::StopGivenUp,
         Self::NameTheRest,
         Self::LookBackFirst,

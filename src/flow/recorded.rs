@@ -70,6 +70,8 @@ impl Recorded {
         }
         let made = parse_time(&record.at);
         let age = made.map_or(0, |made| (chrono::Utc::now() - made).num_milliseconds());
+        // Jobs that a person names have been shown to that person.
+        let age = if recorded { u64::try_from(age).unwrap_or(0) } else { u64::MAX };
         let records = &mut self.specs[index].records;
         let at = PostRef { start: index, post: records.len() };
         let mut posted = Posted { recorded, ..Posted::new(record) };
@@ -79,7 +81,7 @@ impl Recorded {
             complete: start.complete,
             abandoned: start.abandoned,
             left: posted.record.standing == Standing::Left,
-            age: u64::try_from(age).unwrap_or(0),
+            age,
         });
         posted.earlier = false;
         self.posts.insert(at, posted);

@@ -94,6 +94,8 @@ pub(super) struct Starts {
     nameless: BTreeSet<String>,
     /// Jobs whose stop was said.
     pub(super) stopping: BTreeSet<String>,
+    /// The moment at `zero`.
+    begun: Millis,
     zero: Instant,
     work: JoinSet<Done>,
     /// The newest look that was ordered for each post; earlier ones are of no interest any more.
@@ -114,9 +116,12 @@ impl Starts {
         plans: Vec<Planned>,
         posts: BTreeMap<PostRef, Posted>,
     ) -> Self {
-        session.net.recorder().decision(0, &text::beginning(powers, &specs), Vec::new());
+        let limits = Limits::default();
+        // Long enough after zero that a post on record can be old.
+        let begun = limits.window.max(limits.unknown_job);
+        session.net.recorder().decision(begun, &text::beginning(powers, &specs), Vec::new());
         Self {
-            protocol: Protocol::new(Limits::default(), powers, specs, 0),
+            protocol: Protocol::new(limits, powers, specs, begun),
             plans,
             posts,
             same_build: false,
@@ -124,6 +129,7 @@ impl Starts {
             trouble: BTreeMap::new(),
             nameless: BTreeSet::new(),
             stopping: BTreeSet::new(),
+            begun,
             zero: Instant::now(),
             work: JoinSet::new(),
             looks: BTreeMap::new(),
@@ -145,11 +151,12 @@ impl Starts {
     }
 
     fn now(&self) -> Millis {
-        Millis::try_from(self.zero.elapsed().as_millis()).unwrap_or(Millis::MAX)
+        let elapsed = Millis::try_from(self.zero.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        elapsed.saturating_add(self.begun)
     }
 
     fn moment(&self, at: Millis) -> Instant {
-        self.zero + Duration::from_millis(at)
+        self.zero + Duration::from_millis(at.saturating_sub(self.begun))
     }
 
     fn step(&mut self, session: &Session, event: Event<String>) -> Vec<Action<String>> {
@@ -445,11 +452,8 @@ fn stopped(session: &Session, story: &mut Story, ids: &[String], reply: Result<S
             }
         }
     }
-    let done: Vec<String> = answers
-        .iter()
-        .filter(|(_, answer)| matches!(answer, StopAnswer::Done | StopAnswer::NotFound))
-        .map(|(id, _)| id.clone())
-        .collect();
+    let done: Vec<String> =
+        answers.iter().filter(|(_, answer)| *answer == StopAnswer::Done).map(|(id, _)| id.clone()).collect();
     if !done.is_empty() {
         session.log.info(format!("stopped {}", done.join(", ")));
     }

@@ -18,6 +18,15 @@ fn setups() -> Vec<Setup> {
         Setup { name: "one test, every answer lost", lost: 3, failures: 1, ..one },
         Setup { name: "one test, a bug of ours", panics: true, failures: 1, ..one },
         Setup { name: "jobs that are not found", glitches: 1, failures: 1, ..one },
+        Setup {
+            name: "named before it is shown",
+            hidden: true,
+            lost: 0,
+            failures: 1,
+            kill: true,
+            red: false,
+            ..one
+        },
         Setup { name: "jobs later than the window", lost: 2, late: true, ..one },
         Setup { name: "left running on purpose", leave: true, failures: 1, ..two },
         Setup { name: "instances", expected: Expected::OneOr(2), ..two },

@@ -49,6 +49,8 @@ pub(super) struct Setup {
     pub(super) twin: bool,
     /// Jobs may appear after the window. Not assumed of the service, and only what was seen is promised then.
     pub(super) late: bool,
+    /// Jobs that an answer named may be shown and known only at the end of the window.
+    pub(super) hidden: bool,
     /// An assumption that does not hold in this world.
     pub(super) dropped: Option<Assumption>,
     /// Jobs may also fail.
@@ -82,6 +84,7 @@ impl Default for Setup {
             leave: false,
             twin: false,
             late: false,
+            hidden: false,
             dropped: None,
             red: true,
             panics: false,
@@ -640,7 +643,7 @@ impl World {
             self.kernel.as_ref().map(|kernel| kernel.unfinished().copied().collect()).unwrap_or_default();
         for id in followed {
             let job = self.job(id);
-            let poll = if job.glitch { Poll::NotFound } else { Poll::State(job.state) };
+            let poll = if self.is_unknown(job) { Poll::NotFound } else { Poll::State(job.state) };
             self.step(Event::Polled(id, poll))?;
         }
         self.step(Event::Tick)
@@ -766,7 +769,7 @@ impl World {
             Reply::Refused | Reply::NothingLost => 0,
         };
         let known = matches!(reply, Reply::Started | Reply::StartedInPart);
-        self.take_effect(posted, count, known);
+        self.take_effect(posted, count, known && !self.setup.hidden);
         self.posts[posted].refused = reply == Reply::Refused;
         let jobs = self.posts[posted].jobs.iter().map(|job| job.id).collect();
         let answer = match reply {
@@ -836,15 +839,16 @@ impl World {
             .collect();
         for id in jobs {
             rules::stopping(self, *id)?;
-            let job = self.job_mut(*id);
             // The service stops what it cannot find for a while; what it has not found for long, it does not know.
-            let found = !(job.glitch && given_up.contains(id));
+            let found = !(self.is_unknown(self.job(*id)) && (self.setup.hidden || given_up.contains(id)));
+            let job = self.job_mut(*id);
             if effective && found && job.state == JobState::Live {
                 job.state = JobState::Stopped;
             }
         }
         for id in jobs {
-            let answer = match (answered, self.job(*id).glitch && given_up.contains(id)) {
+            let unknown = self.is_unknown(self.job(*id)) && (self.setup.hidden || given_up.contains(id));
+            let answer = match (answered, unknown) {
                 (false, _) => StopAnswer::Failed,
                 (true, true) => StopAnswer::NotFound,
                 (true, false) => StopAnswer::Done,
@@ -852,6 +856,11 @@ impl World {
             self.step(Event::StopAnswered(*id, answer))?;
         }
         Ok(())
+    }
+
+    /// True for a job that the service does not find when it is asked for.
+    const fn is_unknown(&self, job: &Made) -> bool {
+        job.glitch || (self.setup.hidden && !job.visible)
     }
 
     fn note_visible(&mut self) {
