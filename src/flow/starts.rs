@@ -179,6 +179,8 @@ impl Starts {
                     Done::LookedBack(look_back::read(&api, &tags).await)
                 });
             }
+            // Whose jobs are looked for next.
+            Action::TakeUp(at, group) => look_back::take_up(session, self, *at, *group),
             Action::Look(at, when) => self.look(session, *at, *when),
             Action::Stop(ids, when) => {
                 let due = self.moment(*when);
@@ -253,7 +255,7 @@ pub(super) fn happened(session: &Session, story: &mut Story, event: Event<String
 fn perform(session: &Session, story: &mut Story, action: Action<String>) {
     let Some(starts) = &mut story.starts else { return };
     match action {
-        Action::LookBack(_) | Action::Look(..) | Action::Finish(_) => {}
+        Action::LookBack(_) | Action::TakeUp(..) | Action::Look(..) | Action::Finish(_) => {}
         Action::Record(at) => {
             let Some(request) = starts.plans.get(at.start).and_then(|planned| planned.request.as_ref())
             else {
@@ -268,7 +270,6 @@ fn perform(session: &Session, story: &mut Story, action: Action<String>) {
             start::say_posting(session, starts, at);
             starts.post(session, at);
         }
-        Action::TakeUp(at, group) => look_back::take_up(session, starts, at, group),
         Action::Abandon(at) => change(session, starts, at, |record| {
             if let Some(start) = record.start_mut() {
                 start.abandoned = true;
