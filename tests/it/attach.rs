@@ -23,11 +23,10 @@ fn passing_after(seconds: u64) -> Stage {
 /// Starts the program, waits until something runs on the service, and kills it as a lost machine does.
 fn killed_while_it_runs(stage: &Stage, args: &[&str]) {
     let before = stage.sim.effective_starts();
-    let mut child = stage.spawn(args);
+    let child = stage.spawn(args);
     stage.wait_until(|sim| sim.effective_starts() > before);
     stage.wait_until_followed();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    stage.kill(child);
 }
 
 /// The second attempt of the same CI run; a hosted runner begins it on a new machine, without the state file.
@@ -170,10 +169,9 @@ fn a_start_whose_answer_never_came_is_found_by_another_process() {
         for builder in [builder(), builder().quirk(Quirk::IgnoredFilters)] {
             let stage = Stage::of(builder);
             stage.sim.fault(Call::StartRun, Fault::drop_after().once());
-            let mut child = stage.spawn(&QUICK);
+            let child = stage.spawn(&QUICK);
             assert!(stage.sim.wait_until(Duration::from_secs(20), |sim| sim.effective_starts() == 1));
-            child.kill().unwrap();
-            child.wait().unwrap();
+            stage.kill(child);
             let record = &stage.state()["records"][0];
             assert_eq!(record["standing"], "open", "{generation:?}: {record}");
             let net = stage.run(&["stop", "--best-effort"]);

@@ -35,12 +35,11 @@ fn once(seed: u64) {
         "--deployment-config-id",
         DEFAULT_DEPLOYMENT_CONFIG,
     ];
-    let mut child = stage.spawn(&args);
+    let child = stage.spawn(&args);
     // Whatever the moment turns out to be, the same has to hold.
     std::thread::sleep(delay);
     if signal == "KILL" {
-        child.kill().unwrap();
-        child.wait().unwrap();
+        stage.kill(child);
     } else {
         let ended = stage.end_by(signal, child);
         // Before the handlers are there the signal's own action ends the program, and nothing has begun.

@@ -23,6 +23,7 @@ mod link;
 mod manners;
 mod mistakes;
 mod network;
+mod replay;
 mod replies;
 mod results;
 mod schema;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::leaks::{self, Watch};
+use crate::replay;
 
 /// Until something happens that surely will, on however slow a machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -202,6 +203,18 @@ impl Stage {
         self.ended(&out, watch)
     }
 
+    /// Ends a started program as a lost machine does.
+    pub(crate) fn kill(&self, mut child: Child) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        replay::replay(self.home.path());
+    }
+
+    /// Takes the state file away: a hosted runner repeats a job on a new machine.
+    pub(crate) fn forget_state(&self) {
+        let _ = fs::remove_dir_all(self.home.path().join("temp/nunu-state"));
+    }
+
     /// What this machine takes for a program that does nothing, many times over.
     fn slowness(&self) -> Duration {
         let began = Instant::now();
@@ -218,6 +231,7 @@ impl Stage {
             outputs: read_outputs(&fs::read_to_string(self.home.path().join("output")).unwrap_or_default()),
         };
         self.search_for_secrets(&ended, command_lines);
+        replay::replay(self.home.path());
         let results = self.results();
         if !results.is_null() {
             crate::schema::holds(&results);
@@ -295,8 +309,8 @@ fn read_outputs(text: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// A line with a number for the end of the test run, and how much was searched for secrets until now.
+/// A line with a number for the end of the test run, and how much was searched for secrets and played again until now.
 #[expect(clippy::print_stdout, reason = "the test run shows how much it covered")]
 pub(crate) fn tell(line: &str) {
-    println!("{line}\n{}", leaks::numbers());
+    println!("{line}\n{}\n{}", leaks::numbers(), replay::numbers());
 }
