@@ -65,8 +65,9 @@ fn imports_only_go_down() {
 }
 
 /// Where tests may sleep, how often, and what for.
-const SLEEPS: [(&str, usize, &str); 4] = [
+const SLEEPS: [(&str, usize, &str); 5] = [
     ("tests/it/kills.rs", 2, "a signal at any moment; the 2 s after which a second one counts"),
+    ("tests/it/late_jobs.rs", 1, "a signal at any moment"),
     ("tests/it/leaks.rs", 1, "between two looks at a process"),
     ("tests/it/story.rs", 1, "between two looks at a process"),
     ("tests/it/upload.rs", 1, "a stand-in that answers late"),
