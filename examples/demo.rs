@@ -141,6 +141,10 @@ fn show(line: &str) -> io::Result<()> {
     if line.trim_start().starts_with(SERVICE) || line.starts_with("**Commit**") {
         return Ok(());
     }
+    // That the service is another one than usual was said at the beginning.
+    if line.starts_with(&format!("requests go to {SERVICE}")) {
+        return Ok(());
+    }
     let line = line.split(&format!(", watch it at {SERVICE}")).next().unwrap_or(line);
     let mut shown = without_links(line).replace(PAGES[0], PAGES[1]);
     for (web, text) in [("<br>", ""), ("&gt;", ">"), ("&lt;", "<"), ("&amp;", "&"), ("\\`", "`")] {

@@ -193,6 +193,9 @@ pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
     let mut story =
         Story { starts: Some(recorded.begin(session, session.plan.best_effort)), ..Story::default() };
     stop_for(session, &mut story, Cause::Stop, TIME_TO_STOP).await;
+    if let Some(starts) = &mut story.starts {
+        trouble.first = trouble.first.or(starts.stop_failure.take());
+    }
     for left in &story.left_running {
         let what = match (&left.tag, left.job_ids.is_empty()) {
             (Some(tag), true) => format!("the start with the tag {tag}"),

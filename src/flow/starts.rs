@@ -11,9 +11,9 @@ use nunu_protocol::{
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::api::{ApiError, Started, StopReply, start_body};
-use crate::model::RunSpec;
+use crate::api::{ApiError, Phase, Started, StopReply, start_body};
 use crate::model::given::GivenBuilds;
+use crate::model::{Failure, RunSpec};
 
 use super::look_back::{self, Earlier};
 use super::session::Session;
@@ -90,6 +90,8 @@ pub(super) struct Starts {
     pub(super) earlier: Vec<Earlier>,
     /// The last trouble with a job or a tag.
     pub(super) trouble: BTreeMap<String, String>,
+    /// What the first request said that failed on the way out: it decides the reason of a `stop`.
+    pub(super) stop_failure: Option<Failure>,
     /// Runs whose job nobody told.
     nameless: BTreeSet<String>,
     /// Jobs whose stop was said.
@@ -127,6 +129,7 @@ impl Starts {
             same_build: false,
             earlier: Vec::new(),
             trouble: BTreeMap::new(),
+            stop_failure: None,
             nameless: BTreeSet::new(),
             stopping: BTreeSet::new(),
             begun,
@@ -373,6 +376,9 @@ fn looked(session: &Session, story: &mut Story, at: PostRef, look: Result<Vec<Fo
         Ok(found) => Seen::Jobs(shown(starts, at, found)),
         Err(error) => {
             session.log.debug(format!("the look-up failed: {error}"));
+            if starts.protocol.is_stopping() {
+                starts.stop_failure.get_or_insert_with(|| error.failure(Phase::Stop));
+            }
             if let Some(posted) = starts.posts.get(&at) {
                 starts.trouble.insert(posted.start().tag.clone(), error.to_string());
             }
@@ -447,6 +453,7 @@ fn stopped(session: &Session, story: &mut Story, ids: &[String], reply: Result<S
         }
         Err(error) => {
             let answer = if error.is_auth() { StopAnswer::Impossible } else { StopAnswer::Failed };
+            starts.stop_failure.get_or_insert_with(|| error.failure(Phase::Stop));
             for id in ids {
                 starts.trouble.insert(id.clone(), error.to_string());
                 answers.push((id.clone(), answer));
