@@ -20,6 +20,8 @@ use crate::state::Inner;
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
+    /// Bound and never listening: while the host refuses, nobody else gets its port.
+    _reserved: TcpSocket,
     open: Mutex<Option<CancellationToken>>,
 }
 
@@ -44,8 +46,10 @@ impl Listeners {
 impl Listener {
     /// Binds, without accepting yet. Port 0 takes a free one.
     pub(crate) fn bind(port: u16) -> io::Result<(Self, TcpListener)> {
-        let socket = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-        Ok((Self { address: socket.local_addr()?, open: Mutex::new(None) }, socket))
+        let reserved = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        let address = reserved.local_addr()?;
+        let socket = listen(address)?;
+        Ok((Self { address, _reserved: reserved, open: Mutex::new(None) }, socket))
     }
 
     /// Starts to accept.
@@ -72,10 +76,14 @@ impl Listener {
 
 /// A listening socket; the address may still be in use by connections of its predecessor.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bound(address)?.listen(1024)
+}
+
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(1024)
+    Ok(socket)
 }
 
 async fn accept_loop(socket: TcpListener, host: Host, inner: Arc<Inner>, token: CancellationToken) {
