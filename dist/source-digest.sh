@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 commit=${1:-HEAD}
 
 # Modes, blob ids and paths: the same on every system, whatever its line ends, and known for every commit.
-tree=$(git ls-tree -r "$commit" -- Cargo.toml Cargo.lock src docs/nunu-ci.schema.json docs/results.schema.json)
+tree=$(git ls-tree -r "$commit" -- Cargo.toml Cargo.lock protocol src docs/nunu-ci.schema.json docs/results.schema.json)
 if command -v sha256sum >/dev/null 2>&1; then
     digest=$(printf '%s\n' "$tree" | sha256sum)
 else
