@@ -473,7 +473,7 @@ impl<I: Id> Protocol<I> {
         }
         self.mode = Mode::Stopping(cause);
         for at in self.posts() {
-            // What was ordered for later is ordered again, for now.
+            // What was ordered for later is ordered again, for this moment.
             let post = self.post_mut(at);
             post.looking = false;
             post.quiet_stopping = None;
