@@ -242,12 +242,19 @@ mod tests {
         assert_eq!(find("build/g*.apk", "flag", cwd).unwrap(), cwd.join("build/game.apk"));
         let many = find("build/*.apk", "--build-path", cwd).unwrap_err();
         assert_eq!(many.reason, Reason::BuildAmbiguous);
-        assert_eq!(many.causes, ["build/game.apk", "build/other.apk"]);
+        // Shown as the system writes them.
+        let shown = |name: &str| Path::new("build").join(name).display().to_string();
+        assert_eq!(many.causes, [shown("game.apk"), shown("other.apk")]);
         let near = find("build/gme.apk", "x", cwd).unwrap_err();
         assert_eq!(near.reason, Reason::BuildNotFound);
-        assert!(near.to_string().contains("there is build/game.apk"), "{near}");
+        assert!(near.to_string().contains(&format!("there is {}", shown("game.apk"))), "{near}");
         assert_eq!(find("build/empty.zip", "x", cwd).unwrap_err().reason, Reason::BuildEmpty);
-        assert!(find("build\\game.apk", "x", cwd).unwrap_err().to_string().contains("write /"));
+        match find("build\\game.apk", "x", cwd) {
+            Ok(found) => assert!(cfg!(windows) && found == cwd.join("build/game.apk"), "{found:?}"),
+            Err(failure) => {
+                assert!(!cfg!(windows) && failure.to_string().contains("write /"), "{failure}");
+            }
+        }
         assert!(find("~/game.apk", "x", cwd).unwrap_err().to_string().contains("shells only"));
         assert_eq!(find("build/[.apk", "x", cwd).unwrap_err().reason, Reason::InvalidInput);
         for (raw, hint) in [

@@ -151,14 +151,17 @@ impl Walker<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::MAIN_SEPARATOR;
+
     use super::{MOST_ENTRIES, Path, Walk, Walker, fs, matches, parts};
-    use crate::model::{Env, Workspace};
+    use crate::model::Workspace;
 
     fn found(raw: &str, cwd: &Path, within: Option<&Workspace>) -> Result<Vec<String>, Walk> {
         match matches(raw, cwd, within) {
             Walk::Matches(found) => {
-                let below =
-                    |path: &std::path::PathBuf| path.strip_prefix(cwd).unwrap_or(path).display().to_string();
+                let below = |path: &std::path::PathBuf| {
+                    path.strip_prefix(cwd).unwrap_or(path).display().to_string().replace(MAIN_SEPARATOR, "/")
+                };
                 Ok(found.iter().map(below).collect())
             }
             other => Err(other),
@@ -211,6 +214,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn within_the_workspace_no_look_is_taken_outside() {
+        use crate::model::Env;
         use std::os::unix::fs::symlink;
         let home = tempfile::tempdir().unwrap();
         let cwd = home.path().join("work");

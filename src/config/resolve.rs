@@ -51,7 +51,7 @@ impl Resolver<'_> {
         let variable = Definition::variable_of(setting);
         format!(
             "{path} ends outside of the workspace {}, which only the pipeline may leave; write there {setting}: {path} as an input, --{setting} {path}, or {variable}: {path}",
-            self.workspace.root().display()
+            self.workspace.shown()
         )
     }
 

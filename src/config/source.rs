@@ -63,7 +63,7 @@ fn out_of_place(name: &str, path: &Path, workspace: &Workspace) -> Option<String
     if !workspace.holds(path).unwrap_or(false) {
         return Some(format!(
             "{name} ends outside of the workspace {}, so it is not read by itself; where that is wanted write run-config: {name} as an input, or NUNU_RUN_CONFIG: {name}",
-            workspace.root().display()
+            workspace.shown()
         ));
     }
     match fs::metadata(path) {

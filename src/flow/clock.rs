@@ -64,7 +64,7 @@ impl Stopwatch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Stopwatch, since_boot};
+    use super::{Duration, Stopwatch};
 
     fn after(watch: &mut Stopwatch, monotonic: u64, boot: Option<u64>) -> u64 {
         let (now, clock) = watch.last;
@@ -93,6 +93,7 @@ mod tests {
     #[test]
     #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     fn the_other_clock_is_no_wall_clock() {
+        use super::since_boot;
         let boot = since_boot().unwrap();
         let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         assert!(boot < wall / 2, "a machine does not run since 1970");

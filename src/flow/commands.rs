@@ -239,6 +239,11 @@ fn cause(session: &Session, story: &Story) -> Cause {
 
 /// The failure that a signal is.
 pub(super) fn interrupted(reason: Reason) -> Failure {
-    let signal = if reason == Reason::Interrupted { "SIGINT" } else { "SIGTERM" };
+    let signal = match reason {
+        Reason::Interrupted if cfg!(windows) => "Ctrl-C",
+        Reason::Interrupted => "SIGINT",
+        _ if cfg!(windows) => "Ctrl-Break",
+        _ => "SIGTERM",
+    };
     Failure::new(reason, format!("interrupted by {signal}"))
 }

@@ -219,11 +219,7 @@ fn state_leads_out(around: &Surroundings) -> Option<Failure> {
     }
     let failure = Failure::new(
         Reason::InvalidInput,
-        format!(
-            "the state folder {} does not end in the workspace {}",
-            folder.display(),
-            workspace.root().display()
-        ),
+        format!("the state folder {} does not end in the workspace {}", folder.display(), workspace.shown()),
     );
     Some(
         failure

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Display, Path, PathBuf};
 
 use super::Env;
 
@@ -36,6 +36,12 @@ impl Workspace {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.0
+    }
+
+    /// The folder as its system writes it; Windows has a second way for programs.
+    #[must_use]
+    pub fn shown(&self) -> Display<'_> {
+        dunce::simplified(&self.0).display()
     }
 
     /// True when `path` ends in the workspace once every link in it is followed. What is not there yet counts as what would be made.

@@ -84,7 +84,7 @@ pub(super) fn refuse_outside(relative: &str, end: &Path, root: &Path) -> UploadE
     let name = root.file_name().unwrap_or(root.as_os_str()).display();
     let root = root.display();
     refuse(
-        format!("{relative} is a link out of the folder, to {}", end.display()),
+        format!("{relative} is a link out of the folder, to {}", dunce::simplified(end).display()),
         &format!(
             "copy the folder with everything that its links point to, and let build-path name the copy: cp -RL {root} {name}-copy; or leave the link out in .nunuignore"
         ),

@@ -1,6 +1,7 @@
 //! What the program reads from the disk and writes to it: hostile folders, planted links, folders that cannot be written.
 
-use std::fs;
+#[cfg(unix)]
+use std::{fs, os::unix::fs::symlink};
 
 use crate::stage::Stage;
 
@@ -34,7 +35,6 @@ fn the_whole_workspace_is_a_build_without_our_own_files_and_credentials() {
 #[cfg(unix)]
 #[test]
 fn a_tree_of_links_is_judged_by_where_they_end() {
-    use std::os::unix::fs::symlink;
     let stage = Stage::new();
     game(&stage, "execroot/store/game.exe");
     fs::create_dir(stage.work().join("execroot/bin")).unwrap();
@@ -50,7 +50,6 @@ fn a_tree_of_links_is_judged_by_where_they_end() {
 #[cfg(unix)]
 #[test]
 fn planted_links_are_never_written_through() {
-    use std::os::unix::fs::symlink;
     let stage = Stage::new().env("RUNNER_TEMP", "");
     game(&stage, "game.exe");
     let precious = stage.work().join("precious");
@@ -79,7 +78,6 @@ fn planted_links_are_never_written_through() {
 #[cfg(unix)]
 #[test]
 fn endless_files_are_not_read() {
-    use std::os::unix::fs::symlink;
     let stage = Stage::new().env("RUNNER_TEMP", "");
     game(&stage, "build/game.exe");
     symlink("/dev/zero", stage.work().join("build/.nunuignore")).unwrap();
@@ -92,7 +90,6 @@ fn endless_files_are_not_read() {
 #[cfg(unix)]
 #[test]
 fn a_planted_state_folder_is_not_written_to() {
-    use std::os::unix::fs::symlink;
     let stage = Stage::new().env("RUNNER_TEMP", "");
     let outside = stage.work().parent().unwrap().join("outside");
     fs::create_dir(&outside).unwrap();

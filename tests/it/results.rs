@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use nunu_sim::{Artifact, Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Fault, Scenario, Script, Sim};
@@ -141,7 +140,6 @@ fn a_wait_keeps_the_requests_of_its_start() {
     assert!(requests.contains("\"POST\"") && requests.matches("\"GET\"").count() > 1, "{requests}");
 }
 
-#[cfg(unix)]
 #[test]
 fn a_kill_while_files_are_fetched_leaves_final_reports() {
     let stage = Stage::of(Sim::builder().scenario(Scenario::failed()));
@@ -150,7 +148,7 @@ fn a_kill_while_files_are_fetched_leaves_final_reports() {
     assert!(
         stage.sim.wait_until(Duration::from_secs(60), |sim| !sim.requests_to(Call::GetArtifact).is_empty())
     );
-    assert!(Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap().success());
+    child.kill().unwrap();
     child.wait().unwrap();
     let results = stage.results();
     assert_eq!(results["unfinished"], false);

@@ -1,7 +1,7 @@
 //! Secrets and hosts, tried on the built program: masks first, no core dumps, redirects, addresses, an echoed key.
 
 use nunu_ci::model::secrets::forms;
-use nunu_sim::{Call, DEFAULT_KEY, Fault, Sim};
+use nunu_sim::{Call, Fault, Sim};
 
 use crate::faults::{AT_ONCE, Cell, Test, run};
 use crate::stage::Stage;
@@ -127,6 +127,6 @@ fn no_core_dump_is_written() {
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
     let command_line = std::fs::read_to_string(format!("/proc/{}/cmdline", child.id())).unwrap();
-    assert!(!command_line.contains(DEFAULT_KEY));
+    assert!(!command_line.contains(nunu_sim::DEFAULT_KEY));
     stage.end_by("INT", child).is(130, "interrupted");
 }

@@ -1,8 +1,5 @@
 //! Hostile values on their way through the built program: into `nunu.env`, into ids, into what is taken for a secret.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use nunu_sim::{Call, DEFAULT_KEY, Fault, Scenario, Sim};
 use serde_json::json;
 
@@ -21,7 +18,7 @@ fn sourcing_nunu_env_runs_nothing_and_sets_no_setting() {
     for folder in ["r", "$(touch${IFS}pwned)", "`touch${IFS}pwned`", "x;touch pwned;", "a b"] {
         let stage = Stage::new();
         stage.quick(&["--results-dir", folder]).is(0, "passed");
-        let shell = Command::new("sh")
+        let shell = std::process::Command::new("sh")
             .args(["-c", "cd \"$1\" && . ./nunu.env && set", "sh", folder])
             .current_dir(stage.work())
             .env_clear()
@@ -31,7 +28,7 @@ fn sourcing_nunu_env_runs_nothing_and_sets_no_setting() {
         assert!(shell.status.success() && shell.stderr.is_empty(), "{shell:?}");
         let ours: Vec<&str> = set.lines().filter(|line| line.starts_with("NUNU_")).collect();
         assert!(ours.len() > 10 && ours.iter().all(|line| line.starts_with("NUNU_OUTPUT_")), "{ours:?}");
-        let planted = [PathBuf::from("pwned"), PathBuf::from(folder).join("pwned")];
+        let planted = ["pwned".to_owned(), format!("{folder}/pwned")];
         assert!(planted.iter().all(|path| !stage.work().join(path).exists()), "{folder} ran");
     }
 }

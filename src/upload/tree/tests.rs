@@ -1,10 +1,14 @@
 use std::path::Path;
 
-use super::{EntryKind, KeepOut, Links, Tree, walk};
-use crate::model::failure::Reason;
+use super::{KeepOut, Links, Tree, walk};
 use crate::model::{Env, Workspace};
-use crate::upload::error::UploadError;
+#[cfg(unix)]
+use crate::{
+    model::failure::Reason,
+    upload::{error::UploadError, tree::EntryKind},
+};
 
+#[cfg(unix)]
 fn names(root: &Path, links: Links) -> Result<Vec<String>, UploadError> {
     Ok(walk(root, links, String::new(), &KeepOut::default())?
         .entries

@@ -159,7 +159,7 @@ fn the_same_tree_gives_the_same_bytes_everywhere() {
             ("b/two.txt", text(300_000)),
             ("a.png", noise(9, 5000)),
             ("b.txt", text(70)),
-            ("B/x.dat", noise(4, 300_000)),
+            ("C/x.dat", noise(4, 300_000)),
         ];
         for index in order {
             lay(dir.path(), &files[*index..=*index]);
