@@ -10,8 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 use std::{fs, io};
 
-use nunu_ci::flow::{Cancel, Visit, visit};
-use nunu_ci::model::{Env, Reason};
+use nunu_ci::{Invocation, run};
 use nunu_sim::{
     DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_TEST, Scenario, Script, Sim, UPLOAD_ONLY_KEY,
 };
@@ -33,7 +32,9 @@ struct Act {
 
 fn main() -> ExitCode {
     let ended = match std::env::args().nth(1).as_deref() {
-        Some("nunu-ci") => return nunu_ci().map_or(ExitCode::FAILURE, |reason| reason.exit_code().into()),
+        Some("nunu-ci") => {
+            return run(Invocation::of_this_process(std::env::args_os().skip(1))).exit_code().into();
+        }
         Some(other) => Err(format!("{other}: the demo takes no arguments").into()),
         None => demo(),
     };
@@ -44,18 +45,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The program, as its own `main` runs it.
-fn nunu_ci() -> Result<Reason, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let cwd = std::env::current_dir()?;
-    let cancel = Cancel::default();
-    runtime.block_on(async {
-        cancel.listen()?;
-        let (argv, env) = (std::env::args().skip(1).collect(), Env::new(std::env::vars()));
-        Ok(visit(Visit { argv, env, cwd, cancel }).await)
-    })
 }
 
 fn demo() -> Result<(), Box<dyn Error>> {

@@ -17,17 +17,12 @@ mod sink;
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nunu_ci::api::Api;
-use nunu_ci::http::Net;
-use nunu_ci::model::build::{BuildSource, DeletionPolicy, Multipart};
-use nunu_ci::model::{ApiKey, BuildSpec, Details, Env, Log, Platform, Secrets};
-use nunu_ci::upload::{KeepOut, NoJournal, Patience, Places, Purpose, Upload, inspect};
+use nunu_ci::internals;
 use nunu_sim::Sim;
-use tokio_util::sync::CancellationToken;
 
 /// How often each way is measured.
 const RUNS: usize = 3;
@@ -159,60 +154,19 @@ impl Storage {
 /// The upload itself, as the program does it.
 #[tokio::main]
 async fn upload(origin: &str, path: &str, multipart: &str, reuse: bool) -> anyhow::Result<()> {
-    let log = Log::silent();
-    let net = Net::new(&Env::default(), "nunu-ci/bench", Secrets::default(), log.clone())?;
-    let api = Api::new(net, origin, None, &ApiKey::from(nunu_sim::DEFAULT_KEY));
-    let spec = spec(path, if multipart == "never" { Multipart::Never } else { Multipart::Always }, reuse);
-    let cancel = CancellationToken::new();
-    let places = Places { temporary: vec![std::env::temp_dir()] };
-    let prepared = inspect(&spec, &KeepOut::default()).await?.prepare(&places, &log, &cancel).await?;
-    let details = Details::default();
-    let journal = &NoJournal;
-    let upload = Upload {
-        api: &api,
-        spec: &spec,
-        details: &details,
-        purpose: Purpose::Runs,
-        patience: Patience::default(),
-        journal,
-        log: &log,
-    };
-    upload.send(&prepared, &cancel).await?;
-    Ok(())
+    internals::upload(origin, nunu_sim::DEFAULT_KEY, path, multipart == "always", reuse).await
 }
 
 /// The zip of a folder, and its size for whoever asked.
 #[tokio::main]
 async fn zip(folder: &str, size: &str) -> anyhow::Result<()> {
-    let places = Places { temporary: vec![std::env::temp_dir()] };
-    let spec = spec(folder, Multipart::Auto, false);
-    let prepared = inspect(&spec, &KeepOut::default())
-        .await?
-        .prepare(&places, &Log::silent(), &CancellationToken::new())
-        .await?;
-    Ok(std::fs::write(size, prepared.size_bytes.to_string())?)
-}
-
-fn spec(path: &str, multipart: Multipart, reuse: bool) -> BuildSpec {
-    BuildSpec {
-        source: BuildSource::Path(PathBuf::from(path)),
-        name: "bench".to_owned(),
-        platform: Some(Platform::Linux),
-        description: None,
-        tags: Vec::new(),
-        auto_delete: false,
-        deletion_policy: DeletionPolicy::LeastRecent,
-        upload_timeout_minutes: None,
-        reuse,
-        multipart,
-        parallel: 4,
-    }
+    Ok(std::fs::write(size, internals::zip(folder).await?.to_string())?)
 }
 
 /// A URL to which `curl` may send.
 #[tokio::main(flavor = "current_thread")]
 async fn presigned(origin: &str, bytes: u64) -> anyhow::Result<String> {
-    nunu_ci::http::install_crypto();
+    internals::install_crypto();
     let body = serde_json::json!({ "name": "curl", "file_name": "game.bin", "file_size": bytes, "platform": "linux", "multipart": false });
     let request = reqwest::ClientBuilder::new().build()?.post(format!("{origin}/api/v1/builds/upload"));
     let reply = request

@@ -19,11 +19,11 @@ const LARGEST_REFUSAL: u64 = 64 * 1024;
 
 /// An artifact on its way.
 #[derive(Debug)]
-pub struct ArtifactStream {
+pub(crate) struct ArtifactStream {
     /// Bytes in all, when the server says so.
-    pub size_bytes: Option<u64>,
+    pub(crate) size_bytes: Option<u64>,
     /// First byte that comes; 0 although more was asked for when the server knows no ranges.
-    pub offset: u64,
+    pub(crate) offset: u64,
     download: Option<Download>,
     call: Call,
     api: Api,
@@ -31,10 +31,7 @@ pub struct ArtifactStream {
 
 impl ArtifactStream {
     /// The next piece; `None` at the end.
-    ///
-    /// # Errors
-    /// When the connection breaks or nothing comes for 60 s; ask again from where it broke.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, ApiError> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Some(download) = &mut self.download else { return Ok(None) };
         let chunk = download.chunk().await;
         chunk.map_err(|error| {
@@ -46,10 +43,7 @@ impl ArtifactStream {
 impl Api {
     /// `GET` an artifact by its URL, from byte `from`. The key goes to the host of the API and to `bouncer.nunu.ai` only; one
     /// redirect is followed, without it.
-    ///
-    /// # Errors
-    /// See [`ApiError`]; a URL that is not HTTPS is refused without a request.
-    pub async fn artifact(&self, url: &str, from: u64) -> Result<ArtifactStream, ApiError> {
+    pub(crate) async fn artifact(&self, url: &str, from: u64) -> Result<ArtifactStream, ApiError> {
         let parsed = Url::parse(url).ok();
         let path = parsed.as_ref().map_or("/artifact", |url| url.path()).trim_start_matches('/').to_owned();
         let call = Call::new("GET", &path.split('/').collect::<Vec<_>>());

@@ -118,9 +118,6 @@ pub(super) struct Answer {
 
 impl Api {
     /// Makes the call as patiently as this handle is, and reads the answer with `read`, whose error says what is missing.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
     pub(super) async fn ask<T>(
         &self,
         ask: &Ask<'_>,
@@ -164,9 +161,6 @@ impl Api {
     /// All pages of a list, at most `most` objects, each read by `read`; those it cannot read are left out, and so are those that
     /// `sieve` does not want, for services that ignore filters. There the pages go on only as long as they may hold something:
     /// a list that begins with the newest is left once it is a day old, or once everything of one moment was found.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
     pub(super) async fn pages<T>(
         &self,
         ask: &Ask<'_>,
@@ -297,9 +291,6 @@ fn without_secrets(value: &Value) -> Value {
 }
 
 /// The JSON of a body; null when it is empty.
-///
-/// # Errors
-/// What it is instead, in words.
 pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(body).map_err(|_| "text that is not UTF-8".to_owned())?;
     let text = text.trim_start_matches('\u{feff}').trim();

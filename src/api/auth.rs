@@ -2,7 +2,7 @@
 
 /// What an API key looks like, told from its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyKind {
+pub(crate) enum KeyKind {
     /// `nunu_...`.
     Project,
     /// `nunu_org_...`.
@@ -13,8 +13,7 @@ pub enum KeyKind {
 
 impl KeyKind {
     /// The kind of a key.
-    #[must_use]
-    pub fn of(key: &str) -> Self {
+    pub(crate) fn of(key: &str) -> Self {
         if key.starts_with("nunu_org_") {
             Self::Organisation
         } else if key.starts_with("nunu_") {
@@ -25,8 +24,7 @@ impl KeyKind {
     }
 
     /// For people, without the key.
-    #[must_use]
-    pub const fn describe(self) -> &'static str {
+    pub(crate) const fn describe(self) -> &'static str {
         match self {
             Self::Project => "a project key (nunu_...)",
             Self::Organisation => "an organisation key (nunu_org_...)",
@@ -37,7 +35,7 @@ impl KeyKind {
 
 /// The documented authentication errors, and any other 401 or 403.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuthProblem {
+pub(crate) enum AuthProblem {
     /// 401 `API key required`.
     KeyRequired,
     /// 401 `Invalid API key`, and any other 401.
@@ -54,8 +52,7 @@ pub enum AuthProblem {
 
 impl AuthProblem {
     /// Tells the problems apart by the server's words, and by the status where the words say nothing.
-    #[must_use]
-    pub fn of(status: u16, words: Option<&str>) -> Self {
+    pub(crate) fn of(status: u16, words: Option<&str>) -> Self {
         let words = words.unwrap_or_default();
         let lower = words.to_ascii_lowercase();
         if let Some(permission) = missing_permission(words) {

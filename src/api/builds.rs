@@ -18,45 +18,45 @@ const MOST_BUILDS: usize = 2_000;
 
 /// What `POST builds/upload` is told.
 #[derive(Debug, Clone)]
-pub struct InitiateUpload {
+pub(crate) struct InitiateUpload {
     /// 1-255 characters.
-    pub name: String,
+    pub(crate) name: String,
     /// 1-255 characters.
-    pub file_name: String,
+    pub(crate) file_name: String,
     /// Bytes, at least 1.
-    pub file_size: u64,
+    pub(crate) file_size: u64,
     /// Platform.
-    pub platform: Platform,
+    pub(crate) platform: Platform,
     /// At most 1000 characters.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// `Some(true)` forces parts, `Some(false)` one piece, `None` leaves it to the service.
-    pub multipart: Option<bool>,
+    pub(crate) multipart: Option<bool>,
     /// Remove old builds when storage is full.
-    pub auto_delete: bool,
+    pub(crate) auto_delete: bool,
     /// Which ones; sent with `auto_delete` only.
-    pub deletion_policy: DeletionPolicy,
+    pub(crate) deletion_policy: DeletionPolicy,
     /// Minutes, 1-1440.
-    pub upload_timeout: u16,
+    pub(crate) upload_timeout: u16,
     /// 1-50 characters each.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Where the build comes from.
-    pub details: Details,
+    pub(crate) details: Details,
 }
 
 /// What it takes to continue or cancel an upload; what the state file keeps.
 #[derive(Debug, Clone)]
-pub struct UploadHandle {
+pub(crate) struct UploadHandle {
     /// Build id.
-    pub build_id: String,
+    pub(crate) build_id: String,
     /// Object key.
-    pub object_key: String,
+    pub(crate) object_key: String,
     /// Only for uploads in parts; a secret.
-    pub upload_id: Option<SecretString>,
+    pub(crate) upload_id: Option<SecretString>,
 }
 
 /// How the bytes are to be sent.
 #[derive(Debug, Clone)]
-pub enum UploadKind {
+pub(crate) enum UploadKind {
     /// In one PUT.
     Single {
         /// Where to.
@@ -73,16 +73,16 @@ pub enum UploadKind {
 
 /// An upload that was initiated and neither completed nor cancelled.
 #[derive(Debug, Clone)]
-pub struct OpenUpload {
+pub(crate) struct OpenUpload {
     /// Identity.
-    pub handle: UploadHandle,
+    pub(crate) handle: UploadHandle,
     /// How to send.
-    pub kind: UploadKind,
+    pub(crate) kind: UploadKind,
 }
 
 /// Whether runs can use a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BuildReadiness {
+pub(crate) enum BuildReadiness {
     /// `ok`, `ready`.
     Ready,
     /// `unhealthy`, `failed`.
@@ -95,42 +95,41 @@ pub enum BuildReadiness {
 
 /// A stored build.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StoredBuild {
+pub(crate) struct StoredBuild {
     /// Build id.
-    pub id: String,
+    pub(crate) id: String,
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// File name as sent.
-    pub file_name: String,
+    pub(crate) file_name: String,
     /// Bytes.
-    pub size_bytes: Option<u64>,
+    pub(crate) size_bytes: Option<u64>,
     /// Platform word of the service.
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
     /// Status word of the service.
-    pub status: Option<String>,
+    pub(crate) status: Option<String>,
     /// Tags.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// When it was stored.
-    pub created_at: Option<Timestamp>,
+    pub(crate) created_at: Option<Timestamp>,
 }
 
 /// Which stored builds to list; empty fields do not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BuildFilter {
+pub(crate) struct BuildFilter {
     /// Platform.
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// All of these.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Status word.
-    pub status: Option<String>,
+    pub(crate) status: Option<String>,
     /// Stop after so many builds; `None`: all pages there are, at most 2,000 builds.
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 impl StoredBuild {
     /// Whether runs can use it.
-    #[must_use]
-    pub fn readiness(&self) -> BuildReadiness {
+    pub(crate) fn readiness(&self) -> BuildReadiness {
         match self.status.as_deref().map(str::to_ascii_lowercase).as_deref() {
             Some("ok" | "ready") => BuildReadiness::Ready,
             Some("unhealthy" | "failed") => BuildReadiness::Bad,
@@ -177,10 +176,7 @@ impl InitiateUpload {
 impl Api {
     /// `POST builds/upload`: reserves storage and opens an upload. Repeated after unclear answers too: a reservation that
     /// nobody knows ends by itself after `upload_timeout`, and its bytes were never sent.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn initiate_upload(&self, request: &InitiateUpload) -> Result<OpenUpload, ApiError> {
+    pub(crate) async fn initiate_upload(&self, request: &InitiateUpload) -> Result<OpenUpload, ApiError> {
         let body = request.body(self.project_id());
         let ask = Ask::post(&["builds", "upload"], body, Class::Repeatable).within(SHORT).lending();
         self.ask(&ask, |answer| wire::open_upload(&answer.json, self.net())).await
@@ -188,10 +184,7 @@ impl Api {
 
     /// `GET builds/upload/parts`: fresh presigned URLs for the given part numbers (1-based), in the order of `parts`.
     /// Carries no key: the upload id is the secret.
-    ///
-    /// # Errors
-    /// See [`ApiError`]; a missing URL is unreadable, [`ApiError::is_upload_gone`] means that the upload does not exist any more.
-    pub async fn part_urls(
+    pub(crate) async fn part_urls(
         &self,
         upload: &UploadHandle,
         parts: &[u32],
@@ -208,11 +201,7 @@ impl Api {
 
     /// `POST builds/upload/complete`. `parts` is empty for an upload in one piece; their order does not matter.
     /// Not repeated after an unclear answer.
-    ///
-    /// # Errors
-    /// [`ApiError::is_unclear`]: read the build to learn the outcome. [`ApiError::is_upload_gone`]: unknown, timed out, cancelled, or
-    /// completed before.
-    pub async fn complete_upload(
+    pub(crate) async fn complete_upload(
         &self,
         upload: &UploadHandle,
         parts: &[(u32, ETag)],
@@ -234,10 +223,7 @@ impl Api {
     }
 
     /// `DELETE builds/upload`: gives the reservation back. An upload that is already gone is fine.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn cancel_upload(&self, upload: &UploadHandle) -> Result<(), ApiError> {
+    pub(crate) async fn cancel_upload(&self, upload: &UploadHandle) -> Result<(), ApiError> {
         let ask = Ask::delete(&["builds", "upload"])
             .with("build_id", upload.build_id.as_str())
             .with("object_key", upload.object_key.as_str())
@@ -252,10 +238,7 @@ impl Api {
     }
 
     /// `GET builds`: stored builds, newest first where the service says when they were stored. Filters are applied on our side too.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn list_builds(&self, filter: &BuildFilter) -> Result<Vec<StoredBuild>, ApiError> {
+    pub(crate) async fn list_builds(&self, filter: &BuildFilter) -> Result<Vec<StoredBuild>, ApiError> {
         let ask = Ask::get(&["builds"])
             .with("platform", filter.platform.map(Platform::as_str).unwrap_or_default())
             .with("status", filter.status.as_deref().unwrap_or_default())
@@ -273,10 +256,7 @@ impl Api {
     }
 
     /// `GET builds/{id}`.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn build(&self, build_id: &str) -> Result<StoredBuild, ApiError> {
+    pub(crate) async fn build(&self, build_id: &str) -> Result<StoredBuild, ApiError> {
         let ask = Ask::get(&["builds", build_id]);
         self.ask(&ask, |answer| wire::build(&answer.json).ok_or_else(|| "no build".to_owned())).await
     }

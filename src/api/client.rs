@@ -21,7 +21,7 @@ const LONGEST_SEGMENT: usize = 80;
 
 /// How patient calls are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Repeats what may be repeated, for up to 60 s in all.
     Patient,
     /// One attempt.
@@ -32,11 +32,11 @@ pub enum Mode {
 
 /// A call, for people: method and path, without host and query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub(crate) struct Call {
     /// HTTP method.
-    pub method: &'static str,
+    pub(crate) method: &'static str,
     /// Path below the API base, such as `/builds/upload`.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 impl Call {
@@ -58,7 +58,7 @@ impl std::fmt::Display for Call {
 
 /// A cheap handle on the API. Every method may be dropped at any await point without harm to later calls.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub(crate) struct Api {
     inner: Arc<Inner>,
     mode: Mode,
     /// No budget is longer, when there is one.
@@ -80,8 +80,7 @@ struct Inner {
 impl Api {
     /// An API at `origin` (`https://nunu.ai`, without `/api`), patient. The project-scoped routes are used when a project is
     /// given. The key is registered as a secret. A wrong origin shows as an error of the first call.
-    #[must_use]
-    pub fn new(net: Net, origin: &str, project_id: Option<&str>, key: &ApiKey) -> Self {
+    pub(crate) fn new(net: Net, origin: &str, project_id: Option<&str>, key: &ApiKey) -> Self {
         let raw = key.expose_secret().trim();
         net.secret(raw, Owner::Key);
         let origin = origin.trim_end_matches('/').to_owned();
@@ -102,26 +101,17 @@ impl Api {
 
     /// The same API, never more patient with a service that is silent than `limit`: who gives the whole job seconds does not want
     /// to wait minutes for one call. A budget that is shorter anyway stays as it is.
-    #[must_use]
-    pub fn for_at_most(self, limit: Option<Duration>) -> Self {
+    pub(crate) fn for_at_most(self, limit: Option<Duration>) -> Self {
         Self { limit, ..self }
     }
 
-    /// The same API, repeating what may be repeated for up to 60 s.
-    #[must_use]
-    pub fn patient(&self) -> Self {
-        self.with(Mode::Patient)
-    }
-
     /// The same API, one attempt a call: for polls, whose caller counts streaks.
-    #[must_use]
-    pub fn once(&self) -> Self {
+    pub(crate) fn once(&self) -> Self {
         self.with(Mode::Once)
     }
 
     /// The same API for the way out: 2 s an attempt, 4.5 s in all.
-    #[must_use]
-    pub fn urgent(&self) -> Self {
+    pub(crate) fn urgent(&self) -> Self {
         self.with(Mode::Urgent)
     }
 
@@ -130,25 +120,22 @@ impl Api {
     }
 
     /// What kind of key this is; never the key.
-    #[must_use]
-    pub fn key_kind(&self) -> KeyKind {
+    pub(crate) fn key_kind(&self) -> KeyKind {
         self.inner.kind
     }
 
     /// The project whose routes are used, when one is set.
-    #[must_use]
-    pub fn project_id(&self) -> Option<&str> {
+    pub(crate) fn project_id(&self) -> Option<&str> {
         self.inner.project.as_deref()
     }
 
     /// Says that this value will be output: nothing that the service or storage lends us from now on may hide it.
-    pub fn will_output(&self, value: &str) {
+    pub(crate) fn will_output(&self, value: &str) {
         self.inner.net.secrets().publish(value);
     }
 
     /// The storage client, for PUTs to presigned URLs.
-    #[must_use]
-    pub fn storage(&self) -> Storage {
+    pub(crate) fn storage(&self) -> Storage {
         let storage = self.inner.net.storage();
         // Half of it, so that there is time for another attempt.
         let Some(limit) = self.limit.map(|limit| limit / 2) else { return storage };
@@ -157,14 +144,12 @@ impl Api {
     }
 
     /// Dashboard link of a run: `<origin>/nexus/<project>/runs/m/<run>/details`.
-    #[must_use]
-    pub fn run_url(&self, project_id: &str, run_id: &str) -> String {
+    pub(crate) fn run_url(&self, project_id: &str, run_id: &str) -> String {
         self.link(&["nexus", project_id, "runs", "m", run_id, "details"])
     }
 
     /// Dashboard link of one player's run: `<origin>/nexus/<project>/runs/c/<player>`.
-    #[must_use]
-    pub fn player_url(&self, project_id: &str, player_id: &str) -> String {
+    pub(crate) fn player_url(&self, project_id: &str, player_id: &str) -> String {
         self.link(&["nexus", project_id, "runs", "c", player_id])
     }
 
@@ -195,9 +180,6 @@ impl Api {
     }
 
     /// The URL of a path below the API base.
-    ///
-    /// # Errors
-    /// When the origin cannot be used, or a segment is no id.
     pub(super) fn url(&self, segments: &[&str]) -> Result<Url, HttpError> {
         let base = self.inner.base.clone()?;
         extend(base, segments)

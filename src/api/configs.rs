@@ -17,48 +17,47 @@ const MOST: usize = 2_000;
 
 /// Something with an id and a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Named {
+pub(crate) struct Named {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// Folder path of a test, or kind of a configuration; tells equal names apart.
-    pub note: Option<String>,
+    pub(crate) note: Option<String>,
     /// Deployment configurations: whether they take their app from build storage; `None` when it is not said.
-    pub takes_builds: Option<bool>,
+    pub(crate) takes_builds: Option<bool>,
     /// Deployment configurations: the platform they play on, in the service's words.
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
     /// Deployment configurations: `zip` or `file`, the format of the builds they take.
-    pub file_format: Option<String>,
+    pub(crate) file_format: Option<String>,
 }
 
 /// What the service tells of one test.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TestFacts {
+pub(crate) struct TestFacts {
     /// Name.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// `verification`, `discovery` or `task`.
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// Marked as quarantined on the service.
-    pub quarantined: bool,
+    pub(crate) quarantined: bool,
     /// Longest time that a run of it may take.
-    pub longest: Option<Duration>,
+    pub(crate) longest: Option<Duration>,
 }
 
 /// What the service tells of one test plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PlanFacts {
+pub(crate) struct PlanFacts {
     /// Name.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// How many tests it has: one job each. `None` when the service does not say.
-    pub tests: Option<usize>,
+    pub(crate) tests: Option<usize>,
 }
 
 impl Named {
     /// Whether builds of that platform play on what a deployment configuration names; `None` for words that say nothing of builds,
     /// or are unknown.
-    #[must_use]
-    pub fn plays(&self, build: Platform) -> Option<bool> {
+    pub(crate) fn plays(&self, build: Platform) -> Option<bool> {
         let configured = self.platform.as_deref()?.to_ascii_lowercase();
         let of_build = match build {
             Platform::IosNative | Platform::IosSimulator => "ios",
@@ -70,8 +69,7 @@ impl Named {
     }
 
     /// Whether a deployment configuration takes a build of that platform; `None` when it is not said.
-    #[must_use]
-    pub fn takes(&self, platform: Option<Platform>) -> Option<bool> {
+    pub(crate) fn takes(&self, platform: Option<Platform>) -> Option<bool> {
         match (self.takes_builds, platform.and_then(|platform| self.plays(platform))) {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (said, _) => said,
@@ -81,42 +79,27 @@ impl Named {
 
 impl Api {
     /// `GET deployment-configs` (at most 2,000).
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn deployment_configs(&self) -> Result<Vec<Named>, ApiError> {
+    pub(crate) async fn deployment_configs(&self) -> Result<Vec<Named>, ApiError> {
         self.named("deployment-configs").await
     }
 
     /// `GET agent-configs` (at most 2,000).
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn agent_configs(&self) -> Result<Vec<Named>, ApiError> {
+    pub(crate) async fn agent_configs(&self) -> Result<Vec<Named>, ApiError> {
         self.named("agent-configs").await
     }
 
     /// `GET tests` (at most 2,000). Any key of the project may.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn tests(&self) -> Result<Vec<Named>, ApiError> {
+    pub(crate) async fn tests(&self) -> Result<Vec<Named>, ApiError> {
         self.named("tests").await
     }
 
     /// `GET test-plans` (at most 2,000).
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn test_plans(&self) -> Result<Vec<Named>, ApiError> {
+    pub(crate) async fn test_plans(&self) -> Result<Vec<Named>, ApiError> {
         self.named("test-plans").await
     }
 
     /// `GET tests/{id}`. Any key of the project may.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn test(&self, test_id: &str) -> Result<TestFacts, ApiError> {
+    pub(crate) async fn test(&self, test_id: &str) -> Result<TestFacts, ApiError> {
         self.ask(&Ask::get(&["tests", test_id]), |answer| {
             let fields = object(&answer.json, "test")?;
             Ok(TestFacts {
@@ -130,10 +113,7 @@ impl Api {
     }
 
     /// `GET test-plans/{id}`.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn test_plan(&self, plan_id: &str) -> Result<PlanFacts, ApiError> {
+    pub(crate) async fn test_plan(&self, plan_id: &str) -> Result<PlanFacts, ApiError> {
         self.ask(&Ask::get(&["test-plans", plan_id]), |answer| {
             let fields = object(&answer.json, "test_plan")?;
             let items = fields.value(&["test_items"]).and_then(Value::as_array);

@@ -10,7 +10,7 @@ use super::wire::Problem;
 
 /// Who or what is at fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The key, or what it may do.
     Auth(AuthProblem),
     /// 404 and 410: no such thing, or not in this project.
@@ -45,17 +45,17 @@ pub enum Fault {
 
 /// The key as far as messages may tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyNote {
+pub(crate) struct KeyNote {
     /// Its kind.
-    pub kind: KeyKind,
+    pub(crate) kind: KeyKind,
     /// Whether a project id was given.
-    pub project: bool,
+    pub(crate) project: bool,
 }
 
 /// A call that failed; reads like its [`Details`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.headline())]
-pub struct ApiError(Box<Details>);
+pub(crate) struct ApiError(Box<Details>);
 
 impl std::ops::Deref for ApiError {
     type Target = Details;
@@ -73,29 +73,29 @@ impl std::ops::DerefMut for ApiError {
 
 /// What is known about a call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Details {
+pub(crate) struct Details {
     /// The call.
-    pub call: Call,
+    pub(crate) call: Call,
     /// HTTP status, when there was an answer.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// Who is at fault.
-    pub fault: Fault,
+    pub(crate) fault: Fault,
     /// The server's own words, one line, clipped and redacted.
-    pub words: Option<String>,
+    pub(crate) words: Option<String>,
     /// The server's error code, such as `UPLOAD_NOT_FOUND`.
-    pub code: Option<String>,
+    pub(crate) code: Option<String>,
     /// Devices on which nothing was started, with the server's words, clipped and redacted.
-    pub refused: Vec<(String, String)>,
+    pub(crate) refused: Vec<(String, String)>,
     /// True when the answer says that nothing at all was started, whatever its status.
-    pub none_started: bool,
+    pub(crate) none_started: bool,
     /// True when the answer was a web page: something in between may have given it.
-    pub html: bool,
+    pub(crate) html: bool,
     /// True when the answer was an object of JSON that lacks what it has to hold: the service has done what it was asked.
-    pub understood: bool,
+    pub(crate) understood: bool,
     /// Attempts made.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// The key that was used.
-    pub key: KeyNote,
+    pub(crate) key: KeyNote,
 }
 
 impl ApiError {
@@ -195,14 +195,12 @@ impl ApiError {
     }
 
     /// True when the same call may work later: 408, 429, 5xx, network trouble, an unreadable answer.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         self.retry_fault() != http::Fault::Final
     }
 
     /// True when the call may have had its effect although no usable answer came.
-    #[must_use]
-    pub fn is_unclear(&self) -> bool {
+    pub(crate) fn is_unclear(&self) -> bool {
         match &self.fault {
             _ if self.none_started => false,
             Fault::Unavailable { .. } => self.status != Some(429),
@@ -213,26 +211,22 @@ impl ApiError {
     }
 
     /// True for a 404.
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         self.fault == Fault::NotFound
     }
 
     /// True when an upload is unknown, timed out, cancelled or already complete.
-    #[must_use]
-    pub fn is_upload_gone(&self) -> bool {
+    pub(crate) fn is_upload_gone(&self) -> bool {
         self.is_not_found() || self.code.as_deref() == Some("UPLOAD_NOT_FOUND")
     }
 
     /// True for 401 and 403.
-    #[must_use]
-    pub fn is_auth(&self) -> bool {
+    pub(crate) fn is_auth(&self) -> bool {
         matches!(self.fault, Fault::Auth(_))
     }
 
     /// True when nothing answered.
-    #[must_use]
-    pub fn is_network(&self) -> bool {
+    pub(crate) fn is_network(&self) -> bool {
         matches!(self.fault, Fault::Network(_))
     }
 }

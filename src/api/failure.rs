@@ -1,7 +1,7 @@
 //! Errors as people see them: the message, the causes and the next action of the contract, section 6.
 
 use crate::http::HttpError;
-use crate::model::{Failure, Permission, Reason, units};
+use crate::model::{ExitReason, Failure, Permission, units};
 
 use super::auth::{AuthProblem, KeyKind};
 use super::error::{ApiError, Fault};
@@ -12,7 +12,7 @@ const KEYS: &str = "Project Admin -> API Keys";
 
 /// What the job was doing; decides the exit code of faults that are nobody's mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Preflight and look-ups before anything is sent: 7.
     Check,
     /// Upload: 5.
@@ -27,12 +27,12 @@ pub enum Phase {
 
 impl Phase {
     /// The reason of a fault that has none of its own.
-    const fn reason(self, network: bool) -> Reason {
+    const fn reason(self, network: bool) -> ExitReason {
         match (self, network) {
-            (Self::Upload, _) => Reason::UploadFailed,
-            (Self::Start, _) => Reason::StartFailed,
-            (Self::Check | Self::Wait | Self::Stop, true) => Reason::NetworkError,
-            (Self::Check | Self::Wait | Self::Stop, false) => Reason::ServiceError,
+            (Self::Upload, _) => ExitReason::UploadFailed,
+            (Self::Start, _) => ExitReason::StartFailed,
+            (Self::Check | Self::Wait | Self::Stop, true) => ExitReason::NetworkError,
+            (Self::Check | Self::Wait | Self::Stop, false) => ExitReason::ServiceError,
         }
     }
 
@@ -50,20 +50,19 @@ impl Phase {
 
 impl ApiError {
     /// The failure of the job: authentication is 3 in every phase, quota and size are 4, everything else has the code of its phase.
-    #[must_use]
-    pub fn failure(&self, phase: Phase) -> Failure {
+    pub(crate) fn failure(&self, phase: Phase) -> Failure {
         match &self.fault {
             Fault::Auth(AuthProblem::MissingPermission(name)) if phase == Phase::Wait => self
                 .auth_failure(&AuthProblem::MissingPermission(name.clone()))
                 .hint("what was started goes on; the key may only not read it"),
             Fault::Auth(problem) => self.auth_failure(problem),
             Fault::Quota { .. } if matches!(phase, Phase::Start | Phase::Wait | Phase::Stop) => {
-                Failure::new(Reason::QuotaExceeded, format!("a quota of the project is used up: {self}"))
+                Failure::new(ExitReason::QuotaExceeded, format!("a quota of the project is used up: {self}"))
                     .hint("the server's words name the quota: wait until it is free again, or have it raised")
             }
             Fault::Quota { used, capacity, needed } => self.quota_failure(*used, *capacity, *needed),
             Fault::TooLarge => Failure::new(
-                Reason::BuildTooLarge,
+                ExitReason::BuildTooLarge,
                 format!("the service does not store builds this large: {self}"),
             )
             .hint(
@@ -80,27 +79,27 @@ impl ApiError {
     fn auth_failure(&self, problem: &AuthProblem) -> Failure {
         match problem {
             AuthProblem::KeyRequired => Failure::new(
-                Reason::ApiKeyMissing,
+                ExitReason::ApiKeyMissing,
                 format!("no API key arrived at the service: {self}"),
             )
             .hint("set api-token (NUNU_API_TOKEN) from the secret store of your CI; a proxy may also have removed the X-Api-Key header")
             .hint("on GitHub, workflows of forks and of Dependabot get no secrets"),
             AuthProblem::Invalid => self.invalid_key(),
             AuthProblem::Expired => {
-                Failure::new(Reason::ApiKeyExpired, format!("the API key has expired: {self}"))
+                Failure::new(ExitReason::ApiKeyExpired, format!("the API key has expired: {self}"))
                     .hint(format!("create a new key ({KEYS}) and replace the secret that api-token comes from"))
             }
             AuthProblem::Disabled => {
-                Failure::new(Reason::ApiKeyDisabled, format!("the API key is switched off: {self}"))
+                Failure::new(ExitReason::ApiKeyDisabled, format!("the API key is switched off: {self}"))
                     .hint(format!("re-enable it in {KEYS}, or create a new one and replace the secret that api-token comes from"))
             }
             AuthProblem::MissingPermission(name) => Failure::new(
-                Reason::PermissionMissing,
+                ExitReason::PermissionMissing,
                 format!("the API key lacks the permission {}: {self}", described(name)),
             )
             .hint(format!("add {name} to the key ({KEYS}), or use a key that has it")),
             AuthProblem::Forbidden => {
-                let failure = Failure::new(Reason::Forbidden, format!("the service refuses this to the API key: {self}"));
+                let failure = Failure::new(ExitReason::Forbidden, format!("the service refuses this to the API key: {self}"));
                 if self.html {
                     return failure.hint("a web page answered instead of the service: check the proxy or firewall, and api-url");
                 }
@@ -111,7 +110,7 @@ impl ApiError {
 
     fn invalid_key(&self) -> Failure {
         let failure = Failure::new(
-            Reason::ApiKeyInvalid,
+            ExitReason::ApiKeyInvalid,
             format!("the service does not accept the API key, {}: {self}", self.key.kind.describe()),
         )
         .hint(format!("check api-token for a wrong, cut or deactivated key ({KEYS}), and that it belongs to this api-url"));
@@ -137,7 +136,7 @@ impl ApiError {
         }
         let numbers = if numbers.is_empty() { String::new() } else { format!(" ({})", numbers.join(", ")) };
         Failure::new(
-            Reason::QuotaExceeded,
+            ExitReason::QuotaExceeded,
             format!("the build storage of the project is full{numbers}: {self}"),
         )
         .hint("delete old builds in the dashboard, or set auto-delete: true so that the service removes them (deletion-policy: least_recent or oldest)")
@@ -186,8 +185,7 @@ fn described(name: &str) -> String {
 }
 
 /// The failure of a preflight, when any permission is missing: all missing ones together, with those that are proved.
-#[must_use]
-pub fn missing_permissions(proofs: &[(Permission, Proof)]) -> Option<Failure> {
+pub(crate) fn missing_permissions(proofs: &[(Permission, Proof)]) -> Option<Failure> {
     let missing: Vec<(Permission, &ApiError)> = proofs
         .iter()
         .filter_map(|(permission, proof)| match proof {
@@ -202,7 +200,7 @@ pub fn missing_permissions(proofs: &[(Permission, Proof)]) -> Option<Failure> {
     let names: Vec<String> = missing.iter().map(|(permission, _)| described(permission.as_str())).collect();
     let plural = if names.len() == 1 { "permission" } else { "permissions" };
     let mut failure = Failure::new(
-        Reason::PermissionMissing,
+        ExitReason::PermissionMissing,
         format!("the API key lacks the {plural} {}", names.join(" and ")),
     );
     for (_, error) in &missing {
@@ -218,8 +216,7 @@ pub fn missing_permissions(proofs: &[(Permission, Proof)]) -> Option<Failure> {
 }
 
 /// What a job needs and what of it is proved, for a hint.
-#[must_use]
-pub fn permission_state(proofs: &[(Permission, Proof)]) -> String {
+pub(crate) fn permission_state(proofs: &[(Permission, Proof)]) -> String {
     let listed = |wanted: fn(&Proof) -> bool| {
         let names: Vec<&str> = proofs
             .iter()
@@ -244,7 +241,7 @@ mod tests {
     use crate::api::permissions::Proof;
     use crate::api::wire;
     use crate::http::HttpError;
-    use crate::model::{Permission, Reason, units};
+    use crate::model::{ExitReason, Permission, units};
 
     const PHASES: [Phase; 5] = [Phase::Check, Phase::Upload, Phase::Start, Phase::Wait, Phase::Stop];
 
@@ -266,33 +263,33 @@ mod tests {
     #[test]
     fn the_documented_authentication_errors_are_the_same_in_every_phase() {
         for (error, reason, message, remedy) in [
-            (said(401, "API key required"), Reason::ApiKeyMissing, "no API key arrived", "secret store"),
+            (said(401, "API key required"), ExitReason::ApiKeyMissing, "no API key arrived", "secret store"),
             (
                 said(401, "Invalid API key"),
-                Reason::ApiKeyInvalid,
+                ExitReason::ApiKeyInvalid,
                 "a project key (nunu_...)",
                 "wrong, cut or deactivated",
             ),
             (
                 answer(KeyKind::Organisation, false, 401, r#"{"error":"Invalid API key"}"#),
-                Reason::ApiKeyInvalid,
+                ExitReason::ApiKeyInvalid,
                 "an organisation key (nunu_org_...)",
                 "an organisation key needs project-id",
             ),
-            (said(403, "API key expired"), Reason::ApiKeyExpired, "expired", "create a new key"),
+            (said(403, "API key expired"), ExitReason::ApiKeyExpired, "expired", "create a new key"),
             (
                 said(403, "API key is disabled"),
-                Reason::ApiKeyDisabled,
+                ExitReason::ApiKeyDisabled,
                 "switched off",
                 "re-enable it in Project Admin -> API Keys",
             ),
             (
                 said(403, "API key missing required permission: project:operate-runs"),
-                Reason::PermissionMissing,
+                ExitReason::PermissionMissing,
                 "project:operate-runs (needed to start and stop runs)",
                 "add project:operate-runs to the key (Project Admin -> API Keys), or use a key that has it",
             ),
-            (said(403, "not yours"), Reason::Forbidden, "refuses", "project-id"),
+            (said(403, "not yours"), ExitReason::Forbidden, "refuses", "project-id"),
         ] {
             for phase in PHASES {
                 let failure = error.failure(phase);
@@ -309,7 +306,7 @@ mod tests {
     fn a_full_storage_is_told_in_readable_numbers() {
         let body = r#"{"error":"Storage capacity exceeded","code":"QUOTA_EXCEEDED","details":{"used":10737418240,"capacity":10737418240,"needed":524288000}}"#;
         let failure = answer(KeyKind::Project, true, 402, body).failure(Phase::Upload);
-        assert_eq!(failure.reason, Reason::QuotaExceeded);
+        assert_eq!(failure.reason, ExitReason::QuotaExceeded);
         let text = failure.to_string();
         let size = units::bytes(10_737_418_240);
         assert!(text.contains(&format!("({size} of {size} used, 524.3 MB needed)")), "{text}");
@@ -325,7 +322,7 @@ mod tests {
     fn a_quota_of_something_else_is_not_the_storage() {
         let failure =
             answer(KeyKind::Project, true, 402, r#"{"error":"no minutes left"}"#).failure(Phase::Start);
-        assert_eq!(failure.reason, Reason::QuotaExceeded);
+        assert_eq!(failure.reason, ExitReason::QuotaExceeded);
         let text = failure.to_string();
         assert!(
             text.contains("no minutes left") && !text.contains("storage of") && !text.contains("auto-delete"),
@@ -353,7 +350,7 @@ mod tests {
                 assert!(!failure.hints.is_empty(), "{failure}");
             }
         }
-        assert_eq!(network.failure(Phase::Check).reason, Reason::NetworkError);
+        assert_eq!(network.failure(Phase::Check).reason, ExitReason::NetworkError);
         let text = network.failure(Phase::Upload).to_string();
         for host in ["nunu.ai", "bouncer.nunu.ai", "*.r2.cloudflarestorage.com", "HTTPS_PROXY"] {
             assert!(text.contains(host), "{text}");
@@ -371,7 +368,7 @@ mod tests {
             (Permission::ViewConfigs, Proof::Unknown(said(500, "oops"))),
         ];
         let failure = missing_permissions(&proofs).unwrap();
-        assert_eq!(failure.reason, Reason::PermissionMissing);
+        assert_eq!(failure.reason, ExitReason::PermissionMissing);
         insta::assert_snapshot!(failure.to_string(), @r"
         the API key lacks the permissions project:manage-build-storage (needed to upload builds) and project:read-runs (needed to wait for runs and read their results)
         caused by: POST /builds/upload answered 403: API key missing required permission: project:manage-build-storage
@@ -381,6 +378,6 @@ mod tests {
         ");
         assert_eq!(missing_permissions(&proofs[1..2]), None);
         let forbidden = [(Permission::ReadRuns, Proof::Missing(said(403, "not yours")))];
-        assert_eq!(missing_permissions(&forbidden).unwrap().reason, Reason::Forbidden);
+        assert_eq!(missing_permissions(&forbidden).unwrap().reason, ExitReason::Forbidden);
     }
 }

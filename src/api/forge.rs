@@ -28,7 +28,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Where comments go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Forge {
+pub(crate) enum Forge {
     /// GitHub: issue comments (REST API, "Issue comments").
     GitHub {
         /// `GITHUB_API_URL`.
@@ -54,29 +54,29 @@ const WORKFLOW: &str = "github-actions[bot]";
 
 /// A comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comment {
+pub(crate) struct Comment {
     /// Id.
-    pub id: u64,
+    pub(crate) id: u64,
     /// Login of who wrote it; empty when the forge does not say.
-    pub author: String,
+    pub(crate) author: String,
     /// Text.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 /// Why a comment could not be read or written. Never fails the job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct ForgeError {
+pub(crate) struct ForgeError {
     /// What failed, with the server's words.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
     status: Option<u16>,
 }
 
 /// Calls to a forge.
 #[derive(Debug, Clone)]
-pub struct Comments {
+pub(crate) struct Comments {
     net: Net,
     forge: Forge,
     token: SecretString,
@@ -84,17 +84,13 @@ pub struct Comments {
 
 impl Comments {
     /// Comments at `forge`, with a token of that forge, which is registered as a secret.
-    #[must_use]
-    pub fn new(net: Net, forge: Forge, token: SecretString) -> Self {
+    pub(crate) fn new(net: Net, forge: Forge, token: SecretString) -> Self {
         net.secret(token.expose_secret(), Owner::User);
         Self { net, forge, token }
     }
 
     /// The login that the token writes as.
-    ///
-    /// # Errors
-    /// See [`ForgeError`].
-    pub async fn author(&self) -> Result<String, ForgeError> {
+    pub(crate) async fn author(&self) -> Result<String, ForgeError> {
         let said = match self.call("GET", self.api(&["user"])?, None, Class::Repeatable).await {
             Ok(said) => said,
             // Tokens of an installation are nobody's.
@@ -111,10 +107,7 @@ impl Comments {
     }
 
     /// All comments, at most 1,000.
-    ///
-    /// # Errors
-    /// See [`ForgeError`].
-    pub async fn list(&self) -> Result<Vec<Comment>, ForgeError> {
+    pub(crate) async fn list(&self) -> Result<Vec<Comment>, ForgeError> {
         let mut comments = Vec::new();
         for page in 1..=PAGES {
             let mut url = self.url(None)?;
@@ -142,18 +135,12 @@ impl Comments {
     }
 
     /// Writes a new comment.
-    ///
-    /// # Errors
-    /// See [`ForgeError`].
-    pub async fn create(&self, body: &str) -> Result<(), ForgeError> {
+    pub(crate) async fn create(&self, body: &str) -> Result<(), ForgeError> {
         self.call("POST", self.url(None)?, Some(body), Class::Effectful).await.map(drop)
     }
 
     /// Replaces the text of a comment.
-    ///
-    /// # Errors
-    /// See [`ForgeError`].
-    pub async fn update(&self, id: u64, body: &str) -> Result<(), ForgeError> {
+    pub(crate) async fn update(&self, id: u64, body: &str) -> Result<(), ForgeError> {
         let method = match self.forge {
             Forge::GitHub { .. } => "PATCH",
             Forge::GitLab { .. } => "PUT",

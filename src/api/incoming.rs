@@ -30,9 +30,6 @@ const DEEPEST: u32 = 10;
 
 /// Refuses a reply with an id that can be none, registers what its addresses lend, and replaces every secret in its texts.
 /// Addresses stay as they are: they are fetched, not shown.
-///
-/// # Errors
-/// Which id cannot be one, in words.
 pub(super) fn receive(value: &mut Value, net: &Net) -> Result<(), String> {
     check_ids(value, net)?;
     walk(value, &mut |_, text| {
@@ -50,9 +47,6 @@ pub(super) fn receive(value: &mut Value, net: &Net) -> Result<(), String> {
 }
 
 /// Refuses a reply with an id that can be none; the others are said to be no secrets, whatever an address of the same reply lends.
-///
-/// # Errors
-/// Which one, in words.
 pub(super) fn check_ids(value: &Value, net: &Net) -> Result<(), String> {
     ids_of(value, net, DEEPEST)
 }

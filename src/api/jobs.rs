@@ -15,58 +15,55 @@ const MOST_JOBS: usize = 2_000;
 
 /// A job as the service last told it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct JobSnapshot {
+pub(crate) struct JobSnapshot {
     /// Job id.
-    pub job_id: String,
+    pub(crate) job_id: String,
     /// Project, when said.
-    pub project_id: Option<String>,
+    pub(crate) project_id: Option<String>,
     /// Upper case: `QUEUED`, `STARTING`, `RUNNING`, `STOPPING`, `CLEANING_UP`, `COMPLETED`, or a word this version does not know; empty when missing.
-    pub status: String,
+    pub(crate) status: String,
     /// When it was created.
-    pub created_at: Option<Timestamp>,
+    pub(crate) created_at: Option<Timestamp>,
     /// When it ended.
-    pub completed_at: Option<Timestamp>,
+    pub(crate) completed_at: Option<Timestamp>,
     /// Saved test.
-    pub test_id: Option<String>,
+    pub(crate) test_id: Option<String>,
     /// Its name.
-    pub test_name: Option<String>,
+    pub(crate) test_name: Option<String>,
     /// Platform or device label.
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
     /// Build under test.
-    pub build_id: Option<String>,
+    pub(crate) build_id: Option<String>,
     /// Plan execution it belongs to.
-    pub test_plan_execution_id: Option<String>,
+    pub(crate) test_plan_execution_id: Option<String>,
     /// Why the queue refused it.
-    pub queue_rejection: Option<String>,
+    pub(crate) queue_rejection: Option<String>,
     /// Who stopped it, in words; `Some` also when only the fact is known.
-    pub stopped_by: Option<String>,
+    pub(crate) stopped_by: Option<String>,
     /// Tags.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Retries allowed.
-    pub retries_total: u32,
+    pub(crate) retries_total: u32,
     /// Attempts, the deciding one last.
-    pub attempts: Vec<Attempt>,
+    pub(crate) attempts: Vec<Attempt>,
 }
 
 /// Which jobs to list; empty fields do not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct JobFilter {
+pub(crate) struct JobFilter {
     /// All of these; compared on our side too.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Plan execution.
-    pub test_plan_execution_id: Option<String>,
+    pub(crate) test_plan_execution_id: Option<String>,
     /// `queued`, `running`, `completed` or `all`.
-    pub status: Option<&'static str>,
+    pub(crate) status: Option<&'static str>,
     /// Look at no more jobs than this; `None`: at most 2,000.
-    pub most: Option<usize>,
+    pub(crate) most: Option<usize>,
 }
 
 impl Api {
     /// `GET jobs`, all pages (at most 2,000 jobs, fewer where the service ignores filters).
-    ///
-    /// # Errors
-    /// See [`ApiError`]; [`ApiError::is_not_found`] means that the service is too old to know jobs.
-    pub async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<JobSnapshot>, ApiError> {
+    pub(crate) async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<JobSnapshot>, ApiError> {
         let execution = filter.test_plan_execution_id.as_deref();
         let ask = Ask::get(&["jobs"])
             .with("status", filter.status.unwrap_or_default())
@@ -83,10 +80,7 @@ impl Api {
     }
 
     /// `GET jobs/{id}`.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn job(&self, job_id: &str) -> Result<JobSnapshot, ApiError> {
+    pub(crate) async fn job(&self, job_id: &str) -> Result<JobSnapshot, ApiError> {
         let ask = Ask::get(&["jobs", job_id]);
         let read = |answer: &super::ask::Answer| wire::job(&answer.json).and_then(|job| self.linked(job));
         let job = self.ask(&ask, |answer| read(answer).ok_or_else(|| "no job".to_owned())).await?;

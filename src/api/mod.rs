@@ -9,8 +9,9 @@ mod client;
 mod configs;
 mod error;
 mod failure;
-pub mod forge;
+pub(crate) mod forge;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/targets/api.rs"]
 pub(crate) mod fuzz;
 mod incoming;
 mod jobs;
@@ -23,19 +24,18 @@ mod stop;
 mod tests;
 mod wire;
 
-pub use artifacts::ArtifactStream;
-pub use auth::{AuthProblem, KeyKind};
-pub use builds::{
+pub(crate) use auth::{AuthProblem, KeyKind};
+pub(crate) use builds::{
     BuildFilter, BuildReadiness, InitiateUpload, OpenUpload, StoredBuild, UploadHandle, UploadKind,
 };
-pub use client::{Api, Call, Mode};
-pub use configs::{Named, PlanFacts, TestFacts};
-pub use error::{ApiError, Details as ErrorDetails, Fault, KeyNote};
-pub use failure::{Phase, missing_permissions, permission_state};
-pub use jobs::{JobFilter, JobSnapshot};
-pub use permissions::Proof;
-pub use runs::{Bugs, RunDetails, RunFilter};
-pub use start::{Generation, Started, given_builds, instances_of, start_body};
-pub use stop::StopReply;
+pub(crate) use client::Api;
+pub(crate) use configs::{Named, PlanFacts, TestFacts};
+pub(crate) use error::{ApiError, Fault};
+pub(crate) use failure::{Phase, missing_permissions};
+pub(crate) use jobs::{JobFilter, JobSnapshot};
+pub(crate) use permissions::Proof;
+pub(crate) use runs::{Bugs, RunDetails, RunFilter};
+pub(crate) use start::{Started, given_builds, instances_of, start_body};
+pub(crate) use stop::StopReply;
 
-pub use crate::http::{ETag, HttpError, Limits, Net, PresignedUrl, PutBody, Refusal, Storage, StorageError};
+pub(crate) use crate::http::{ETag, PresignedUrl, PutBody, Storage, StorageError};

@@ -13,7 +13,7 @@ use super::error::{ApiError, Fault};
 
 /// What is known about one permission of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
+pub(crate) enum Proof {
     /// The key has it.
     Proved,
     /// The key lacks it, or is refused for another reason; the server's refusal.
@@ -24,10 +24,7 @@ pub enum Proof {
 
 impl Api {
     /// Asks the service for `permission` without any effect: reading one entry of a list, or stopping a job that does not exist.
-    ///
-    /// # Errors
-    /// When the key itself is refused (missing, unknown, expired, disabled), whatever the permission.
-    pub async fn prove(&self, permission: Permission) -> Result<Proof, ApiError> {
+    pub(crate) async fn prove(&self, permission: Permission) -> Result<Proof, ApiError> {
         let result = match permission {
             Permission::ManageBuildStorage => self.peek("builds").await,
             Permission::ViewConfigs => self.peek("deployment-configs").await,
@@ -59,10 +56,10 @@ impl Api {
     }
 
     /// Proves all of them at once, in the order given.
-    ///
-    /// # Errors
-    /// See [`Api::prove`].
-    pub async fn prove_all(&self, permissions: &[Permission]) -> Result<Vec<(Permission, Proof)>, ApiError> {
+    pub(crate) async fn prove_all(
+        &self,
+        permissions: &[Permission],
+    ) -> Result<Vec<(Permission, Proof)>, ApiError> {
         let proofs = join_all(permissions.iter().map(|permission| self.prove(*permission))).await;
         permissions.iter().copied().zip(proofs).map(|(permission, proof)| Ok((permission, proof?))).collect()
     }

@@ -20,53 +20,50 @@ const MOST_BUG_PAGES: u64 = 100;
 
 /// A run as the service last told it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RunDetails {
+pub(crate) struct RunDetails {
     /// `multiplayer_run_id`.
-    pub run_id: String,
+    pub(crate) run_id: String,
     /// Project, for dashboard links.
-    pub project_id: Option<String>,
+    pub(crate) project_id: Option<String>,
     /// Job, when the generation knows jobs.
-    pub job_id: Option<String>,
+    pub(crate) job_id: Option<String>,
     /// Tags.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Saved test.
-    pub test_id: Option<String>,
+    pub(crate) test_id: Option<String>,
     /// Its name.
-    pub test_name: Option<String>,
+    pub(crate) test_name: Option<String>,
     /// Plan execution.
-    pub test_plan_execution_id: Option<String>,
+    pub(crate) test_plan_execution_id: Option<String>,
     /// State, result, times, players, steps, artifacts and bug count; `bugs` is empty.
-    pub attempt: Attempt,
+    pub(crate) attempt: Attempt,
 }
 
 /// Which runs to list; empty fields do not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunFilter {
+pub(crate) struct RunFilter {
     /// All of these; compared on our side too, since the oldest API has no such filter.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Job.
-    pub job_id: Option<String>,
+    pub(crate) job_id: Option<String>,
     /// Plan execution.
-    pub test_plan_execution_id: Option<String>,
+    pub(crate) test_plan_execution_id: Option<String>,
     /// `running`, `completed` or `all`.
-    pub state: Option<&'static str>,
+    pub(crate) state: Option<&'static str>,
 }
 
 /// The bugs of a run, from all pages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bugs {
+pub(crate) struct Bugs {
     /// At most 2,000.
-    pub bugs: Vec<Bug>,
+    pub(crate) bugs: Vec<Bug>,
     /// How many there are, as far as the service says or shows.
-    pub count: u64,
+    pub(crate) count: u64,
 }
 
 impl Api {
     /// `GET runs`, all pages (at most 2,000 runs); without steps and artifacts.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn list_runs(&self, filter: &RunFilter) -> Result<Vec<RunDetails>, ApiError> {
+    pub(crate) async fn list_runs(&self, filter: &RunFilter) -> Result<Vec<RunDetails>, ApiError> {
         let execution = filter.test_plan_execution_id.as_deref();
         let job = filter.job_id.as_deref();
         let ask = Ask::get(&["runs"])
@@ -88,20 +85,14 @@ impl Api {
     }
 
     /// `GET runs/{id}` with players, steps and artifacts.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn run(&self, run_id: &str) -> Result<RunDetails, ApiError> {
+    pub(crate) async fn run(&self, run_id: &str) -> Result<RunDetails, ApiError> {
         let ask = Ask::get(&["runs", run_id]);
         let run = self.ask(&ask, |answer| wire::run(&answer.json).ok_or_else(|| "no run".to_owned())).await?;
         Ok(self.linked_run(run))
     }
 
     /// `GET runs/{id}/bugs`, all pages (at most 2,000 bugs). What a page counts beyond them is in `count`.
-    ///
-    /// # Errors
-    /// See [`ApiError`].
-    pub async fn bugs(&self, run_id: &str) -> Result<Bugs, ApiError> {
+    pub(crate) async fn bugs(&self, run_id: &str) -> Result<Bugs, ApiError> {
         let mut all: Vec<Bug> = Vec::new();
         let mut count = 0;
         for number in 0..MOST_BUG_PAGES {

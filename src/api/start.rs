@@ -16,7 +16,7 @@ use super::wire;
 
 /// Which objects are polled after a start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Generation {
+pub(crate) enum Generation {
     /// Jobs (`job_ids` in the reply).
     #[default]
     Jobs,
@@ -26,37 +26,36 @@ pub enum Generation {
 
 /// What a start came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Started {
+pub(crate) struct Started {
     /// What is polled from here on.
-    pub generation: Generation,
+    pub(crate) generation: Generation,
     /// Job ids, unique, in the order of the reply. With [`Generation::Runs`] the id to stop by, when there is one.
-    pub job_ids: Vec<String>,
+    pub(crate) job_ids: Vec<String>,
     /// Run ids that the reply named.
-    pub run_ids: Vec<String>,
+    pub(crate) run_ids: Vec<String>,
     /// Build the service picked or confirms.
-    pub build_id: Option<String>,
+    pub(crate) build_id: Option<String>,
     /// Execution, when a plan was started.
-    pub test_plan_execution_id: Option<String>,
+    pub(crate) test_plan_execution_id: Option<String>,
     /// Test of a start in words.
-    pub test_id: Option<String>,
+    pub(crate) test_id: Option<String>,
     /// Devices that did not start: label and the server's words.
-    pub failed_devices: Vec<(String, String)>,
+    pub(crate) failed_devices: Vec<(String, String)>,
     /// Devices that did start: label and their job ids.
-    pub devices: Vec<(String, Vec<String>)>,
+    pub(crate) devices: Vec<(String, Vec<String>)>,
     /// Devices or copies that were asked for, as the service counts.
-    pub requested: Option<u64>,
+    pub(crate) requested: Option<u64>,
     /// How many of them started, as the service counts.
-    pub started: Option<u64>,
+    pub(crate) started: Option<u64>,
     /// How many did not, as the service counts.
-    pub failed: Option<u64>,
+    pub(crate) failed: Option<u64>,
     /// True when the status or `ok` says that not all started.
-    pub partly: bool,
+    pub(crate) partly: bool,
 }
 
 impl Started {
     /// True when anything says that only a part of what was asked for was started; `asked` is the least number of runs.
-    #[must_use]
-    pub fn is_partial(&self, asked: u64) -> bool {
+    pub(crate) fn is_partial(&self, asked: u64) -> bool {
         let fewer = self.started.is_some_and(|started| started < self.requested.unwrap_or(0).max(asked));
         self.partly
             || fewer
@@ -69,8 +68,7 @@ impl Started {
 /// where the start named one; `started` is how many runs the service counts.
 ///
 /// The service makes one job of all instances, or one of each; on several devices it does so for each device.
-#[must_use]
-pub fn instances_of(
+pub(crate) fn instances_of(
     job_ids: &[String],
     devices: &[(String, String)],
     started: Option<u64>,
@@ -101,8 +99,7 @@ fn share(whole: usize, jobs: usize, place: usize) -> usize {
 ///
 /// Beside a default a configuration that nobody knows gets none, unless it is the default's own: a build that does not fit makes
 /// the service refuse the whole start.
-#[must_use]
-pub fn given_builds(
+pub(crate) fn given_builds(
     spec: &RunSpec,
     build_id: Option<&str>,
     takes: impl Fn(&str) -> Option<bool>,
@@ -127,8 +124,7 @@ pub fn given_builds(
 
 /// The body of the start call for `spec`: documented fields only, absent rather than null (API reference, "Start runs" and
 /// "Start test plan runs"). Ids must be resolved; `tags` (ours) follow the user's own.
-#[must_use]
-pub fn start_body(spec: &RunSpec, given: &GivenBuilds, tags: &[String]) -> Value {
+pub(crate) fn start_body(spec: &RunSpec, given: &GivenBuilds, tags: &[String]) -> Value {
     let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -198,10 +194,7 @@ fn extra_builds(map: &BTreeMap<u8, String>) -> Option<Value> {
 impl Api {
     /// `POST runs`, or `POST test-plans/{id}/runs` when `spec` names a plan. Never repeated unless it surely had no effect.
     /// A reply about several devices of which some started (207) is a start.
-    ///
-    /// # Errors
-    /// [`ApiError::is_unclear`]: look the tag up before anything else.
-    pub async fn start(&self, spec: &RunSpec, body: &Value) -> Result<Started, ApiError> {
+    pub(crate) async fn start(&self, spec: &RunSpec, body: &Value) -> Result<Started, ApiError> {
         let segments = match &spec.target {
             Target::Plan(plan) => vec!["test-plans", plan.as_str(), "runs"],
             Target::Test(_) | Target::Instructions(_) => vec!["runs"],

@@ -15,23 +15,20 @@ const BATCH: usize = 100;
 
 /// What a stop came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StopReply {
+pub(crate) struct StopReply {
     /// Jobs the service stopped.
-    pub stopped: Vec<String>,
+    pub(crate) stopped: Vec<String>,
     /// Jobs that had already ended.
-    pub already_done: Vec<String>,
+    pub(crate) already_done: Vec<String>,
     /// Jobs that the service does not know.
-    pub unknown: Vec<String>,
+    pub(crate) unknown: Vec<String>,
     /// Jobs that could not be stopped, and why.
-    pub failed: Vec<(String, String)>,
+    pub(crate) failed: Vec<(String, String)>,
 }
 
 impl Api {
     /// `POST runs/stop`, in batches of 100, all at once. Safe to repeat. A batch that fails does not keep the others from being tried.
-    ///
-    /// # Errors
-    /// When no batch was answered; see [`ApiError`]. A 404 is not an error: its jobs are unknown.
-    pub async fn stop(&self, job_ids: &[String]) -> Result<StopReply, ApiError> {
+    pub(crate) async fn stop(&self, job_ids: &[String]) -> Result<StopReply, ApiError> {
         let mut reply = StopReply::default();
         let mut first = None;
         let mut answered = job_ids.is_empty();

@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use crate::model::log::{Level, Sink};
 use crate::model::{Env, Secrets};
 
-use super::escape::{command_data, inert, own_line, remote_line};
+use super::escape::{command_data, inert, own_line};
 use super::host::Kind;
 use super::stream::{self, Stream};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loudness {
+pub(crate) enum Loudness {
     /// Errors only.
     Quiet,
     /// The story.
@@ -119,15 +119,6 @@ impl Sink for Console {
         }
         for line in self.secrets.redact(text).lines() {
             self.plain(level, line);
-        }
-    }
-
-    fn remote(&self, text: &str) {
-        if self.loudness == Loudness::Quiet {
-            return;
-        }
-        for line in self.secrets.redact(text).lines() {
-            self.print(&remote_line(line));
         }
     }
 

@@ -3,19 +3,16 @@
 use crate::model::hidden::is_hidden;
 
 /// Data of a GitHub workflow command (runner, `ActionCommand.cs`): `%`, CR and LF.
-#[must_use]
 pub(super) fn command_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// A property of a GitHub workflow command: also `:` and `,`.
-#[must_use]
 pub(super) fn command_property(text: &str) -> String {
     command_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// Data or property of an Azure logging command (Azure Pipelines, "Logging commands": `%AZP25`, `]`, `;`, CR, LF).
-#[must_use]
 pub(super) fn azure(text: &str) -> String {
     text.replace('%', "%AZP25")
         .replace('\r', "%0D")
@@ -25,7 +22,6 @@ pub(super) fn azure(text: &str) -> String {
 }
 
 /// A value of a `TeamCity` service message (`TeamCity`, "Service Messages").
-#[must_use]
 pub(super) fn team_city(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -44,7 +40,6 @@ pub(super) fn team_city(text: &str) -> String {
 
 /// One line that no terminal and no host acts on: control and direction characters are gone, and what begins a command in the
 /// middle of a line is broken.
-#[must_use]
 pub(super) fn inert(line: &str) -> String {
     let clean: String = line
         .chars()
@@ -75,7 +70,6 @@ fn break_commands(line: &str) -> String {
 const COMMANDS: [&str; 5] = ["::", "---", "+++", "~~~", "^^^"];
 
 /// A line of our own words: the level in front where it is not the story, and never a command of the host.
-#[must_use]
 pub(super) fn own_line(word: &str, line: &str) -> String {
     let line = inert(line);
     // The runner trims blanks before it looks for a command.
@@ -83,17 +77,11 @@ pub(super) fn own_line(word: &str, line: &str) -> String {
     if word.is_empty() && begins { format!("| {line}") } else { format!("{word}{line}") }
 }
 
-/// A line of the service's words.
-#[must_use]
-pub(super) fn remote_line(line: &str) -> String {
-    format!("| {}", inert(line))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{azure, command_data, command_property, inert, own_line, remote_line, team_city};
+    use super::{azure, command_data, command_property, inert, own_line, team_city};
     use crate::ci::fuzz::acts;
 
     #[test]
@@ -115,7 +103,6 @@ mod tests {
                 "{group:?}"
             );
         }
-        assert_eq!(remote_line("::set-output name=a::b"), "| ::set-output name=a::b");
     }
 
     proptest! {
@@ -136,7 +123,6 @@ mod tests {
                     for word in ["", "error: ", "warning: "] {
                         assert!(!acts(&own_line(word, line)), "{line:?}");
                     }
-                    assert!(!acts(&remote_line(line)), "{line:?}");
                 }
             }
         }

@@ -6,9 +6,6 @@ use std::path::Path;
 use crate::disk;
 
 /// Appends `text` in one write.
-///
-/// # Errors
-/// When the file cannot be written, or is no regular file.
 pub(super) fn append(path: &Path, text: &str) -> io::Result<()> {
     disk::append_to_theirs(path)?.write_all(text.as_bytes())
 }

@@ -19,7 +19,7 @@ use super::stream::{self, Stream};
 
 /// A CI host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// GitHub Actions, and what speaks its language (Gitea, Forgejo).
     GitHub,
     /// GitLab CI.
@@ -48,8 +48,7 @@ pub enum Kind {
 
 impl Kind {
     /// The word of the service for `details.ci.system`; hosts it does not know are `custom`.
-    #[must_use]
-    pub const fn system(self) -> Option<&'static str> {
+    pub(crate) const fn system(self) -> Option<&'static str> {
         match self {
             Self::GitHub => Some("github-actions"),
             Self::GitLab => Some("gitlab-ci"),
@@ -64,8 +63,7 @@ impl Kind {
     }
 
     /// The name in reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::GitHub => "github-actions",
             Self::GitLab => "gitlab-ci",
@@ -85,7 +83,7 @@ impl Kind {
 
 /// How loud an annotation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Annotation {
+pub(crate) enum Annotation {
     /// Red.
     Error,
     /// Yellow.
@@ -96,7 +94,7 @@ pub enum Annotation {
 
 /// The host of this invocation.
 #[derive(Debug, Clone)]
-pub struct Host {
+pub(crate) struct Host {
     kind: Kind,
     env: Env,
     facts: Facts,
@@ -107,8 +105,7 @@ const LARGEST_SUMMARY: usize = 1024 * 1024;
 
 impl Host {
     /// Finds out where we run; looks into `git` for what the host does not tell. Never fails.
-    #[must_use]
-    pub fn detect(env: &Env, workdir: &Path) -> Self {
+    pub(crate) fn detect(env: &Env, workdir: &Path) -> Self {
         let kind = detect(env);
         let mut facts = gather(kind, env);
         git::complete(&mut facts, env, workdir);
@@ -116,26 +113,22 @@ impl Host {
     }
 
     /// Which one it is.
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub(crate) const fn kind(&self) -> Kind {
         self.kind
     }
 
     /// The log. With `data`, stdout is left to data for machines.
-    #[must_use]
-    pub fn console(&self, secrets: Secrets, loudness: Loudness, data: bool) -> Arc<dyn Sink> {
+    pub(crate) fn console(&self, secrets: Secrets, loudness: Loudness, data: bool) -> Arc<dyn Sink> {
         Arc::new(Console::new(self.kind, secrets, loudness, data, &self.env))
     }
 
     /// True when the host's own debug switch is on.
-    #[must_use]
-    pub fn debug_requested(&self) -> bool {
+    pub(crate) fn debug_requested(&self) -> bool {
         ["RUNNER_DEBUG", "SYSTEM_DEBUG", "CI_DEBUG_TRACE"].into_iter().any(|name| self.env.is_true(name))
     }
 
     /// Commit, branch and the like, for reports.
-    #[must_use]
-    pub fn context(&self) -> Context {
+    pub(crate) fn context(&self) -> Context {
         let facts = &self.facts;
         let subject = facts.message.as_deref().and_then(|message| message.lines().next());
         Context {
@@ -152,8 +145,7 @@ impl Host {
     }
 
     /// What an upload tells the service about its origin.
-    #[must_use]
-    pub fn details(&self, version: &str) -> Details {
+    pub(crate) fn details(&self, version: &str) -> Details {
         let facts = &self.facts;
         let commit = Commit {
             short_hash: facts.commit.as_ref().map(|hash| hash.chars().take(7).collect()),
@@ -201,23 +193,20 @@ impl Host {
     }
 
     /// What makes a repeated attempt recognise its own.
-    #[must_use]
-    pub fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         Identity::of(self.kind, &self.env, &self.facts)
     }
 
     /// The folder of the state file: the host's folder for temporary files, else one in the working directory; never the results
     /// folder, which gets published.
-    #[must_use]
-    pub fn state_dir(&self, workdir: &Path) -> PathBuf {
+    pub(crate) fn state_dir(&self, workdir: &Path) -> PathBuf {
         self.env
             .get("RUNNER_TEMP")
             .map_or_else(|| workdir.join(".nunu-state"), |temp| Path::new(temp).join("nunu-state"))
     }
 
     /// How long the host lets a job run, where it is known.
-    #[must_use]
-    pub fn job_limit(&self) -> Option<Duration> {
+    pub(crate) fn job_limit(&self) -> Option<Duration> {
         match self.kind {
             // GitHub-hosted runners end a job after 6 h (GitHub, "Actions limits").
             Kind::GitHub if self.env.get("RUNNER_ENVIRONMENT") == Some("github-hosted") => {
@@ -233,8 +222,7 @@ impl Host {
     }
 
     /// Why this job may have got no secret, in one sentence.
-    #[must_use]
-    pub fn secrets_unavailable(&self) -> Option<&'static str> {
+    pub(crate) fn secrets_unavailable(&self) -> Option<&'static str> {
         let is = |name: &str, value: &str| self.env.get(name) == Some(value);
         match self.kind {
             Kind::GitHub if is("GITHUB_ACTOR", "dependabot[bot]") => Some(
@@ -258,10 +246,7 @@ impl Host {
     }
 
     /// Writes an output where the host has outputs.
-    ///
-    /// # Errors
-    /// When the host's file cannot be written.
-    pub fn output(&self, name: &str, value: &str) -> std::io::Result<()> {
+    pub(crate) fn output(&self, name: &str, value: &str) -> std::io::Result<()> {
         match self.kind {
             Kind::GitHub => {
                 let Some(path) = self.env.get("GITHUB_OUTPUT") else { return Ok(()) };
@@ -288,10 +273,7 @@ impl Host {
     }
 
     /// Shows Markdown on the host's page of the job, where it has one. `saved` is the same text in a file, where one could be written.
-    ///
-    /// # Errors
-    /// When the host's file cannot be written.
-    pub fn summary(&self, markdown: &str, saved: Option<&Path>) -> std::io::Result<()> {
+    pub(crate) fn summary(&self, markdown: &str, saved: Option<&Path>) -> std::io::Result<()> {
         match self.kind {
             Kind::GitHub => {
                 let Some(path) = self.env.get("GITHUB_STEP_SUMMARY") else { return Ok(()) };
@@ -318,7 +300,7 @@ impl Host {
     }
 
     /// Puts a message of a report where the host shows problems; hosts without such a place have the log.
-    pub fn annotate(&self, level: Annotation, title: &str, message: &str) {
+    pub(crate) fn annotate(&self, level: Annotation, title: &str, message: &str) {
         let title = inert(title);
         let message: String = message.lines().map(inert).collect::<Vec<_>>().join("\n");
         match (self.kind, level) {

@@ -7,17 +7,17 @@ use super::host::Kind;
 
 /// What makes two invocations the same place in a pipeline. Empty where the host has no such thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// CI run.
-    pub run: String,
+    pub(crate) run: String,
     /// Attempt of the run.
-    pub attempt: String,
+    pub(crate) attempt: String,
     /// Job.
-    pub job: String,
+    pub(crate) job: String,
     /// Leg of a matrix.
-    pub matrix: String,
+    pub(crate) matrix: String,
     /// Step.
-    pub step: String,
+    pub(crate) step: String,
 }
 
 impl Identity {

@@ -7,12 +7,12 @@ mod event;
 mod facts;
 mod files;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/targets/ci.rs"]
 pub(crate) mod fuzz;
 mod git;
 mod host;
 mod identity;
-pub mod stream;
+pub(crate) mod stream;
 
-pub use console::Loudness;
-pub use host::{Annotation, Host, Kind};
-pub use identity::Identity;
+pub(crate) use console::Loudness;
+pub(crate) use host::{Annotation, Host, Kind};

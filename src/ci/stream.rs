@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where text goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub(crate) enum Stream {
     /// Standard output.
     Out,
     /// Standard error.
@@ -23,23 +23,23 @@ pub enum Stream {
 }
 
 /// Writes text of the log, in whole lines.
-pub fn log(stream: Stream, text: String) {
+pub(crate) fn log(stream: Stream, text: String) {
     writer().log(stream, text);
 }
 
 /// Writes data that was asked for to standard output. None of it is left out, and the end waits for its reader until a signal comes.
-pub fn data(text: String) {
+pub(crate) fn data(text: String) {
     writer().push(Piece { stream: Stream::Out, text, is_data: true });
 }
 
 /// From now on nothing waits long for a reader: a signal came.
-pub fn hurry() {
+pub(crate) fn hurry() {
     writer().lock().hurried = true;
     writer().changed.notify_all();
 }
 
 /// Waits until all is written, as long as somebody reads.
-pub fn drain() {
+pub(crate) fn drain() {
     writer().drain();
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
-use crate::model::{Failure, Reason};
+use crate::model::{ExitReason, Failure};
 
 use super::plan::Command;
 use super::settings::SETTINGS;
@@ -16,36 +16,35 @@ use super::values::nearest;
 /// What the command line said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one flag, independent of the others")]
-pub struct Args {
+pub(crate) struct Args {
     /// The command, when one was given.
-    pub command: Option<Command>,
+    pub(crate) command: Option<Command>,
     /// Flags that are settings, by name.
-    pub flags: BTreeMap<&'static str, String>,
+    pub(crate) flags: BTreeMap<&'static str, String>,
     /// `--token-file`; `-` is stdin.
-    pub token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
     /// `stop --best-effort`.
-    pub best_effort: bool,
+    pub(crate) best_effort: bool,
     /// `schema --results`.
-    pub results: bool,
+    pub(crate) results: bool,
     /// Data for machines on stdout, where the command has any.
-    pub json: bool,
+    pub(crate) json: bool,
     /// Only errors.
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// `--version`.
-    pub version: bool,
+    pub(crate) version: bool,
 }
 
 impl Args {
     /// True when `--verbose` was given on the command line.
-    #[must_use]
-    pub fn verbose(&self) -> bool {
+    pub(crate) fn verbose(&self) -> bool {
         self.flags.get("verbose").is_some_and(|value| value == "true")
     }
 }
 
 /// What the command line came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parsed {
+pub(crate) enum Parsed {
     /// Something to do.
     Args(Args),
     /// Help was asked for; print it and end well.
@@ -204,10 +203,7 @@ fn program() -> Clap {
 }
 
 /// Reads the command line; `argv` begins with the program's name.
-///
-/// # Errors
-/// Unknown or incomplete flags.
-pub fn parse(argv: &[String]) -> Result<Parsed, Failure> {
+pub(crate) fn parse(argv: &[String]) -> Result<Parsed, Failure> {
     match program().try_get_matches_from(joined(argv)) {
         Ok(matches) => from_matches(&matches).map(Parsed::Args),
         Err(error) => match error.kind() {
@@ -221,7 +217,7 @@ pub fn parse(argv: &[String]) -> Result<Parsed, Failure> {
                 let text = text.trim().trim_start_matches("error: ");
                 let message = text.split("\n\nUsage:").next().unwrap_or(text).trim();
                 // Somebody may have pasted the key where it does not belong.
-                Err(Failure::new(Reason::InvalidInput, without_keys(message))
+                Err(Failure::new(ExitReason::InvalidInput, without_keys(message))
                     .hint("nunu-ci help lists commands and flags"))
             }
         },
@@ -229,8 +225,7 @@ pub fn parse(argv: &[String]) -> Result<Parsed, Failure> {
 }
 
 /// What can be told of a command line that [`parse`] does not understand: which command it is, and where its results belong.
-#[must_use]
-pub fn guess(argv: &[String]) -> Args {
+pub(crate) fn guess(argv: &[String]) -> Args {
     let matches = program().ignore_errors(true).try_get_matches_from(joined(argv));
     matches.map(|matches| gather(&matches)).unwrap_or_default()
 }
@@ -246,9 +241,11 @@ fn no_command(error: &clap::Error) -> Failure {
     let near =
         nearest(word, known.clone()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
     // Somebody may have pasted the key where it does not belong.
-    Failure::new(Reason::InvalidInput, without_keys(&format!("there is no command \"{word}\"{near}"))).hint(
-        format!("commands are {}; nunu-ci help COMMAND explains one", known.collect::<Vec<_>>().join(", ")),
-    )
+    Failure::new(ExitReason::InvalidInput, without_keys(&format!("there is no command \"{word}\"{near}")))
+        .hint(format!(
+            "commands are {}; nunu-ci help COMMAND explains one",
+            known.collect::<Vec<_>>().join(", ")
+        ))
 }
 
 /// Takes `--wait false` for `--wait=false`: a switch may stand alone, so it takes no separate value by itself.
@@ -275,7 +272,7 @@ fn from_matches(matches: &ArgMatches) -> Result<Args, Failure> {
     let inner = matches.subcommand().map_or(matches, |(_, sub)| sub);
     if inner.contains_id("api-token") {
         return Err(Failure::new(
-            Reason::InvalidInput,
+            ExitReason::InvalidInput,
             "there is no flag --api-token: command lines are visible to every process on the machine",
         )
         .hint("set NUNU_API_TOKEN from the CI's secret store, or use --token-file PATH (- for stdin)"));

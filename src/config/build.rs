@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::model::build::BuildSource;
 use crate::model::ids::is_ours;
 use crate::model::run_report::Context;
-use crate::model::{BuildSpec, DeletionPolicy, Multipart, Platform, Reason, may_be_id};
+use crate::model::{BuildSpec, DeletionPolicy, ExitReason, Multipart, Platform, may_be_id};
 
 use super::build_path;
 use super::file::Raw;
@@ -142,7 +142,7 @@ fn located(resolver: &mut Resolver<'_>, path: &str, by: &Source, cwd: &Path) -> 
             resolver.complain("build-path", by, &what);
             BuildSource::None
         }
-        Err(build_path::Trouble::Failure(failure)) if failure.reason == Reason::InvalidInput => {
+        Err(build_path::Trouble::Failure(failure)) if failure.reason == ExitReason::InvalidInput => {
             resolver.complain("build-path", by, &failure.message);
             BuildSource::None
         }

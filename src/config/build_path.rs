@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Failure, Platform, Reason, Workspace};
+use crate::model::{ExitReason, Failure, Platform, Workspace};
 
 use super::matches::{Walk, is_glob, matches};
 use super::starter::builds_below;
@@ -29,9 +29,6 @@ impl From<Failure> for Trouble {
 }
 
 /// Finds the build. With `within`, it has to end in that workspace, and nothing outside is looked at.
-///
-/// # Errors
-/// `build-not-found`, `build-ambiguous`, `build-empty` or `build-unsupported`; `invalid-input` for a glob that is none.
 pub(super) fn find(
     raw: &str,
     source: &str,
@@ -54,7 +51,7 @@ pub(super) fn find(
     } else if !is_glob(raw) {
         return Err(Trouble::LeadsOut);
     }
-    let wrong = |what: String| Failure::new(Reason::InvalidInput, format!("\"{raw}\" {what}"));
+    let wrong = |what: String| Failure::new(ExitReason::InvalidInput, format!("\"{raw}\" {what}"));
     let found = match matches(raw, cwd, within) {
         Walk::Matches(found) => found,
         Walk::LeadsOut => return Err(Trouble::LeadsOut),
@@ -77,7 +74,7 @@ pub(super) fn find(
 
 fn ambiguous(raw: &str, source: &str, cwd: &Path, many: &[PathBuf]) -> Failure {
     let mut failure = Failure::new(
-        Reason::BuildAmbiguous,
+        ExitReason::BuildAmbiguous,
         format!("build-path (from {source}): \"{raw}\" matches {} files, and a build is one", many.len()),
     );
     for path in many.iter().take(SHOWN) {
@@ -94,7 +91,7 @@ fn shown(path: &Path, cwd: &Path) -> String {
 }
 
 fn unreadable(raw: &str, source: &str, error: &std::io::Error) -> Failure {
-    Failure::new(Reason::BuildNotFound, format!("build-path (from {source}): cannot read {raw}"))
+    Failure::new(ExitReason::BuildNotFound, format!("build-path (from {source}): cannot read {raw}"))
         .cause(error.to_string())
         .hint("check who may read it: the step that made the build may have run as another user")
 }
@@ -102,7 +99,7 @@ fn unreadable(raw: &str, source: &str, error: &std::io::Error) -> Failure {
 /// A file with content or a folder with entries.
 fn usable(path: PathBuf, about: &Metadata, raw: &str, source: &str) -> Result<PathBuf, Failure> {
     let empty = |what: &str| {
-        Failure::new(Reason::BuildEmpty, format!("build-path (from {source}): {raw} is an empty {what}"))
+        Failure::new(ExitReason::BuildEmpty, format!("build-path (from {source}): {raw} is an empty {what}"))
             .hint("the step before made no build, or made it somewhere else: look at its log")
     };
     if about.is_file() {
@@ -116,7 +113,7 @@ fn usable(path: PathBuf, about: &Metadata, raw: &str, source: &str) -> Result<Pa
         };
     }
     Err(Failure::new(
-        Reason::BuildUnsupported,
+        ExitReason::BuildUnsupported,
         format!("build-path (from {source}): {raw} is neither a file nor a folder"),
     )
     .hint("name the file that the build step made"))
@@ -124,7 +121,7 @@ fn usable(path: PathBuf, about: &Metadata, raw: &str, source: &str) -> Result<Pa
 
 fn missing(raw: &str, source: &str, cwd: &Path) -> Failure {
     let mut failure =
-        Failure::new(Reason::BuildNotFound, format!("build-path (from {source}): there is no {raw}"))
+        Failure::new(ExitReason::BuildNotFound, format!("build-path (from {source}): there is no {raw}"))
             .cause(format!("looked in {}", cwd.display()));
     let path = cwd.join(raw);
     // The deepest folder that exists shows where the path goes wrong.
@@ -179,7 +176,6 @@ fn elsewhere(raw: &str, cwd: &Path) -> Option<String> {
 }
 
 /// The platform that an extension tells, when it tells one.
-#[must_use]
 pub(super) fn platform_of(extension: &str) -> Option<Platform> {
     match extension.to_ascii_lowercase().as_str() {
         "apk" | "aab" => Some(Platform::Android),
@@ -195,7 +191,7 @@ pub(super) fn platform_of(extension: &str) -> Option<Platform> {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Failure, Reason, Trouble, fs};
+    use super::{ExitReason, Failure, Trouble, fs};
     use crate::model::{Env, Workspace};
 
     fn find(raw: &str, source: &str, cwd: &Path) -> Result<PathBuf, Failure> {
@@ -241,14 +237,14 @@ mod tests {
         fs::write(cwd.join("build/empty.zip"), b"").unwrap();
         assert_eq!(find("build/g*.apk", "flag", cwd).unwrap(), cwd.join("build/game.apk"));
         let many = find("build/*.apk", "--build-path", cwd).unwrap_err();
-        assert_eq!(many.reason, Reason::BuildAmbiguous);
+        assert_eq!(many.reason, ExitReason::BuildAmbiguous);
         // Shown as the system writes them.
         let shown = |name: &str| Path::new("build").join(name).display().to_string();
         assert_eq!(many.causes, [shown("game.apk"), shown("other.apk")]);
         let near = find("build/gme.apk", "x", cwd).unwrap_err();
-        assert_eq!(near.reason, Reason::BuildNotFound);
+        assert_eq!(near.reason, ExitReason::BuildNotFound);
         assert!(near.to_string().contains(&format!("there is {}", shown("game.apk"))), "{near}");
-        assert_eq!(find("build/empty.zip", "x", cwd).unwrap_err().reason, Reason::BuildEmpty);
+        assert_eq!(find("build/empty.zip", "x", cwd).unwrap_err().reason, ExitReason::BuildEmpty);
         match find("build\\game.apk", "x", cwd) {
             Ok(found) => assert!(cfg!(windows) && found == cwd.join("build/game.apk"), "{found:?}"),
             Err(failure) => {
@@ -256,7 +252,7 @@ mod tests {
             }
         }
         assert!(find("~/game.apk", "x", cwd).unwrap_err().to_string().contains("shells only"));
-        assert_eq!(find("build/[.apk", "x", cwd).unwrap_err().reason, Reason::InvalidInput);
+        assert_eq!(find("build/[.apk", "x", cwd).unwrap_err().reason, ExitReason::InvalidInput);
         for (raw, hint) in [
             ("build/*.{apk,aab}", "braces"),
             ("\"build/game.apk\"", "quotes"),
@@ -264,7 +260,7 @@ mod tests {
             ("bild/game.apk", "there is build\n"),
         ] {
             let failure = find(raw, "x", cwd).unwrap_err();
-            assert_eq!(failure.reason, Reason::BuildNotFound);
+            assert_eq!(failure.reason, ExitReason::BuildNotFound);
             assert!(failure.to_string().contains(hint), "{failure}");
         }
     }
@@ -288,10 +284,10 @@ mod tests {
         ] {
             assert_eq!(find(raw, "x", &cwd).unwrap(), cwd.join(found), "{raw}");
         }
-        assert_eq!(find("out/*.APK", "x", &cwd).unwrap_err().reason, Reason::BuildNotFound);
-        assert_eq!(find("hollow", "x", &cwd).unwrap_err().reason, Reason::BuildEmpty);
-        assert_eq!(find("h*w", "x", &cwd).unwrap_err().reason, Reason::BuildEmpty);
+        assert_eq!(find("out/*.APK", "x", &cwd).unwrap_err().reason, ExitReason::BuildNotFound);
+        assert_eq!(find("hollow", "x", &cwd).unwrap_err().reason, ExitReason::BuildEmpty);
+        assert_eq!(find("h*w", "x", &cwd).unwrap_err().reason, ExitReason::BuildEmpty);
         #[cfg(unix)]
-        assert_eq!(find("/dev/null", "x", &cwd).unwrap_err().reason, Reason::BuildUnsupported);
+        assert_eq!(find("/dev/null", "x", &cwd).unwrap_err().reason, ExitReason::BuildUnsupported);
     }
 }

@@ -17,7 +17,7 @@ const LARGEST: u64 = 64 * 1024;
 const LONGEST: usize = 4096;
 
 /// Variables and inputs that hold secrets of ours, wherever they count: masked before anything is printed.
-pub const SECRET_VARIABLES: [&str; 10] = [
+pub(crate) const SECRET_VARIABLES: [&str; 10] = [
     "NUNU_API_TOKEN",
     "NUNU_API_KEY",
     "INPUT_API-TOKEN",

@@ -114,9 +114,6 @@ impl<'a> Layers<'a> {
 
     /// Under the composite action the address of the service comes from the input alone: any earlier step of the job can set a
     /// variable. The action hands its input on as `NUNU_API_URL`, and what the job's environment held as [`COMPOSITE_ADDRESS`].
-    ///
-    /// # Errors
-    /// When somebody set the address in the environment, and nobody the input.
     pub(super) fn address(&self) -> Result<Option<Found>, String> {
         let found = self.get("api-url");
         if found.is_some() || !is_composite(self.env) {

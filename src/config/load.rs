@@ -28,7 +28,7 @@ use super::yaml::{Document, Placed};
 const SURELY_A_KEY: usize = 16;
 
 /// Origin of the service.
-pub const SERVICE: &str = "https://nunu.ai";
+pub(crate) const SERVICE: &str = "https://nunu.ai";
 
 /// Folder for results when nothing else is said.
 const RESULTS: &str = "nunu-results";
@@ -39,8 +39,7 @@ const NEEDED_TO_STOP: [&str; 7] =
 
 /// The results folder as far as it can be told without a plan: reports of wrong input go there too. `None` where the repository's
 /// content leads out of the workspace.
-#[must_use]
-pub fn results_dir(args: &Args, env: &Env, cwd: &Path) -> Option<PathBuf> {
+pub(crate) fn results_dir(args: &Args, env: &Env, cwd: &Path) -> Option<PathBuf> {
     let layers = Layers::new(args, env);
     if let Some(found) = layers.get("results-dir") {
         return Some(cwd.join(found.value.trim()));
@@ -61,46 +60,40 @@ pub fn results_dir(args: &Args, env: &Env, cwd: &Path) -> Option<PathBuf> {
 }
 
 /// The command as far as it can be told without a plan; `None` when nothing names one, or not a known one.
-#[must_use]
-pub fn command_of(args: &Args, env: &Env) -> Option<Command> {
+pub(crate) fn command_of(args: &Args, env: &Env) -> Option<Command> {
     let layers = Layers::new(args, env);
     args.command.or_else(|| Command::parse(layers.get("command")?.value.trim()))
 }
 
 /// True when nobody said anything: no flag, no variable of ours, no run config in its usual place.
-#[must_use]
-pub fn is_silent(args: &Args, env: &Env, cwd: &Path) -> bool {
+pub(crate) fn is_silent(args: &Args, env: &Env, cwd: &Path) -> bool {
     let ours = |name: &str| ["NUNU_", "INPUT_"].iter().any(|begins| name.starts_with(begins));
     let variables = env.iter().any(|(name, value)| ours(name) && !value.is_empty());
     *args == Args::default() && !variables && source::usual(cwd).is_none()
 }
 
 /// True when every detail is asked for, as far as it can be told without a plan.
-#[must_use]
-pub fn is_verbose(args: &Args, env: &Env) -> bool {
+pub(crate) fn is_verbose(args: &Args, env: &Env) -> bool {
     Layers::new(args, env).get("verbose").is_some_and(|found| values::boolean(&found.value) == Ok(true))
 }
 
 /// Whom to ask as whom, for commands that work without a plan.
 #[derive(Debug)]
-pub struct Access {
+pub(crate) struct Access {
     /// Origin of the service.
-    pub origin: String,
+    pub(crate) origin: String,
     /// What named it.
-    pub origin_source: String,
+    pub(crate) origin_source: String,
     /// The API key, from every place where `run` looks for it.
-    pub key: Option<SecretString>,
+    pub(crate) key: Option<SecretString>,
     /// Project, when named.
-    pub project_id: Option<String>,
+    pub(crate) project_id: Option<String>,
     /// Things a person should know about the key.
-    pub notices: Vec<String>,
+    pub(crate) notices: Vec<String>,
 }
 
 /// Whom to ask as whom.
-///
-/// # Errors
-/// What is wrong with the settings `api-url` or `api-token`.
-pub fn access(args: &Args, env: &Env, cwd: &Path) -> Result<Access, String> {
+pub(crate) fn access(args: &Args, env: &Env, cwd: &Path) -> Result<Access, String> {
     let layers = Layers::new(args, env);
     let (origin, origin_source) = match layers.address()? {
         Some(found) => {
@@ -119,10 +112,7 @@ pub fn access(args: &Args, env: &Env, cwd: &Path) -> Result<Access, String> {
 
 /// Makes the plan; `context` fills templates and derived names. `learn` is told every secret that the run config takes in, before
 /// anything that could quote it is said.
-///
-/// # Errors
-/// Every problem with what the user said, at once.
-pub fn plan(
+pub(crate) fn plan(
     args: &Args,
     env: &Env,
     cwd: &Path,

@@ -8,6 +8,7 @@ mod ci_facts;
 mod entry;
 mod file;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/targets/config.rs"]
 pub(crate) mod fuzz;
 mod gate;
 mod inputs;
@@ -22,7 +23,7 @@ mod runs;
 mod settings;
 mod snippet;
 mod source;
-pub mod starter;
+pub(crate) mod starter;
 mod targets;
 mod templates;
 #[cfg(test)]
@@ -31,15 +32,14 @@ mod values;
 mod variables;
 mod yaml;
 
-pub use args::{Args, Parsed, guess, parse};
-pub use key::SECRET_VARIABLES;
-pub use load::{Access, SERVICE, access, command_of, is_silent, is_verbose, plan, results_dir};
-pub use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Setting, Wait};
+pub(crate) use args::{Args, Parsed, guess, parse};
+pub(crate) use key::SECRET_VARIABLES;
+pub(crate) use load::{SERVICE, access, command_of, is_silent, is_verbose, plan, results_dir};
+pub(crate) use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll};
 pub use settings::{Definition, SETTINGS};
-pub use values::{is_id, resolve_name};
+pub(crate) use values::{is_id, resolve_name};
 
 /// The JSON Schema of the run config.
-#[must_use]
-pub fn schema() -> &'static str {
+pub(crate) fn schema() -> &'static str {
     include_str!("../../docs/nunu-ci.schema.json")
 }

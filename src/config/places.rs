@@ -69,9 +69,6 @@ impl Open {
 }
 
 /// Reads the events of `text`.
-///
-/// # Errors
-/// The first thing that is no YAML, or larger or deeper than any config, and where.
 pub(super) fn locate(text: &str) -> Result<Places, (Spot, String)> {
     let mut places = Places::default();
     let mut open: Vec<Open> = Vec::new();

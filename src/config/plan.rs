@@ -10,7 +10,7 @@ use crate::model::{ApiKey, BuildSpec, Permission, RunSpec};
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Command {
+pub(crate) enum Command {
     /// The whole job.
     #[default]
     Run,
@@ -32,12 +32,11 @@ pub enum Command {
 
 impl Command {
     /// Every command, in the order of the documentation.
-    pub const ALL: [Self; 8] =
+    pub(crate) const ALL: [Self; 8] =
         [Self::Run, Self::Upload, Self::Start, Self::Wait, Self::Stop, Self::Check, Self::Init, Self::Schema];
 
     /// Its name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Run => "run",
             Self::Upload => "upload",
@@ -51,21 +50,19 @@ impl Command {
     }
 
     /// True for commands that leave files in the results folder.
-    #[must_use]
-    pub const fn reports(self) -> bool {
+    pub(crate) const fn reports(self) -> bool {
         matches!(self, Self::Run | Self::Upload | Self::Start | Self::Wait)
     }
 
     /// The command of that name.
-    #[must_use]
-    pub fn parse(raw: &str) -> Option<Self> {
+    pub(crate) fn parse(raw: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|command| command.as_str() == raw)
     }
 }
 
 /// How often jobs are looked at; the setting `wait.poll`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Poll {
+pub(crate) enum Poll {
     /// Dense at first, then thinning out: at most 60 looks in the first ten minutes, one every 30 s afterwards.
     #[default]
     Auto,
@@ -75,7 +72,7 @@ pub enum Poll {
 
 /// What happens to unfinished jobs when we end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnEnd {
+pub(crate) enum OnEnd {
     /// They are stopped.
     #[default]
     Stop,
@@ -85,7 +82,7 @@ pub enum OnEnd {
 
 /// What happens without an API key; the setting `on-missing-token`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnMissingToken {
+pub(crate) enum OnMissingToken {
     /// Exit code 3.
     #[default]
     Fail,
@@ -95,7 +92,7 @@ pub enum OnMissingToken {
 
 /// Which artifacts are downloaded; the setting `artifacts`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Artifacts {
+pub(crate) enum Artifacts {
     /// None.
     #[default]
     None,
@@ -109,88 +106,87 @@ pub enum Artifacts {
 
 /// The waiting part of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wait {
+pub(crate) struct Wait {
     /// False: start and leave.
-    pub enabled: bool,
+    pub(crate) enabled: bool,
     /// From the start to the last result.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// How often to look.
-    pub poll: Poll,
+    pub(crate) poll: Poll,
     /// What happens to jobs when the timeout passes.
-    pub on_timeout: OnEnd,
+    pub(crate) on_timeout: OnEnd,
     /// What happens to jobs when we are cancelled.
-    pub on_cancel: OnEnd,
+    pub(crate) on_cancel: OnEnd,
     /// Without any change for that long we give up; `None`: never.
-    pub stall: Option<Duration>,
+    pub(crate) stall: Option<Duration>,
 }
 
 /// The reporting part of the plan.
 #[derive(Debug, Clone)]
-pub struct ReportPlan {
+pub(crate) struct ReportPlan {
     /// Results folder, absolute.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Files to download.
-    pub artifacts: Artifacts,
+    pub(crate) artifacts: Artifacts,
     /// Annotations at most, 0-10.
-    pub annotations: usize,
+    pub(crate) annotations: usize,
     /// Comment on the pull or merge request.
-    pub comment: bool,
+    pub(crate) comment: bool,
     /// Token for the comment.
-    pub github_token: Option<SecretString>,
+    pub(crate) github_token: Option<SecretString>,
 }
 
 /// One setting as it was resolved, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its value; secrets as `***`.
-    pub value: String,
+    pub(crate) value: String,
     /// Where it came from: `flag`, `input`, a variable's name, the run config's key, or `default`.
-    pub source: String,
+    pub(crate) source: String,
 }
 
 /// All the user said.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What to do.
-    pub command: Command,
+    pub(crate) command: Command,
     /// The API key, when one arrived.
-    pub key: Option<ApiKey>,
+    pub(crate) key: Option<ApiKey>,
     /// What happens without one.
-    pub on_missing_token: OnMissingToken,
+    pub(crate) on_missing_token: OnMissingToken,
     /// Origin of the service: scheme and host, without `/api` or a slash at the end.
-    pub origin: String,
+    pub(crate) origin: String,
     /// Project, when named.
-    pub project_id: Option<String>,
+    pub(crate) project_id: Option<String>,
     /// The build.
-    pub build: BuildSpec,
+    pub(crate) build: BuildSpec,
     /// What to start.
-    pub runs: Vec<RunSpec>,
+    pub(crate) runs: Vec<RunSpec>,
     /// How to wait.
-    pub wait: Wait,
+    pub(crate) wait: Wait,
     /// What fails the job.
-    pub gate: Gate,
+    pub(crate) gate: Gate,
     /// How to report.
-    pub report: ReportPlan,
+    pub(crate) report: ReportPlan,
     /// Jobs named by the user, for `wait` and `stop`.
-    pub job_ids: Vec<String>,
+    pub(crate) job_ids: Vec<String>,
     /// End before the first request that costs or changes anything.
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// `stop`: always exit 0, touch only what is unclosed.
-    pub best_effort: bool,
+    pub(crate) best_effort: bool,
     /// Every setting with value and source.
-    pub settings: Vec<Setting>,
+    pub(crate) settings: Vec<Setting>,
     /// Things a person should know: a trimmed key, a deprecated name.
-    pub notices: Vec<String>,
+    pub(crate) notices: Vec<String>,
     /// What is worth a line of the log, and no more: what `config-env` lets in and does not make a secret.
-    pub remarks: Vec<String>,
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Plan {
     /// Permissions that this command needs of the key, in the order it needs them.
-    #[must_use]
-    pub fn permissions(&self) -> Vec<Permission> {
+    pub(crate) fn permissions(&self) -> Vec<Permission> {
         use crate::model::build::BuildSource;
         let uploads = matches!(self.build.source, BuildSource::Path(_));
         let mut needed = Vec::new();

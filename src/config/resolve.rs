@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::{Failure, Reason, Workspace};
+use crate::model::{ExitReason, Failure, Workspace};
 
 use super::file::{FileConfig, Raw};
 use super::layers::{Found, Layers, Source};
@@ -175,16 +175,13 @@ impl Resolver<'_> {
     }
 
     /// One failure for all problems, or none.
-    ///
-    /// # Errors
-    /// When anything is wrong.
     pub(super) fn verdict(&mut self) -> Result<(), Failure> {
         let mut in_file = std::mem::take(&mut self.file_problems);
         in_file.extend(self.document.iter_mut().flat_map(Document::take_problems));
         let reason = if self.problems.is_empty() && !in_file.is_empty() {
-            Reason::InvalidConfig
+            ExitReason::InvalidConfig
         } else {
-            Reason::InvalidInput
+            ExitReason::InvalidInput
         };
         let mut all = std::mem::take(&mut self.problems);
         all.extend(in_file);
@@ -212,7 +209,7 @@ impl Resolver<'_> {
             format!("{} problems:\n{}", all.len(), all.join("\n"))
         };
         Err(Failure::new(reason, message).hint(match reason {
-            Reason::InvalidConfig => {
+            ExitReason::InvalidConfig => {
                 "nunu-ci schema prints what a run config may hold; README, section Run config"
             }
             _ => "nunu-ci --help and the README, section Settings, list every setting and its values",

@@ -297,7 +297,6 @@ impl Definition {
 }
 
 /// The definition with that name.
-#[must_use]
 pub(super) fn definition(name: &str) -> Option<&'static Definition> {
     SETTINGS.iter().find(|definition| definition.name == name)
 }

@@ -8,11 +8,11 @@ use crate::model::Platform;
 use super::build_path::platform_of;
 
 /// What marks a place that people have to fill in.
-pub const FILL_IN: &str = "FILL IN";
+pub(crate) const FILL_IN: &str = "FILL IN";
 
 /// Hosts with a workflow file to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Host {
+pub(crate) enum Host {
     /// GitHub Actions.
     #[default]
     GitHub,
@@ -24,8 +24,7 @@ pub enum Host {
 
 impl Host {
     /// Its word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::GitHub => "github",
             Self::GitLab => "gitlab",
@@ -34,8 +33,7 @@ impl Host {
     }
 
     /// The host of that word.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::GitHub, Self::GitLab, Self::Jenkins]
             .into_iter()
             .find(|host| host.as_str() == word.to_ascii_lowercase())
@@ -44,24 +42,23 @@ impl Host {
 
 /// What is known when the files are written; lists are (id, name).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Host to write a workflow for.
-    pub host: Host,
+    pub(crate) host: Host,
     /// Build path, when one was found.
-    pub build: Option<String>,
+    pub(crate) build: Option<String>,
     /// Its platform, where the file name does not tell it.
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// Tests of the project.
-    pub tests: Vec<(String, String)>,
+    pub(crate) tests: Vec<(String, String)>,
     /// Test plans of the project.
-    pub plans: Vec<(String, String)>,
+    pub(crate) plans: Vec<(String, String)>,
     /// Deployment configurations of the project.
-    pub deployment_configs: Vec<(String, String)>,
+    pub(crate) deployment_configs: Vec<(String, String)>,
 }
 
 /// The newest build below `root`, as a relative path with `/`, and its platform where the name does not tell it.
-#[must_use]
-pub fn likely_build(root: &Path) -> Option<(String, Option<Platform>)> {
+pub(crate) fn likely_build(root: &Path) -> Option<(String, Option<Platform>)> {
     let path = builds_below(root).into_iter().max().map(|(_, path)| path)?;
     // An executable with its data beside it is only a part of the build: the folder is the whole.
     if let Some((folder, name)) = path.rsplit_once('/')
@@ -80,8 +77,7 @@ pub fn likely_build(root: &Path) -> Option<(String, Option<Platform>)> {
 }
 
 /// Whether the name of a build tells its platform.
-#[must_use]
-pub fn tells_platform(path: &str) -> bool {
+pub(crate) fn tells_platform(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|end| platform_of(&end.to_string_lossy()).is_some())
 }
 
@@ -119,8 +115,7 @@ pub(super) fn builds_below(root: &Path) -> Vec<(std::time::SystemTime, String)> 
 }
 
 /// Paths and texts of the files.
-#[must_use]
-pub fn files(facts: &Facts) -> Vec<(String, String)> {
+pub(crate) fn files(facts: &Facts) -> Vec<(String, String)> {
     let workflow = match facts.host {
         Host::GitHub => (".github/workflows/nunu.yml", github()),
         Host::GitLab => (".nunu/gitlab-ci.yml", gitlab()),
@@ -130,8 +125,7 @@ pub fn files(facts: &Facts) -> Vec<(String, String)> {
 }
 
 /// What to do after `init`.
-#[must_use]
-pub fn next_steps(facts: &Facts, unfilled: &[String]) -> Vec<String> {
+pub(crate) fn next_steps(facts: &Facts, unfilled: &[String]) -> Vec<String> {
     let mut steps = Vec::new();
     if !unfilled.is_empty() {
         steps.push(format!("open {} and replace {FILL_IN}", unfilled.join(" and ")));

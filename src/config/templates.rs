@@ -6,9 +6,6 @@ use crate::model::run_report::Context;
 const KNOWN: [&str; 6] = ["branch", "commit", "short_commit", "run_number", "pr", "date"];
 
 /// Fills in the templates of `text`.
-///
-/// # Errors
-/// Every unknown or missing name.
 pub(super) fn fill(text: &str, context: &Context, date: &str) -> Result<String, String> {
     let mut out = String::new();
     let mut problems = Vec::new();

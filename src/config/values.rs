@@ -3,9 +3,6 @@
 use std::time::Duration;
 
 /// Reads `90s`, `45m`, `2h`, `3h30m`, `1d`; a bare integer means minutes.
-///
-/// # Errors
-/// What is wrong and what to write, to go behind "`timeout`: ".
 pub(super) fn duration(raw: &str) -> Result<Duration, String> {
     let text = raw.trim();
     let wrong =
@@ -51,9 +48,6 @@ fn sane(span: &Duration) -> bool {
 }
 
 /// Reads `true` or `false` in one of the three usual capitalisations.
-///
-/// # Errors
-/// What is wrong and what to write.
 pub(super) fn boolean(raw: &str) -> Result<bool, String> {
     match raw.trim() {
         "true" | "True" | "TRUE" => Ok(true),
@@ -63,7 +57,6 @@ pub(super) fn boolean(raw: &str) -> Result<bool, String> {
 }
 
 /// A comma or newline list without empty items and `#` comments.
-#[must_use]
 pub(super) fn list(raw: &str) -> Vec<String> {
     raw.lines()
         .map(|line| {
@@ -79,9 +72,6 @@ pub(super) fn list(raw: &str) -> Vec<String> {
 }
 
 /// Brings `https://nunu.ai`, `.../api` and `.../api/v1` to the same origin.
-///
-/// # Errors
-/// What is wrong and what to write.
 pub(super) fn origin(raw: &str) -> Result<String, String> {
     let text = raw.trim();
     // What may hold a password or a token is not repeated in a message.
@@ -145,8 +135,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// True for a UUID, which in a config is always an id.
-#[must_use]
-pub fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 36
         && bytes.iter().enumerate().all(|(at, byte)| match at {
@@ -156,7 +145,6 @@ pub fn is_id(text: &str) -> bool {
 }
 
 /// The candidate that a misspelt word most likely means.
-#[must_use]
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase().replace('-', "_");
     candidates
@@ -186,10 +174,11 @@ fn distance(from: &str, to: &str) -> usize {
 }
 
 /// The id of the candidate (id, name) that is meant: by its exact name, else by its only match whatever the case.
-///
-/// # Errors
-/// A sentence with the candidates or near misses.
-pub fn resolve_name(kind: &str, wanted: &str, candidates: &[(String, String)]) -> Result<String, String> {
+pub(crate) fn resolve_name(
+    kind: &str,
+    wanted: &str,
+    candidates: &[(String, String)],
+) -> Result<String, String> {
     let lower = wanted.to_lowercase();
     let exact: Vec<_> = candidates.iter().filter(|(_, name)| name == wanted).collect();
     let matches = if exact.is_empty() {

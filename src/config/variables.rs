@@ -96,9 +96,6 @@ impl<'a> Variables<'a> {
     }
 
     /// Fills in the variables of `text`; `$${` is a literal `${`.
-    ///
-    /// # Errors
-    /// Every variable that is missing, wrong or out of reach.
     pub(super) fn expand(&self, text: &str) -> Result<Filled, Vec<String>> {
         let mut filled = Filled::default();
         let mut problems = Vec::new();

@@ -72,9 +72,6 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     /// Parses `text`.
-    ///
-    /// # Errors
-    /// When it is not YAML, or larger or deeper than any config.
     pub(super) fn parse(source: &'a Text, variables: &Variables<'_>) -> Result<Self, String> {
         let name = &source.name;
         let text = source.all.strip_prefix('\u{feff}').unwrap_or(&source.all);

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 /// Who may read a file of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readers {
+pub(crate) enum Readers {
     /// Whoever the system's own rule (the umask) lets: reports are there to be read.
     Anyone,
     /// Its owner.
@@ -18,17 +18,14 @@ pub enum Readers {
 
 /// A new file that nobody sees under its name yet. Dropped before it is placed, it is gone.
 #[derive(Debug)]
-pub struct Fresh {
+pub(crate) struct Fresh {
     file: NamedTempFile,
     path: PathBuf,
 }
 
 impl Fresh {
     /// Begins a file that will be `path`.
-    ///
-    /// # Errors
-    /// When nothing can be created beside it.
-    pub fn begin(path: &Path, readers: Readers) -> io::Result<Self> {
+    pub(crate) fn begin(path: &Path, readers: Readers) -> io::Result<Self> {
         let prefix = prefix(path);
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(12);
@@ -43,35 +40,25 @@ impl Fresh {
     }
 
     /// The file, to be written to.
-    #[must_use]
-    pub fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         self.file.as_file()
     }
 
     /// Puts the file where it belongs, in one step: nobody reads half of it, and a link in its place is replaced, never followed.
-    ///
-    /// # Errors
-    /// When a folder lies there, or the system refuses.
-    pub fn place(self) -> io::Result<File> {
+    pub(crate) fn place(self) -> io::Result<File> {
         self.file.persist(&self.path).map_err(|error| error.error)
     }
 }
 
 /// A whole new file that is not yet in its place.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn prepare(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<Fresh> {
+pub(crate) fn prepare(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<Fresh> {
     let fresh = Fresh::begin(path, readers)?;
     fresh.file().write_all(bytes)?;
     Ok(fresh)
 }
 
 /// Goes on writing at the end of a regular file, or begins a new one where there is none, or something that is no regular file.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn append(path: &Path, readers: Readers) -> io::Result<File> {
+pub(crate) fn append(path: &Path, readers: Readers) -> io::Result<File> {
     match itself(OpenOptions::new().append(true)).open(path) {
         Ok(file) if file.metadata()?.is_file() => Ok(file),
         // A link, a pipe without a reader, a device: whatever it is, it is not ours.
@@ -81,10 +68,7 @@ pub fn append(path: &Path, readers: Readers) -> io::Result<File> {
 
 /// Goes on writing at the end of a file that is not ours, such as one of the host's, or begins it. Links are followed. What is no regular
 /// file is refused: to open a pipe waits for its reader, and to write to it may wait as well.
-///
-/// # Errors
-/// When it cannot be written, or is no regular file.
-pub fn append_to_theirs(path: &Path) -> io::Result<File> {
+pub(crate) fn append_to_theirs(path: &Path) -> io::Result<File> {
     match fs::metadata(path) {
         Ok(about) => regular(path, &about)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -96,10 +80,7 @@ pub fn append_to_theirs(path: &Path) -> io::Result<File> {
 }
 
 /// The file that processes lock while they change what it stands for.
-///
-/// # Errors
-/// When it cannot be made, or is no regular file.
-pub fn lock_file(path: &Path) -> io::Result<File> {
+pub(crate) fn lock_file(path: &Path) -> io::Result<File> {
     for _ in 0..2 {
         match itself(OpenOptions::new().write(true)).open(path) {
             Ok(file) if file.metadata()?.is_file() => return Ok(file),
@@ -117,7 +98,7 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
 }
 
 /// Removes temporary files of ours for `path` that a kill left behind. For those who know that nobody writes it.
-pub fn sweep(path: &Path) {
+pub(crate) fn sweep(path: &Path) {
     let start = prefix(path);
     for entry in fs::read_dir(folder_of(path)).into_iter().flatten().filter_map(Result::ok) {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(&start) && name.ends_with(SUFFIX)) {
@@ -127,10 +108,7 @@ pub fn sweep(path: &Path) {
 }
 
 /// Makes a folder and those above it.
-///
-/// # Errors
-/// When one cannot be made.
-pub fn folder(path: &Path, readers: Readers) -> io::Result<()> {
+pub(crate) fn folder(path: &Path, readers: Readers) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -143,10 +121,7 @@ pub fn folder(path: &Path, readers: Readers) -> io::Result<()> {
 }
 
 /// Makes the folders of `relative` (with `/`) below `root`, none of which may be a link.
-///
-/// # Errors
-/// When one cannot be made, or something else has its name.
-pub fn folders_below(root: &Path, relative: &str) -> io::Result<PathBuf> {
+pub(crate) fn folders_below(root: &Path, relative: &str) -> io::Result<PathBuf> {
     let mut path = root.to_owned();
     for part in relative.split('/').filter(|part| !part.is_empty()) {
         path.push(part);
@@ -161,7 +136,7 @@ pub fn folders_below(root: &Path, relative: &str) -> io::Result<PathBuf> {
 
 /// Removes the regular file `relative` (with `/`) below `root`, what a kill left of it, and the folders between them that are empty then.
 /// Does nothing where a link, or anything else than a folder, is on the way.
-pub fn remove_below(root: &Path, relative: &str) {
+pub(crate) fn remove_below(root: &Path, relative: &str) {
     let mut path = root.to_owned();
     let mut folders = Vec::new();
     let parts: Vec<&str> = relative.split('/').collect();
@@ -193,10 +168,7 @@ fn is_plain(part: &str) -> bool {
 }
 
 /// The whole content of a regular file of at most `most` bytes; links are followed to it.
-///
-/// # Errors
-/// When it cannot be read, is no regular file, or is larger.
-pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     // To open a pipe waits for its other end, and to open a device may do something.
     regular(path, &fs::metadata(path)?)?;
     let file = File::open(path)?;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::config::Artifacts;
 use crate::model::run_report::{Artifact, Attempt};
 use crate::model::units::{bytes, duration};
-use crate::model::{Reason, TestResult};
+use crate::model::{ExitReason, TestResult};
 use crate::report::ArtifactPaths;
 
 use super::fetch::{Fetcher, LIMITS};
@@ -31,7 +31,7 @@ struct Wanted {
 
 /// Downloads what the setting `artifacts` asks for, and notes in the story where each file lies. The reports are final before it, with
 /// `normal` as the end without failure or verdict.
-pub(super) async fn download(session: &Session, story: &mut Story, normal: Reason) {
+pub(super) async fn download(session: &Session, story: &mut Story, normal: ExitReason) {
     let wanted = wanted(&session.plan.report.artifacts, story);
     if wanted.is_empty() {
         return;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use crate::model::{Env, Failure, Reason};
+use crate::model::{Env, ExitReason, Failure};
 
 use super::cancel::Cancel;
 
@@ -13,9 +13,6 @@ use super::cancel::Cancel;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Does work that may break, here or in any task or thread of it.
-///
-/// # Errors
-/// When it broke.
 pub(super) async fn guarded<T>(cancel: &Cancel, work: impl Future<Output = T>) -> Result<T, Failure> {
     let ended = tokio::select! {
         biased;
@@ -36,7 +33,7 @@ pub(super) async fn survives(work: impl Future<Output = ()>) -> bool {
 /// What is told of a bug: its place. The panic's own message may hold anything.
 pub(super) fn failure(cancel: &Cancel) -> Failure {
     let place = cancel.bug().map_or_else(String::new, |place| format!(" at {place}"));
-    Failure::new(Reason::Internal, format!("internal error{place}; this is a bug of nunu-ci"))
+    Failure::new(ExitReason::Internal, format!("internal error{place}; this is a bug of nunu-ci"))
 }
 
 /// Breaks where `NUNU_DEBUG_PANIC` says, in this task, in another one (`:task`) or in a thread (`:thread`), so that tests see what becomes

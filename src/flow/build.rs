@@ -14,9 +14,6 @@ use super::state::{Record, Standing, What};
 use super::story::Story;
 
 /// Stores the build, and puts it into the story. In a dry run it is only looked at.
-///
-/// # Errors
-/// Everything of the upload; a signal is no error here.
 pub(super) async fn store(
     session: &Session,
     story: &mut Story,
@@ -35,9 +32,6 @@ pub(super) async fn store(
 }
 
 /// Looks at the build that will be uploaded, if one will: a bad one is found before any request.
-///
-/// # Errors
-/// Everything that a cheap look shows.
 pub(super) async fn look(session: &Session) -> Result<Option<Inspected>, Failure> {
     match &session.plan.build.source {
         BuildSource::Path(_) => {

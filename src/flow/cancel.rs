@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::ci::stream;
-use crate::model::Reason;
+use crate::model::ExitReason;
 
 /// A second signal counts from here on: shells and runners forward one signal twice.
 const SECOND_COUNTS_AFTER: Duration = Duration::from_secs(2);
@@ -19,7 +19,7 @@ const LAST_RESORT: Duration = Duration::from_secs(9);
 
 /// The one cancel token of an invocation, and why it fired.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel {
+pub(crate) struct Cancel {
     token: CancellationToken,
     signal: Arc<AtomicU8>,
     /// True once something may have been started.
@@ -30,18 +30,16 @@ pub struct Cancel {
 
 impl Cancel {
     /// The token that every long wait watches.
-    #[must_use]
-    pub const fn token(&self) -> &CancellationToken {
+    pub(crate) const fn token(&self) -> &CancellationToken {
         &self.token
     }
 
     /// The reason of the end that the signal asked for; `None` while none came.
-    #[must_use]
-    pub fn reason(&self) -> Option<Reason> {
+    pub(crate) fn reason(&self) -> Option<ExitReason> {
         match self.signal.load(Ordering::SeqCst) {
             0 => None,
-            1 => Some(Reason::Interrupted),
-            _ => Some(Reason::Terminated),
+            1 => Some(ExitReason::Interrupted),
+            _ => Some(ExitReason::Terminated),
         }
     }
 
@@ -51,15 +49,14 @@ impl Cancel {
     }
 
     /// A bug showed at this place of the sources, in whatever task or thread: all work ends.
-    pub fn break_off(&self, place: String) {
+    pub(crate) fn break_off(&self, place: String) {
         let _ = self.bug.set(place);
         self.token.cancel();
         self.broken.cancel();
     }
 
     /// The place of the first bug; `None` while none showed.
-    #[must_use]
-    pub fn bug(&self) -> Option<&str> {
+    pub(crate) fn bug(&self) -> Option<&str> {
         self.bug.get().map(String::as_str)
     }
 
@@ -68,17 +65,14 @@ impl Cancel {
         self.broken.cancelled().await;
     }
 
-    fn fire(&self, reason: Reason) {
-        self.signal.store(if reason == Reason::Interrupted { 1 } else { 2 }, Ordering::SeqCst);
+    fn fire(&self, reason: ExitReason) {
+        self.signal.store(if reason == ExitReason::Interrupted { 1 } else { 2 }, Ordering::SeqCst);
         stream::hurry();
         self.token.cancel();
     }
 
     /// Listens for signals from now on. As PID 1 of a container there is no default action, so this must be called early.
-    ///
-    /// # Errors
-    /// When the handlers cannot be installed.
-    pub fn listen(&self) -> std::io::Result<()> {
+    pub(crate) fn listen(&self) -> std::io::Result<()> {
         let mut signals = Signals::install()?;
         let cancel = self.clone();
         tokio::spawn(async move {
@@ -102,7 +96,7 @@ impl Cancel {
     clippy::disallowed_methods,
     reason = "the user asked twice, or something hangs; whatever still runs must not hold the process"
 )]
-fn leave(reason: Reason) {
+fn leave(reason: ExitReason) {
     std::process::exit(i32::from(reason.exit_code()));
 }
 
@@ -125,11 +119,11 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Reason {
+    async fn next(&mut self) -> ExitReason {
         tokio::select! {
-            _ = self.interrupt.recv() => Reason::Interrupted,
-            _ = self.terminate.recv() => Reason::Terminated,
-            _ = self.hang_up.recv() => Reason::Terminated,
+            _ = self.interrupt.recv() => ExitReason::Interrupted,
+            _ = self.terminate.recv() => ExitReason::Terminated,
+            _ = self.hang_up.recv() => ExitReason::Terminated,
         }
     }
 }
@@ -148,26 +142,26 @@ impl Signals {
         Ok(Self { interrupt: ctrl_c()?, terminate: ctrl_break()?, close: ctrl_close()? })
     }
 
-    async fn next(&mut self) -> Reason {
+    async fn next(&mut self) -> ExitReason {
         tokio::select! {
-            _ = self.interrupt.recv() => Reason::Interrupted,
-            _ = self.terminate.recv() => Reason::Terminated,
-            _ = self.close.recv() => Reason::Terminated,
+            _ = self.interrupt.recv() => ExitReason::Interrupted,
+            _ = self.terminate.recv() => ExitReason::Terminated,
+            _ = self.close.recv() => ExitReason::Terminated,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cancel, Reason};
+    use super::{Cancel, ExitReason};
 
     #[test]
     fn remembers_which_signal_came() {
         let cancel = Cancel::default();
         assert_eq!(cancel.reason(), None);
-        cancel.fire(Reason::Terminated);
+        cancel.fire(ExitReason::Terminated);
         assert!(cancel.token().is_cancelled());
-        assert_eq!(cancel.reason(), Some(Reason::Terminated));
+        assert_eq!(cancel.reason(), Some(ExitReason::Terminated));
     }
 
     #[test]

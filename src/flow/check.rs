@@ -4,7 +4,7 @@ use crate::api::{KeyKind, Proof};
 use crate::model::build::BuildSource;
 use crate::model::redact::Redact as _;
 use crate::model::units::duration;
-use crate::model::{Build, Failure, Permission, Reason};
+use crate::model::{Build, ExitReason, Failure, Permission};
 use crate::upload::{Inspected, Places, Purpose, Wanted, find_stored};
 
 use super::known::{self, Known, Shape};
@@ -36,10 +36,7 @@ pub(super) struct Found {
 }
 
 /// Validates, proves, and prints a table.
-///
-/// # Errors
-/// The first thing that would keep the job from running.
-pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
     let needed = session.plan.permissions();
     let inspected = super::build::look(session).await?;
     story.warnings.extend(inspected.iter().flat_map(|build| build.notes.iter().cloned()));
@@ -69,7 +66,7 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Re
     if session.json {
         let mut data = check_text::machine(session, story, &findings);
         data.redact(&session.secrets);
-        super::door::print(&data.to_string());
+        super::app::print(&data.to_string());
     } else {
         for line in check_text::table(session, &findings).lines() {
             session.log.info(line);
@@ -90,7 +87,7 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Re
     });
     match unknown {
         Some(error) => Err(error.failure(crate::api::Phase::Check)),
-        None => Ok(Reason::Checked),
+        None => Ok(ExitReason::Checked),
     }
 }
 

@@ -32,7 +32,6 @@ fn since_boot() -> Option<Duration> {
 
 impl Stopwatch {
     /// Starts now.
-    #[must_use]
     pub(super) fn start() -> Self {
         let now = Instant::now();
         Self { began: now, slept: Duration::ZERO, last: (now, since_boot()) }
@@ -56,7 +55,6 @@ impl Stopwatch {
     }
 
     /// Time the machine was suspended, as far as it was noticed.
-    #[must_use]
     pub(super) const fn slept(&self) -> Duration {
         self.slept
     }

@@ -3,7 +3,7 @@
 use nunu_protocol::{Cause, Event};
 
 use crate::config::{Command, OnEnd};
-use crate::model::{Build, Failure, Permission, Reason};
+use crate::model::{Build, ExitReason, Failure, Permission};
 use crate::upload::Inspected;
 
 use super::cancel::Cancel;
@@ -16,10 +16,7 @@ use super::story::Story;
 use super::{artifacts, bug, build, check, known, recorded, resolve, stop, watch};
 
 /// Runs the plan's command. What happened is in the story, whatever is returned; a signal is no error here.
-///
-/// # Errors
-/// The first thing that made the job end on our side.
-pub(super) async fn execute(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+pub(super) async fn execute(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
     match session.plan.command {
         Command::Run => run(session, story).await,
         Command::Upload => upload(session, story).await,
@@ -30,37 +27,37 @@ pub(super) async fn execute(session: &mut Session, story: &mut Story) -> Result<
             unless_cancelled(&cancel, check::check(session, story)).await
         }
         // These need no plan, or no report, and are handled before.
-        Command::Stop | Command::Init | Command::Schema => Ok(Reason::Passed),
+        Command::Stop | Command::Init | Command::Schema => Ok(ExitReason::Passed),
     }
 }
 
-async fn run(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+async fn run(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
     let inspected = prepare(session, story).await?;
     let stored = build::store(session, story, inspected).await?;
     if session.plan.dry_run {
         return Ok(dry_run(session));
     }
     if session.cancel.token().is_cancelled() {
-        return Ok(Reason::Started);
+        return Ok(ExitReason::Started);
     }
     begin(session, story, &stored).await?;
     if session.cancel.token().is_cancelled() {
-        return Ok(Reason::Started);
+        return Ok(ExitReason::Started);
     }
     if !session.plan.wait.enabled {
         leave(session, story, "wait is off");
-        return incomplete(story).map_or(Ok(Reason::Started), Err);
+        return incomplete(story).map_or(Ok(ExitReason::Started), Err);
     }
     follow(session, story).await
 }
 
-async fn upload(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+async fn upload(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
     let inspected = prepare(session, story).await?;
     build::store(session, story, inspected).await?;
-    Ok(if session.plan.dry_run { dry_run(session) } else { Reason::Uploaded })
+    Ok(if session.plan.dry_run { dry_run(session) } else { ExitReason::Uploaded })
 }
 
-async fn start(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+async fn start(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
     let inspected = prepare(session, story).await?;
     let stored = build::store(session, story, inspected).await?;
     if session.plan.dry_run {
@@ -70,10 +67,10 @@ async fn start(session: &mut Session, story: &mut Story) -> Result<Reason, Failu
     if !session.cancel.token().is_cancelled() {
         leave(session, story, "started");
     }
-    incomplete(story).map_or(Ok(Reason::Started), Err)
+    incomplete(story).map_or(Ok(ExitReason::Started), Err)
 }
 
-async fn wait(session: &mut Session, story: &mut Story) -> Result<Reason, Failure> {
+async fn wait(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
     let cancel = session.cancel.clone();
     unless_cancelled(&cancel, async {
         ready(session).await?;
@@ -115,7 +112,7 @@ async fn unless_cancelled<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        () = cancel.token().cancelled() => Err(interrupted(cancel.reason().unwrap_or(Reason::Interrupted))),
+        () = cancel.token().cancelled() => Err(interrupted(cancel.reason().unwrap_or(ExitReason::Interrupted))),
         done = work => done,
     }
 }
@@ -151,19 +148,19 @@ async fn begin(session: &Session, story: &mut Story, stored: &Build) -> Result<(
 }
 
 /// Follows the jobs to their end and fetches what they left.
-async fn follow(session: &Session, story: &mut Story) -> Result<Reason, Failure> {
+async fn follow(session: &Session, story: &mut Story) -> Result<ExitReason, Failure> {
     bug::provoke(&session.env, "after-start");
     session.log.group("Running");
     let ended = watch::until_done(session, story).await;
     session.log.end_group();
     ended?;
     if session.cancel.token().is_cancelled() {
-        return Ok(Reason::Started);
+        return Ok(ExitReason::Started);
     }
     stop::name_the_rest(session, story);
     story.failure = incomplete(story);
-    artifacts::download(session, story, Reason::Passed).await;
-    story.failure.take().map_or(Ok(Reason::Passed), Err)
+    artifacts::download(session, story, ExitReason::Passed).await;
+    story.failure.take().map_or(Ok(ExitReason::Passed), Err)
 }
 
 /// The failure of starts that gave no or not all jobs, once everything else is told.
@@ -178,7 +175,7 @@ fn incomplete(story: &Story) -> Option<Failure> {
         })
         .collect();
     let mut failure = Failure::new(
-        Reason::StartIncomplete,
+        ExitReason::StartIncomplete,
         format!(
             "not everything was started: {} did not start in full",
             if what.len() == 1 { first.run.clone() } else { format!("{} starts", what.len()) }
@@ -199,9 +196,9 @@ fn leave(session: &Session, story: &mut Story, why: &str) {
     ));
 }
 
-fn dry_run(session: &Session) -> Reason {
+fn dry_run(session: &Session) -> ExitReason {
     session.log.info("dry run: nothing was uploaded and nothing was started");
-    Reason::DryRun
+    ExitReason::DryRun
 }
 
 /// What has to happen when the command ended with a failure or a signal: nothing is left running, unless the user wants it so.
@@ -209,7 +206,7 @@ pub(super) async fn clean_up(session: &Session, story: &mut Story) {
     bug::provoke(&session.env, "clean-up");
     let wanted = if session.cancel.reason().is_some() {
         session.plan.wait.on_cancel
-    } else if story.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Timeout) {
+    } else if story.failure.as_ref().is_some_and(|failure| failure.reason == ExitReason::Timeout) {
         session.plan.wait.on_timeout
     } else {
         OnEnd::Stop
@@ -231,17 +228,17 @@ pub(super) async fn clean_up(session: &Session, story: &mut Story) {
 fn cause(session: &Session, story: &Story) -> Cause {
     match story.failure.as_ref().map(|failure| failure.reason) {
         _ if session.cancel.token().is_cancelled() => Cause::Cancelled,
-        Some(Reason::Timeout | Reason::Stalled) => Cause::Deadline,
-        Some(Reason::Internal) => Cause::Panic,
+        Some(ExitReason::Timeout | ExitReason::Stalled) => Cause::Deadline,
+        Some(ExitReason::Internal) => Cause::Panic,
         _ => Cause::Failure,
     }
 }
 
 /// The failure that a signal is.
-pub(super) fn interrupted(reason: Reason) -> Failure {
+pub(super) fn interrupted(reason: ExitReason) -> Failure {
     let signal = match reason {
-        Reason::Interrupted if cfg!(windows) => "Ctrl-C",
-        Reason::Interrupted => "SIGINT",
+        ExitReason::Interrupted if cfg!(windows) => "Ctrl-C",
+        ExitReason::Interrupted => "SIGINT",
         _ if cfg!(windows) => "Ctrl-Break",
         _ => "SIGTERM",
     };

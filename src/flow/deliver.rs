@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ci::{self, Host};
-use crate::model::{Failure, Log, Reason, RunReport, Secrets};
+use crate::model::{ExitReason, Failure, Log, RunReport, Secrets};
 use crate::report::{self, Files};
 
 /// Outputs that were written, by name.
@@ -25,9 +25,6 @@ pub(super) struct Sinks<'a> {
 
 impl Sinks<'_> {
     /// Writes the files of a report, whatever it says.
-    ///
-    /// # Errors
-    /// When the folder or a file cannot be written.
     pub(super) fn write(&self, dir: &Path, report: &RunReport) -> std::io::Result<Files> {
         report::write_all(dir, report, self.host.kind() == ci::Kind::GitLab)
     }
@@ -39,7 +36,7 @@ impl Sinks<'_> {
             Err(error) => error,
         };
         let failure = Failure::new(
-            Reason::ResultsNotWritten,
+            ExitReason::ResultsNotWritten,
             format!("results-dir: cannot write the report files to {}", dir.display()),
         )
         .because(&error)
@@ -108,7 +105,7 @@ impl Sinks<'_> {
     }
 
     /// The last line of the log.
-    pub(super) fn close(&self, reason: Reason) {
+    pub(super) fn close(&self, reason: ExitReason) {
         self.log.info(format!(
             "nunu-ci: {} ({reason}), exit code {}",
             reason.status().as_str(),

@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::model::{Failure, Reason, RunSpec, units};
+use crate::model::{ExitReason, Failure, RunSpec, units};
 
 use super::session::Session;
 
@@ -34,9 +34,6 @@ impl<'a> End<'a> {
     }
 
     /// What it means for the runs that did not start; a signal speaks for itself.
-    ///
-    /// # Errors
-    /// When it was the deadline.
     pub(super) fn verdict(&self, missing: &[RunSpec]) -> Result<(), Failure> {
         if self.session.cancel.token().is_cancelled() {
             return Ok(());
@@ -44,7 +41,7 @@ impl<'a> End<'a> {
         let labels: Vec<&str> = missing.iter().map(|spec| spec.label.as_str()).collect();
         let limit = units::duration(self.session.plan.wait.timeout);
         Err(Failure::new(
-            Reason::Timeout,
+            ExitReason::Timeout,
             format!("the timeout of {limit} passed before everything was started"),
         )
         .cause(format!("without a clear answer to their start: {}", labels.join(", ")))

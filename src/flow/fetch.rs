@@ -67,9 +67,6 @@ impl<'a> Fetcher<'a> {
 
     /// Streams the file at `url` to `relative` (with `/`) below the root, going on by range after a cut; its size. `announced` is the size
     /// that it should have.
-    ///
-    /// # Errors
-    /// Why it could not be had.
     pub(super) async fn fetch(
         &self,
         url: &str,

@@ -9,7 +9,7 @@ use crate::model::judge::{decide, judge};
 use crate::model::redact::Redact as _;
 use crate::model::run_report::JobReport;
 use crate::model::units::Timestamp;
-use crate::model::{Failure, Reason, RunReport};
+use crate::model::{ExitReason, Failure, RunReport};
 use crate::report::{self, Files};
 
 use super::session::Session;
@@ -45,7 +45,7 @@ const FINAL_OUTPUTS: [&str; 8] = [
 ];
 
 /// The report of the story as it stands, without any secret; `normal` is the reason of an end without failure or verdict.
-pub(super) fn report(session: &Session, story: &Story, normal: Reason, unfinished: bool) -> RunReport {
+pub(super) fn report(session: &Session, story: &Story, normal: ExitReason, unfinished: bool) -> RunReport {
     let jobs: Vec<JobReport> = story.jobs.iter().flat_map(|tracked| tracked.report.tests()).collect();
     let today = chrono::Utc::now().date_naive();
     let verdict = story.waited.then(|| judge(&jobs, &session.plan.gate, today));
@@ -100,7 +100,7 @@ pub(super) fn publish(session: &Session, story: &Story) {
     if !session.plan.command.reports() {
         return;
     }
-    let report = report(session, story, Reason::Internal, true);
+    let report = report(session, story, ExitReason::Internal, true);
     match session.sinks().write(&session.plan.report.dir, &report) {
         Ok(files) => outputs(session, &report, Some(&files), true),
         Err(error) => session.log.warn(unwritable(session, &error).to_string()),
@@ -108,7 +108,7 @@ pub(super) fn publish(session: &Session, story: &Story) {
 }
 
 /// Writes what is the end unless something still happens: whoever is killed while files are fetched leaves this.
-pub(super) fn settle(session: &Session, story: &Story, normal: Reason) {
+pub(super) fn settle(session: &Session, story: &Story, normal: ExitReason) {
     let report = report(session, story, normal, false);
     match session.sinks().write(&session.plan.report.dir, &report) {
         Ok(files) => outputs(session, &report, Some(&files), false),
@@ -118,7 +118,7 @@ pub(super) fn settle(session: &Session, story: &Story, normal: Reason) {
 
 fn unwritable(session: &Session, error: &std::io::Error) -> Failure {
     Failure::new(
-        Reason::InvalidInput,
+        ExitReason::InvalidInput,
         format!("results-dir: cannot write to {}", session.plan.report.dir.display()),
     )
     .because(error)
@@ -127,9 +127,6 @@ fn unwritable(session: &Session, error: &std::io::Error) -> Failure {
 
 /// Makes the results folder ready: what an earlier run of ours left goes, and an unfinished report lies there from now on. Better to
 /// know before anything costs money that it cannot be written.
-///
-/// # Errors
-/// When it cannot.
 pub(super) fn first(session: &Session, story: &Story) -> Result<(), Failure> {
     if !session.plan.command.reports() {
         return Ok(());
@@ -137,7 +134,7 @@ pub(super) fn first(session: &Session, story: &Story) -> Result<(), Failure> {
     // A wait goes on with the requests that a start began to note.
     let keep = (session.plan.command == Command::Wait).then_some(report::DIAGNOSTICS);
     report::clear(&session.plan.report.dir, keep);
-    let report = report(session, story, Reason::Internal, true);
+    let report = report(session, story, ExitReason::Internal, true);
     let files = session
         .sinks()
         .write(&session.plan.report.dir, &report)
@@ -157,19 +154,19 @@ fn data(session: &Session, report: &RunReport) {
     if session.json {
         // A check has printed data of its own.
         if report.command != Command::Check.as_str() {
-            super::door::print(&report::json(report));
+            super::app::print(&report::json(report));
         }
         return;
     }
     let off_ci = session.host.kind() == ci::Kind::None;
     let id = report.build.as_ref().and_then(|build| build.id.as_deref());
-    if let Some(id) = id.filter(|_| off_ci && report.reason == Reason::Uploaded) {
-        super::door::print(id);
+    if let Some(id) = id.filter(|_| off_ci && report.reason == ExitReason::Uploaded) {
+        super::app::print(id);
     }
 }
 
 /// Tells the end everywhere; `dir` is the results folder where there is one to write to. Gives the report that was told.
-pub(super) fn tell(session: &Session, story: &Story, normal: Reason, dir: Option<&Path>) -> RunReport {
+pub(super) fn tell(session: &Session, story: &Story, normal: ExitReason, dir: Option<&Path>) -> RunReport {
     super::bug::provoke(&session.env, "report");
     let mut report = report(session, story, normal, false);
     let sinks = session.sinks();

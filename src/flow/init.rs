@@ -12,19 +12,19 @@ use crate::ci::stream::{self, Stream};
 use crate::config::starter::{self, Facts, Host};
 use crate::config::{self, resolve_name};
 use crate::http::{Net, install_crypto};
-use crate::model::{Failure, Platform, Reason};
+use crate::model::{ExitReason, Failure, Platform};
 
-use super::door::Surroundings;
+use super::app::Surroundings;
 use super::wrong;
 
 /// Writes the files and says what to do next.
-pub(super) async fn init(around: &Surroundings) -> Reason {
+pub(super) async fn init(around: &Surroundings) -> ExitReason {
     let (build, platform) = starter::likely_build(&around.cwd).unzip();
     let mut facts = Facts { host: host(around), build, platform: platform.flatten(), ..Facts::default() };
     let api = match service(around) {
         Ok(api) => api,
         Err(what) => {
-            let failure = Failure::new(Reason::InvalidInput, what)
+            let failure = Failure::new(ExitReason::InvalidInput, what)
                 .hint("nunu-ci init works without a key too: it then leaves the ids for you to fill in");
             return wrong::tell(around, &failure);
         }
@@ -57,7 +57,7 @@ pub(super) async fn init(around: &Surroundings) -> Reason {
             }
             Ok(false) => around.log.info(format!("{path} is there already and stays as it is")),
             Err(error) => {
-                let failure = Failure::new(Reason::InvalidInput, format!("cannot write {path}"))
+                let failure = Failure::new(ExitReason::InvalidInput, format!("cannot write {path}"))
                     .because(&error)
                     .hint("run nunu-ci init in the root of your repository, where you may write");
                 return wrong::tell(around, &failure);
@@ -67,7 +67,7 @@ pub(super) async fn init(around: &Surroundings) -> Reason {
     for line in starter::next_steps(&facts, &unfilled) {
         around.log.info(line);
     }
-    Reason::Passed
+    ExitReason::Passed
 }
 
 fn host(around: &Surroundings) -> Host {
@@ -87,17 +87,14 @@ fn host(around: &Surroundings) -> Host {
 }
 
 /// The service, when a key is there; without one `init` works all the same.
-///
-/// # Errors
-/// What is wrong with the settings of the key or the address.
 fn service(around: &Surroundings) -> Result<Option<Api>, String> {
     let access = config::access(&around.args, &around.env, &around.cwd)?;
     for notice in &access.notices {
         around.log.warn(notice);
     }
     let Some(key) = access.key else { return Ok(None) };
-    super::door::say_where(around, &access.origin, &access.origin_source);
-    super::door::mask(&around.log, &around.secrets, key.expose_secret(), crate::model::secrets::Owner::Key);
+    super::app::say_where(around, &access.origin, &access.origin_source);
+    super::app::mask(&around.log, &around.secrets, key.expose_secret(), crate::model::secrets::Owner::Key);
     install_crypto();
     let agent = concat!("nunu-ci/", env!("CARGO_PKG_VERSION"));
     let net = Net::new(&around.env, agent, around.secrets.clone(), around.log.clone())

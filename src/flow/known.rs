@@ -9,7 +9,7 @@ use crate::api::{Api, ApiError, Named, PlanFacts, TestFacts};
 use crate::config::{Plan, is_id};
 use crate::model::build::BuildSource;
 use crate::model::units::duration;
-use crate::model::{Failure, Platform, Reason, RunSpec, Target};
+use crate::model::{ExitReason, Failure, Platform, RunSpec, Target};
 use crate::upload::Inspected;
 
 /// What was found out.
@@ -29,14 +29,11 @@ pub(super) struct Known {
 
 impl Known {
     /// Fails when the start of any run is bound to be refused; with the reason that the refused start would have.
-    ///
-    /// # Errors
-    /// All wrong ids at once.
     pub(super) fn require(&self) -> Result<(), Failure> {
         if self.wrong.is_empty() {
             return Ok(());
         }
-        Err(Failure::new(Reason::StartFailed, self.wrong.join("\n")).hint(
+        Err(Failure::new(ExitReason::StartFailed, self.wrong.join("\n")).hint(
             "take the id from the dashboard, and check that it belongs to the project of the key (project-id); nothing was sent",
         ))
     }

@@ -42,9 +42,6 @@ impl Lock {
 
     /// Takes the lock, which ends with the file, and waits for it for a while. `None` when somebody else keeps it: what costs money is
     /// recorded all the same, and nobody waits before what was started is stopped.
-    ///
-    /// # Errors
-    /// When the file cannot be made or locked.
     pub(super) fn take(&self) -> io::Result<Option<File>> {
         let file = disk::lock_file(&self.path)?;
         let began = Instant::now();

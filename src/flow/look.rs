@@ -31,9 +31,6 @@ enum Seen {
 }
 
 /// One look at every unfinished job, each by itself where no list shows it: the trouble of one does not hide the others.
-///
-/// # Errors
-/// When the key is refused, or when nothing answered about any job.
 pub(super) async fn look(
     api: &Api,
     session: &Session,
@@ -118,9 +115,6 @@ pub(super) async fn look(
 
 /// The jobs that lists show: one call for many. What a list does not show is asked for by itself, and so is everything when a
 /// list cannot be had.
-///
-/// # Errors
-/// When the key is refused.
 async fn listed(
     api: &Api,
     session: &Session,

@@ -63,9 +63,6 @@ fn open_records(session: &Session) -> Vec<(Record, StartRecord)> {
 }
 
 /// Reads everything that carries one of the tags.
-///
-/// # Errors
-/// When it cannot be read. A service that has no such list is no error: it tells of nothing.
 pub(super) async fn read(api: &Api, tags: &[String]) -> Result<Vec<Found>, ApiError> {
     let mut all = Vec::new();
     for tag in tags {

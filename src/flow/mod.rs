@@ -2,6 +2,7 @@
 //! Touches only other rooms, the state file and, for `init`, the starter files.
 
 mod announce;
+mod app;
 mod artifacts;
 mod bug;
 mod build;
@@ -11,12 +12,12 @@ mod check_text;
 mod clock;
 mod commands;
 mod deliver;
-mod door;
 mod end;
 mod fetch;
 mod finish;
 mod forge;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/targets/flow.rs"]
 pub(crate) mod fuzz;
 mod init;
 mod known;
@@ -24,6 +25,7 @@ mod lock;
 mod look;
 mod look_back;
 mod preflight;
+mod process;
 mod recorded;
 mod resolve;
 mod schedule;
@@ -39,5 +41,4 @@ mod track;
 mod watch;
 mod wrong;
 
-pub use cancel::Cancel;
-pub use door::{Visit, visit};
+pub use process::{Invocation, run};

@@ -9,21 +9,16 @@ pub(super) struct Proofs(pub(super) Vec<(Permission, Proof)>);
 
 impl Proofs {
     /// False when the key is known to lack it.
-    #[must_use]
     pub(super) fn may(&self, permission: Permission) -> bool {
         !self.0.iter().any(|(known, proof)| *known == permission && matches!(proof, Proof::Missing(_)))
     }
 
     /// True when it was proved.
-    #[must_use]
     pub(super) fn proved(&self, permission: Permission) -> bool {
         self.0.iter().any(|(known, proof)| *known == permission && *proof == Proof::Proved)
     }
 
     /// Fails when any permission of `needed` is missing, naming all of them.
-    ///
-    /// # Errors
-    /// When the key lacks at least one.
     pub(super) fn require(&self, needed: &[Permission]) -> Result<(), Failure> {
         let asked: Vec<(Permission, Proof)> =
             self.0.iter().filter(|(permission, _)| needed.contains(permission)).cloned().collect();
@@ -32,7 +27,6 @@ impl Proofs {
 
     /// The failure of a service that was not reached at all: whatever is tried next would only wait for it again. Any answer, also a
     /// refusal, means that somebody is there.
-    #[must_use]
     pub(super) fn unreachable(&self) -> Option<Failure> {
         let network = |proof: &Proof| match proof {
             Proof::Unknown(error) if matches!(error.fault, Fault::Network(_)) => Some(error.clone()),
@@ -44,7 +38,6 @@ impl Proofs {
     }
 
     /// One line: what this job needs and which of it is proved.
-    #[must_use]
     pub(super) fn overview(&self, needed: &[Permission]) -> String {
         let word = |permission: Permission| match self.0.iter().find(|(known, _)| *known == permission) {
             Some((_, Proof::Proved)) => "proved",
@@ -58,9 +51,6 @@ impl Proofs {
 }
 
 /// Asks the service about every permission at once.
-///
-/// # Errors
-/// When the key itself is refused.
 pub(super) async fn prove(api: &Api, permissions: &[Permission], log: &Log) -> Result<Proofs, Failure> {
     let proofs = api.prove_all(permissions).await.map_err(|error| {
         let failure = error.failure(Phase::Check);

@@ -8,7 +8,7 @@ use nunu_protocol::{Cause, Earlier, Event, Expected, PostRef, Powers, StartSpec}
 use crate::api::{ApiError, Phase, UploadHandle};
 use crate::model::secrets::Owner;
 use crate::model::units::parse_time;
-use crate::model::{Failure, Reason};
+use crate::model::{ExitReason, Failure};
 
 use super::session::Session;
 use super::starts::{Planned, Posted, Starts, happened, work_until};
@@ -21,12 +21,9 @@ use super::tags::PostTag;
 const TIME_TO_STOP: Duration = Duration::from_secs(60);
 
 /// Records that are not finished, of this job.
-///
-/// # Errors
-/// When the state file cannot be read.
 fn records(session: &Session) -> Result<Vec<Record>, Failure> {
     let all = session.state.records().map_err(|error| {
-        Failure::new(Reason::InvalidInput, format!("cannot read {}", session.state.path().display()))
+        Failure::new(ExitReason::InvalidInput, format!("cannot read {}", session.state.path().display()))
             .because(&error)
             .hint("remove the file, and name the jobs with the setting job-ids")
     })?;
@@ -108,9 +105,6 @@ impl Recorded {
 }
 
 /// Gathers the jobs to wait for.
-///
-/// # Errors
-/// When there are none, or the state file cannot be read.
 pub(super) async fn collect(session: &Session, story: &mut Story) -> Result<(), Failure> {
     let mut recorded = Recorded::default();
     let mut named: BTreeSet<String> = session.plan.job_ids.iter().cloned().collect();
@@ -150,7 +144,7 @@ pub(super) async fn collect(session: &Session, story: &mut Story) -> Result<(), 
 
 fn nothing_to_wait_for(session: &Session) -> Failure {
     let mut failure = Failure::new(
-        Reason::InvalidInput,
+        ExitReason::InvalidInput,
         "there is nothing to wait for: no unfinished job is recorded here",
     )
     .cause(format!("looked in {}", session.state.path().display()));
@@ -162,9 +156,6 @@ fn nothing_to_wait_for(session: &Session) -> Failure {
 
 /// The command `stop`: stops recorded unfinished jobs (or those named), finds starts whose answer never came by their tag, and
 /// cancels a recorded open upload.
-///
-/// # Errors
-/// When something could not be stopped.
 pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
     let mut trouble = Trouble::default();
     let mut recorded = Recorded::default();
@@ -221,7 +212,7 @@ impl Trouble {
 
     fn failure(self) -> Failure {
         let (reason, hints) =
-            self.first.map_or((Reason::ServiceError, Vec::new()), |first| (first.reason, first.hints));
+            self.first.map_or((ExitReason::ServiceError, Vec::new()), |first| (first.reason, first.hints));
         let failure =
             Failure { causes: self.lines, hints, ..Failure::new(reason, "not everything could be stopped") };
         failure.hint(

@@ -3,7 +3,7 @@
 use crate::api::{ApiError, Named, Phase};
 use crate::config::{is_id, resolve_name};
 use crate::model::verdict::Quarantined;
-use crate::model::{Failure, Reason, RunSpec, Target};
+use crate::model::{ExitReason, Failure, RunSpec, Target};
 
 use super::session::Session;
 
@@ -28,9 +28,6 @@ impl Kind {
 }
 
 /// Replaces every name in the plan by its id, and says which they were: (name, id).
-///
-/// # Errors
-/// When a name is unknown or ambiguous (all of them at once), or the lists cannot be read.
 pub(super) async fn names(session: &mut Session) -> Result<Vec<(String, String)>, Failure> {
     let mut runs = std::mem::take(&mut session.plan.runs);
     let mut quarantine = std::mem::take(&mut session.plan.gate.quarantine);
@@ -99,7 +96,7 @@ async fn look_up(
     }
     problems.sort();
     problems.dedup();
-    Err(Failure::new(Reason::InvalidConfig, problems.join("\n"))
+    Err(Failure::new(ExitReason::InvalidConfig, problems.join("\n"))
         .hint("correct the name in the run config, or put the id from the dashboard in its place"))
 }
 

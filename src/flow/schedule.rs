@@ -13,7 +13,6 @@ const EARLY: Duration = Duration::from_secs(600);
 
 /// The wait before the next look, `elapsed` after the start of the wait; `failed` consecutive looks have failed.
 /// `jitter` is uniform in 0..1 and only spreads waits after errors.
-#[must_use]
 pub(super) fn next_look(poll: Poll, elapsed: Duration, failed: u32, jitter: f64) -> Duration {
     let regular = match poll {
         Poll::Every(every) => every,

@@ -7,7 +7,7 @@ use nunu_protocol::{Event, Expected, PostRef, Powers, Settled, StartSpec};
 use crate::api::{ApiError, Named, Phase, Started, given_builds, instances_of, start_body};
 use crate::model::given::GivenBuilds;
 use crate::model::run_report::{JobReport, StartProblem};
-use crate::model::{Failure, Platform, Reason, RunSpec, Target};
+use crate::model::{ExitReason, Failure, Platform, RunSpec, Target};
 
 use super::clock::Stopwatch;
 use super::end::End;
@@ -31,10 +31,6 @@ pub(super) struct BuildRef<'a> {
 }
 
 /// Starts every entry of the plan in order. What started is in the story, whatever is returned.
-///
-/// # Errors
-/// When nothing could be started, when a key is refused, when nobody knows what runs, or when the deadline passes, which counts
-/// from here. A signal is no error here.
 pub(super) async fn start_all(
     session: &Session,
     story: &mut Story,
@@ -342,7 +338,7 @@ fn unknown(session: &Session, story: &mut Story, start: usize) {
     let posted = starts.posts.iter().rfind(|(at, posted)| at.start == start && !posted.earlier);
     let Some((_, posted)) = posted else {
         story.start_failure.get_or_insert(
-            Failure::new(Reason::StartFailed, format!("{label}: nothing was started, since it is unknown whether runs of an earlier attempt go on"))
+            Failure::new(ExitReason::StartFailed, format!("{label}: nothing was started, since it is unknown whether runs of an earlier attempt go on"))
                 .hint("run the job again when the service answers, or stop the earlier runs on the dashboard"),
         );
         return;
@@ -354,7 +350,7 @@ fn unknown(session: &Session, story: &mut Story, start: usize) {
         "the key may not read runs (project:read-runs), so the start cannot be looked up".to_owned()
     };
     let mut failure = Failure::new(
-        Reason::StartFailed,
+        ExitReason::StartFailed,
         format!("it is unknown whether the run {label} was started: {why}"),
     );
     if let Some(error) = &posted.unclear {
@@ -377,7 +373,6 @@ fn unknown(session: &Session, story: &mut Story, start: usize) {
 }
 
 /// The jobs of a recorded start, as they are before the first look.
-#[must_use]
 pub(super) fn tracked(start: &StartRecord) -> Vec<Tracked> {
     let device = |id: &str| start.devices.iter().find(|(job, _)| job == id).map(|(_, device)| device.clone());
     let instances =

@@ -50,13 +50,11 @@ pub(super) struct Place {
 
 impl Place {
     /// True for records of the same job: steps of one job share their safety net.
-    #[must_use]
     pub(super) fn same_job(&self, other: &Self) -> bool {
         self.run == other.run && self.job == other.job && self.matrix == other.matrix
     }
 
     /// The parts that stay the same over attempts.
-    #[must_use]
     pub(super) fn parts(&self) -> [&str; 4] {
         [&self.run, &self.job, &self.matrix, &self.step]
     }
@@ -213,7 +211,6 @@ pub(super) struct StateFile {
 
 impl StateFile {
     /// The state file in `folder`, which is made when something is written.
-    #[must_use]
     pub(super) fn new(folder: PathBuf, cancel: Cancel, log: Log) -> Self {
         let lock = Lock::new(folder.join(LOCK_NAME), cancel, log);
         Self { folder, lock }
@@ -225,15 +222,11 @@ impl StateFile {
     }
 
     /// Where it lies.
-    #[must_use]
     pub(super) fn path(&self) -> PathBuf {
         self.folder.join(FILE_NAME)
     }
 
     /// All records, oldest first; none when there is no file yet.
-    ///
-    /// # Errors
-    /// When the file exists and cannot be read or is not ours.
     pub(super) fn records(&self) -> io::Result<Vec<Record>> {
         // Without a lock file nobody ever wrote here; while another holds the lock, what lies there is its own.
         let lock = self.lock.path();
@@ -247,9 +240,6 @@ impl StateFile {
     }
 
     /// Adds `record`, or replaces the one with its id.
-    ///
-    /// # Errors
-    /// When the file cannot be read or written.
     pub(super) fn put(&self, record: &Record) -> io::Result<()> {
         self.change(|records| {
             if let Some(old) = records.iter_mut().find(|old| old.id == record.id) {
@@ -261,9 +251,6 @@ impl StateFile {
     }
 
     /// Gives the records with these ids that are not done yet another standing.
-    ///
-    /// # Errors
-    /// When the file cannot be read or written.
     pub(super) fn mark(&self, ids: &BTreeSet<String>, standing: Standing) -> io::Result<()> {
         self.change(|records| {
             for record in records.iter_mut().filter(|record| ids.contains(&record.id)) {
@@ -305,9 +292,6 @@ fn read(path: &Path) -> io::Result<Vec<Record>> {
 }
 
 /// The records of a state file.
-///
-/// # Errors
-/// When it is not ours.
 pub(super) fn parse(bytes: &[u8]) -> io::Result<Vec<Record>> {
     let contents: Contents = serde_json::from_slice(bytes).map_err(io::Error::other)?;
     if contents.version != VERSION {

@@ -64,13 +64,11 @@ impl Story {
     }
 
     /// Everything that counts as progress, in one string.
-    #[must_use]
     pub(super) fn fingerprint(&self) -> String {
         self.jobs.iter().map(Tracked::fingerprint).collect::<Vec<_>>().join("|")
     }
 
     /// Tags whose jobs are worth one list call instead of several single ones; `own` is this invocation's.
-    #[must_use]
     pub(super) fn groups_to_list(&self, own: &str) -> Vec<String> {
         let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
         for tracked in

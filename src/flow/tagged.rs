@@ -24,9 +24,6 @@ pub(super) struct Found {
 }
 
 /// Everything that carries `tag`.
-///
-/// # Errors
-/// When neither jobs nor runs can be listed.
 pub(super) async fn tagged(api: &Api, tag: &str) -> Result<Vec<Found>, ApiError> {
     let filter = JobFilter { tags: vec![tag.to_owned()], ..JobFilter::default() };
     match api.list_jobs(&filter).await {

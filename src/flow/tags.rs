@@ -15,7 +15,6 @@ const PREFIX: &str = "nunu-ci";
 const ATTEMPT_LENGTH: usize = 12;
 
 /// Hex digits of the SHA-256 over `parts`, which cannot run into each other.
-#[must_use]
 pub(super) fn digest(parts: &[&str], digits: usize) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -30,13 +29,11 @@ fn hex_digit(nibble: u8) -> char {
 }
 
 /// The tag of one place in a CI run: `nunu-ci.<16 hex>`.
-#[must_use]
 pub(super) fn invocation_tag(place: &[&str]) -> String {
     format!("{PREFIX}.{}", digest(place, 16))
 }
 
 /// True for tags that [`invocation_tag`] makes.
-#[must_use]
 pub(super) fn is_invocation_tag(tag: &str) -> bool {
     tag.strip_prefix(PREFIX)
         .and_then(|rest| rest.strip_prefix('.'))
@@ -55,7 +52,6 @@ pub(super) struct PostTag {
 
 impl PostTag {
     /// A new tag for the start with that digest; `random` makes it unique.
-    #[must_use]
     pub(super) fn new(start: &str, attempt: &str, random: u32) -> Self {
         let attempt: String =
             attempt.chars().filter(char::is_ascii_alphanumeric).take(ATTEMPT_LENGTH).collect();
@@ -64,7 +60,6 @@ impl PostTag {
     }
 
     /// Reads a tag of ours back; `None` for other people's.
-    #[must_use]
     pub(super) fn parse(tag: &str) -> Option<Self> {
         let mut words = tag.split('.');
         let (prefix, start, attempt, random) = (words.next()?, words.next()?, words.next()?, words.next()?);
@@ -73,14 +68,12 @@ impl PostTag {
     }
 
     /// As it is sent.
-    #[must_use]
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }
 }
 
 /// The digest that names a start: 12 hex digits.
-#[must_use]
 pub(super) fn start_digest(body: &str, build_digest: &str, entry: usize, place: &[&str]) -> String {
     let entry = entry.to_string();
     let mut parts = vec![body, build_digest, entry.as_str()];

@@ -50,7 +50,6 @@ pub(super) struct Tracked {
 
 impl Tracked {
     /// A job that was just started.
-    #[must_use]
     pub(super) fn new(report: JobReport, poll: PollBy) -> Self {
         Self {
             report,
@@ -65,26 +64,22 @@ impl Tracked {
     }
 
     /// The same, with the tag that its invocation shares.
-    #[must_use]
     pub(super) fn in_group(mut self, group: Option<String>) -> Self {
         self.group = group;
         self
     }
 
     /// True while the service still works on it, as far as we know.
-    #[must_use]
     pub(super) fn is_unfinished(&self) -> bool {
         self.report.lost.is_none() && !self.report.is_completed()
     }
 
     /// True while anything of it may still be learnt: it goes on, or details of an ended run are missing.
-    #[must_use]
     pub(super) fn is_open(&self) -> bool {
         self.is_unfinished() || !self.unsettled_runs().is_empty()
     }
 
     /// Ended runs that decide, and whose details are still to be read.
-    #[must_use]
     pub(super) fn unsettled_runs(&self) -> Vec<String> {
         if !self.report.is_completed() {
             return Vec::new();
@@ -195,7 +190,6 @@ impl Tracked {
     }
 
     /// How it stands, for the start protocol.
-    #[must_use]
     pub(super) fn state(&self) -> JobState {
         let report = &self.report;
         let tests = report.deciding_runs();
@@ -204,7 +198,6 @@ impl Tracked {
     }
 
     /// Everything that counts as progress, in one string; a stall is the absence of changes here.
-    #[must_use]
     pub(super) fn fingerprint(&self) -> String {
         use std::fmt::Write as _;
         let mut print = format!("{}={:?}", self.report.job_id, self.report.status);
@@ -221,7 +214,6 @@ impl Tracked {
     }
 
     /// What to call the job in a line: the run's label, and the test where the label does not say it all.
-    #[must_use]
     pub(super) fn name(&self) -> String {
         self.report.name()
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::api::Phase;
 use crate::model::log::LiveLine;
 use crate::model::units::duration;
-use crate::model::{Failure, Reason};
+use crate::model::{ExitReason, Failure};
 
 use super::clock::Stopwatch;
 use super::look::{look, read_steps, settle};
@@ -43,9 +43,6 @@ struct Progress {
 }
 
 /// Follows every job of the story until it is finished, or lost. A signal ends it early without an error.
-///
-/// # Errors
-/// Our deadline, a stall, a refused key, or a service that is gone.
 pub(super) async fn until_done(session: &Session, story: &mut Story) -> Result<(), Failure> {
     let mut watch = story.clock.clone().unwrap_or_else(Stopwatch::start);
     let now = watch.elapsed();
@@ -181,7 +178,7 @@ fn deadline_passed(story: &Story, limit: Duration) -> Failure {
     let unfinished: Vec<String> =
         story.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
     Failure::new(
-        Reason::Timeout,
+        ExitReason::Timeout,
         format!("the timeout of {} passed with {} of {} jobs unfinished", duration(limit), unfinished.len(), story.jobs.len()),
     )
     .cause(format!("unfinished: {}", unfinished.join(", ")))
@@ -219,7 +216,7 @@ async fn stalls(session: &Session, story: &mut Story, progress: &mut Progress) -
         let names: Vec<String> =
             story.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
         return Err(Failure::new(
-            Reason::Stalled,
+            ExitReason::Stalled,
             format!("no change of any job, run or step for {}", duration(stall)),
         )
         .cause(format!("unfinished: {}", names.join(", ")))

@@ -3,11 +3,11 @@
 use crate::ci;
 use crate::config::{self, Command};
 use crate::model::redact::Redact as _;
-use crate::model::{Failure, Log, Reason, RunReport};
+use crate::model::{ExitReason, Failure, Log, RunReport};
 use crate::report;
 
+use super::app::Surroundings;
 use super::deliver::{Sinks, Told};
-use super::door::Surroundings;
 
 /// Logs a failure: what failed, why, what to do, and, always last, where its page is.
 pub(super) fn error(log: &Log, failure: &Failure) {
@@ -16,12 +16,12 @@ pub(super) fn error(log: &Log, failure: &Failure) {
 }
 
 /// Logs a verdict that is no failure of ours, in the same form.
-pub(super) fn verdict(log: &Log, reason: Reason) {
+pub(super) fn verdict(log: &Log, reason: ExitReason) {
     log.error(in_words(reason.meaning()));
     end(log, reason, true);
 }
 
-fn end(log: &Log, reason: Reason, with_hint: bool) {
+fn end(log: &Log, reason: ExitReason, with_hint: bool) {
     if with_hint {
         log.error(format!("hint: {}", in_words(reason.remedy())));
     }
@@ -34,7 +34,7 @@ fn in_words(text: &str) -> String {
 }
 
 /// Reports `failure` everywhere and gives the reason to exit with.
-pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
+pub(super) fn tell(around: &Surroundings, failure: &Failure) -> ExitReason {
     let command = config::command_of(&around.args, &around.env);
     let mut report = report(around, command.unwrap_or_default(), failure);
     report.redact(&around.secrets);
@@ -60,7 +60,7 @@ pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
     }
     sinks.tell(&report, files.as_ref());
     if around.args.json {
-        super::door::print(&report::json(&report));
+        super::app::print(&report::json(&report));
     }
     sinks.annotations(&report, 10);
     sinks.close(report.reason);
@@ -69,14 +69,14 @@ pub(super) fn tell(around: &Surroundings, failure: &Failure) -> Reason {
 
 /// Whether this end has anything to say in the results folder. A slip of the pen leaves the reports of the last run alone; in a CI,
 /// where files are collected whatever happened, an older green one must not be taken for this run's.
-fn leaves_files(around: &Surroundings, command: Option<Command>, reason: Reason) -> bool {
+fn leaves_files(around: &Surroundings, command: Option<Command>, reason: ExitReason) -> bool {
     let command = match command {
         Some(command) => command,
         // Without a command it is the whole job, unless the command is what could not be understood.
         None if around.understood => Command::default(),
         None => return false,
     };
-    if reason.exit_code() != Reason::InvalidInput.exit_code() {
+    if reason.exit_code() != ExitReason::InvalidInput.exit_code() {
         return command.reports();
     }
     around.host.kind() != ci::Kind::None && matches!(command, Command::Run | Command::Start | Command::Wait)

@@ -16,7 +16,7 @@ const SLICE: usize = 128 * 1024;
 type Source = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// What a PUT sends, of exactly known length.
-pub struct PutBody {
+pub(crate) struct PutBody {
     len: u64,
     source: Option<Source>,
     ready: Bytes,
@@ -24,28 +24,15 @@ pub struct PutBody {
 
 impl PutBody {
     /// Bytes in memory; cut into slices without copying.
-    #[must_use]
-    pub fn bytes(bytes: Bytes) -> Self {
+    #[cfg(test)]
+    pub(crate) fn bytes(bytes: Bytes) -> Self {
         Self { len: bytes.len() as u64, source: None, ready: bytes }
     }
 
     /// `len` bytes from a stream, read as they are needed. A stream that fails, or ends early, ends the transfer with
     /// [`super::StorageError::Source`]; bytes after the first `len` are not read.
-    #[must_use]
-    pub fn stream(len: u64, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+    pub(crate) fn stream(len: u64, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self { len, source: Some(Box::pin(stream)), ready: Bytes::new() }
-    }
-
-    /// Bytes in all.
-    #[must_use]
-    pub const fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// True when there is nothing to send.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// The body for the client, and the watch on what goes out.

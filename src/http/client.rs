@@ -38,7 +38,7 @@ pub(crate) const LARGEST_REPLY: u64 = 16 * 1024 * 1024;
 
 /// A cheap handle on the network.
 #[derive(Debug, Clone)]
-pub struct Net(Arc<Inner>);
+pub(crate) struct Net(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -82,10 +82,7 @@ pub(crate) struct Request {
 
 impl Net {
     /// Clients with the proxies and certificates of `env`. Also installs the crypto provider.
-    ///
-    /// # Errors
-    /// When a proxy setting cannot be used. An unreadable `SSL_CERT_FILE` is a warning in the log.
-    pub fn new(env: &Env, user_agent: &str, secrets: Secrets, log: Log) -> Result<Self, HttpError> {
+    pub(crate) fn new(env: &Env, user_agent: &str, secrets: Secrets, log: Log) -> Result<Self, HttpError> {
         tls::install_crypto();
         let tls = tls::config(env, &log)?;
         let proxy = proxy::from_env(env)?;
@@ -131,19 +128,17 @@ impl Net {
     }
 
     /// The flight recorder.
-    #[must_use]
-    pub fn recorder(&self) -> &Recorder {
+    pub(crate) fn recorder(&self) -> &Recorder {
         &self.0.recorder
     }
 
     /// The storage client.
-    #[must_use]
-    pub fn storage(&self) -> Storage {
+    pub(crate) fn storage(&self) -> Storage {
         Storage::new(self.clone())
     }
 
     /// Registers a secret and masks every form of it on the host.
-    pub fn secret(&self, raw: &str, owner: Owner) {
+    pub(crate) fn secret(&self, raw: &str, owner: Owner) {
         for form in self.0.secrets.register(raw, owner) {
             self.0.log.mask(&form);
         }
@@ -172,9 +167,6 @@ impl Net {
     }
 
     /// One attempt of at most `timeout`, the whole answer read (16 MiB at most). Writes one line of diagnostics, also when dropped.
-    ///
-    /// # Errors
-    /// See [`HttpError`]; any status is an answer, not an error.
     pub(crate) async fn send(
         &self,
         request: &Request,
@@ -198,9 +190,6 @@ impl Net {
     }
 
     /// One attempt whose answer is read piece by piece; the head must come within `timeout`.
-    ///
-    /// # Errors
-    /// See [`HttpError`].
     pub(crate) async fn open(
         &self,
         request: &Request,
@@ -270,9 +259,6 @@ pub(crate) struct Download {
 
 impl Download {
     /// The next piece; `None` at the end.
-    ///
-    /// # Errors
-    /// When the connection breaks, or nothing comes for as long as the head was allowed to take.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
         let result = match tokio::time::timeout(self.stall, self.response.chunk()).await {
             Ok(result) => result.map_err(|error| HttpError::classify(error, &self.host)),
@@ -287,9 +273,6 @@ impl Download {
     }
 
     /// The rest as a whole, at most `limit` bytes: for answers that say what went wrong.
-    ///
-    /// # Errors
-    /// See [`Download::chunk`], and when it is longer.
     pub(crate) async fn rest(mut self, limit: u64) -> Result<Bytes, HttpError> {
         let began = Instant::now();
         let mut body = bytes::BytesMut::new();

@@ -5,8 +5,7 @@ use crate::model::Env;
 use super::proxy;
 
 /// A proxy and further certificates, in words that name the variable; nothing in the usual case. A proxy's password is not among them.
-#[must_use]
-pub fn detours(env: &Env) -> Vec<String> {
+pub(crate) fn detours(env: &Env) -> Vec<String> {
     let mut told = Vec::new();
     if let Ok(Some(setting)) = proxy::from_env(env) {
         told.push(format!("through the proxy {} ({})", setting.host, setting.variable));

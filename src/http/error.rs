@@ -12,7 +12,7 @@ const LONGEST_DETAIL: usize = 300;
 
 /// The network is at fault, or the machine's settings for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HttpError {
+pub(crate) enum HttpError {
     /// A proxy or certificate setting cannot be used.
     #[error("{0}")]
     Setup(String),
@@ -78,14 +78,12 @@ pub enum HttpError {
 
 impl HttpError {
     /// True when another attempt may work.
-    #[must_use]
-    pub const fn is_transient(&self) -> bool {
+    pub(crate) const fn is_transient(&self) -> bool {
         !matches!(self, Self::Setup(_) | Self::Tls { certificate: true, .. } | Self::TooLarge { .. })
     }
 
     /// True when the request may have had its effect.
-    #[must_use]
-    pub const fn is_unclear(&self) -> bool {
+    pub(crate) const fn is_unclear(&self) -> bool {
         matches!(
             self,
             Self::Reset { .. } | Self::Timeout { .. } | Self::TooLarge { .. } | Self::Protocol { .. }
@@ -93,8 +91,7 @@ impl HttpError {
     }
 
     /// One word for the flight recorder.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Setup(_) => "setup",
             Self::Dns { .. } => "dns",
@@ -110,8 +107,7 @@ impl HttpError {
 
 impl HttpError {
     /// The host that is at fault.
-    #[must_use]
-    pub fn host(&self) -> Option<&str> {
+    pub(crate) fn host(&self) -> Option<&str> {
         match self {
             Self::Setup(_) => None,
             Self::Dns { host, .. }
@@ -125,8 +121,7 @@ impl HttpError {
     }
 
     /// A few words for a line about a retry: `connection refused`, never the host.
-    #[must_use]
-    pub fn brief(&self) -> String {
+    pub(crate) fn brief(&self) -> String {
         match self {
             Self::Setup(text) => text.clone(),
             Self::Dns { .. } => "no address found".to_owned(),
@@ -140,8 +135,7 @@ impl HttpError {
     }
 
     /// The next actions, one a line.
-    #[must_use]
-    pub fn hints(&self) -> Vec<String> {
+    pub(crate) fn hints(&self) -> Vec<String> {
         let Some(host) = self.host() else { return Vec::new() };
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let here = matches!(name, "localhost" | "127.0.0.1" | "[::1]");

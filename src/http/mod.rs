@@ -7,6 +7,7 @@ mod client;
 mod detours;
 mod error;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/targets/http.rs"]
 pub(crate) mod fuzz;
 mod proxy;
 mod recorder;
@@ -21,17 +22,16 @@ mod tests;
 mod tls;
 mod url;
 
-pub use body::PutBody;
-pub use client::Net;
+pub(crate) use body::PutBody;
+pub(crate) use client::Net;
 pub(crate) use client::{Download, Request, Route, is_confidential, is_loopback};
-pub use detours::detours;
-pub use error::HttpError;
-pub use recorder::Recorder;
+pub(crate) use detours::detours;
+pub(crate) use error::HttpError;
 pub(crate) use reply::Reply;
 pub(crate) use retry::{Attempts, RetryLog};
-pub use retry::{Class, Fault, Next, Policy};
-pub use storage::{Limits, Storage};
-pub use storage_error::{Refusal, StorageError};
+pub(crate) use retry::{Class, Fault, Policy};
+pub(crate) use storage::{Limits, Storage};
+pub(crate) use storage_error::StorageError;
 pub use tls::install_crypto;
 pub(crate) use url::register as register_query;
-pub use url::{ETag, PresignedUrl};
+pub(crate) use url::{ETag, PresignedUrl};

@@ -21,9 +21,6 @@ pub(crate) struct Setting {
 }
 
 /// The proxy for HTTPS, if the environment names one.
-///
-/// # Errors
-/// When the variable is not an `http://` or `https://` URL. The message names the variable and never its value.
 pub(crate) fn from_env(env: &Env) -> Result<Option<Setting>, HttpError> {
     let Some((variable, raw)) = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
         .into_iter()

@@ -63,7 +63,7 @@ fn millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S:
 
 /// A cheap handle on the recorder. Recording never fails a call: a full disk must not lose a run.
 #[derive(Debug, Clone)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     state: Arc<Mutex<State>>,
     secrets: Secrets,
 }
@@ -76,24 +76,17 @@ struct State {
 
 impl Recorder {
     /// A recorder that keeps its first lines until [`Recorder::open`].
-    #[must_use]
-    pub fn new(secrets: Secrets) -> Self {
+    pub(crate) fn new(secrets: Secrets) -> Self {
         Self { state: Arc::default(), secrets }
     }
 
     /// Attaches a new file and writes what was kept.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn open(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn open(&self, path: &Path) -> io::Result<()> {
         self.attach(disk::Fresh::begin(path, Readers::Anyone)?.place()?)
     }
 
     /// Attaches the file behind what earlier commands of the same job wrote, and writes what was kept.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn append(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn append(&self, path: &Path) -> io::Result<()> {
         self.attach(disk::append(path, Readers::Anyone)?)
     }
 

@@ -73,9 +73,6 @@ pub(super) fn retry_after(raw: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Reads the whole body, at most `limit` bytes of it.
-///
-/// # Errors
-/// [`HttpError::TooLarge`] as soon as it is known, and the connection's errors.
 pub(crate) async fn read(
     mut response: Response,
     limit: u64,

@@ -19,7 +19,7 @@ const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 
 /// Whether a call may be repeated after an unclear answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     /// Repeating has no further effect.
     Repeatable,
     /// Repeating may do it twice; repeated only when the first surely had no effect.
@@ -28,7 +28,7 @@ pub enum Class {
 
 /// What an attempt without a usable answer tells about its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It surely had none: no connection came about, or the service asks to slow down.
     Harmless {
         /// How long the service wants us to wait.
@@ -45,7 +45,7 @@ pub enum Fault {
 
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Another attempt after this wait.
     Wait(Duration),
     /// The last error stands.
@@ -54,47 +54,42 @@ pub enum Next {
 
 /// How long and how often to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// From the first attempt to the end of the last.
-    pub budget: Duration,
+    pub(crate) budget: Duration,
     /// Longest delay of our own choice.
-    pub cap: Duration,
+    pub(crate) cap: Duration,
     /// Most attempts.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// What may be repeated.
-    pub class: Class,
+    pub(crate) class: Class,
 }
 
 impl Policy {
     /// Short API calls: up to 60 s in all, delays up to 10 s.
-    #[must_use]
-    pub const fn patient(class: Class) -> Self {
+    pub(crate) const fn patient(class: Class) -> Self {
         Self { budget: Duration::from_secs(60), cap: Duration::from_secs(10), attempts: u32::MAX, class }
     }
 
     /// The same with a budget of at most `limit`.
-    #[must_use]
-    pub fn within(self, limit: Duration) -> Self {
+    pub(crate) fn within(self, limit: Duration) -> Self {
         Self { budget: self.budget.min(limit), ..self }
     }
 
     /// One attempt, of at most `budget`.
-    #[must_use]
-    pub const fn once(class: Class, budget: Duration) -> Self {
+    pub(crate) const fn once(class: Class, budget: Duration) -> Self {
         Self { budget, cap: Duration::ZERO, attempts: 1, class }
     }
 
     /// For the way out: at least one retry, all within 4.5 s. Quick refusals leave time for more, so that a host that is gone for
     /// a moment is asked again.
-    #[must_use]
-    pub const fn urgent(class: Class) -> Self {
+    pub(crate) const fn urgent(class: Class) -> Self {
         Self { budget: Duration::from_millis(4500), cap: Duration::from_millis(500), attempts: 5, class }
     }
 
     /// What comes after attempt number `attempt` (from 1) ended with `fault`, `elapsed` after the first began.
     /// `jitter` is uniform in 0..1. The last attempt begins so that it has time before the budget ends.
-    #[must_use]
-    pub fn next(&self, attempt: u32, elapsed: Duration, fault: Fault, jitter: f64) -> Next {
+    pub(crate) fn next(&self, attempt: u32, elapsed: Duration, fault: Fault, jitter: f64) -> Next {
         let retry_after = match (fault, self.class) {
             (Fault::Final, _) | (Fault::Unclear { .. }, Class::Effectful) => return Next::GiveUp,
             (Fault::Harmless { retry_after }, _) | (Fault::Unclear { retry_after }, Class::Repeatable) => {

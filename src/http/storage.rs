@@ -18,11 +18,11 @@ const LARGEST_ANSWER: u64 = 64 * 1024;
 
 /// Limits of one PUT. There is none on its whole duration: a healthy slow upload may take hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Longest time without a byte going out.
-    pub stall: Duration,
+    pub(crate) stall: Duration,
     /// Longest wait for the answer after the last byte.
-    pub answer: Duration,
+    pub(crate) answer: Duration,
 }
 
 impl Default for Limits {
@@ -33,7 +33,7 @@ impl Default for Limits {
 
 /// The storage client.
 #[derive(Debug, Clone)]
-pub struct Storage {
+pub(crate) struct Storage {
     net: Net,
     limits: Limits,
 }
@@ -45,17 +45,13 @@ impl Storage {
     }
 
     /// The same client with other limits.
-    #[must_use]
-    pub fn with_limits(&self, limits: Limits) -> Self {
+    pub(crate) fn with_limits(&self, limits: Limits) -> Self {
         Self { net: self.net.clone(), limits }
     }
 
     /// Sends `body` in slices; `sent` is told the bytes that newly went out, live. `attempt` counts from 1 and is recorded.
     /// Dropping the future ends the transfer.
-    ///
-    /// # Errors
-    /// See [`StorageError`].
-    pub async fn put(
+    pub(crate) async fn put(
         &self,
         url: &PresignedUrl,
         body: PutBody,

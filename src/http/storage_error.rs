@@ -13,13 +13,13 @@ const LONGEST_WORDS: usize = 300;
 
 /// What storage said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// S3 error code, such as `SlowDown`.
-    pub code: Option<String>,
+    pub(crate) code: Option<String>,
     /// Its words.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 impl std::fmt::Display for Refusal {
@@ -34,7 +34,7 @@ impl std::fmt::Display for Refusal {
 
 /// Why a PUT stored nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum StorageError {
+pub(crate) enum StorageError {
     /// The URL is not valid any more: fetch a fresh one.
     #[error("the upload URL has expired (storage answered {0})")]
     Expired(Refusal),
@@ -106,8 +106,8 @@ impl StorageError {
     }
 
     /// True when another try, on a fresh URL, may work.
-    #[must_use]
-    pub const fn is_transient(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) const fn is_transient(&self) -> bool {
         match self {
             Self::Expired(_)
             | Self::Denied(_)
@@ -120,8 +120,7 @@ impl StorageError {
     }
 
     /// How long storage wants us to wait, at most 60 s.
-    #[must_use]
-    pub const fn retry_after(&self) -> Option<Duration> {
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy { retry_after, .. } => *retry_after,
             _ => None,
@@ -129,8 +128,7 @@ impl StorageError {
     }
 
     /// A few words for a line about a retry, such as `503 SlowDown from storage`.
-    #[must_use]
-    pub fn brief(&self) -> String {
+    pub(crate) fn brief(&self) -> String {
         match self {
             Self::Expired(_) => "expired upload URL".to_owned(),
             Self::Denied(refusal)
@@ -165,8 +163,7 @@ impl StorageError {
     }
 
     /// The next actions, one a line.
-    #[must_use]
-    pub fn hints(&self) -> Vec<String> {
+    pub(crate) fn hints(&self) -> Vec<String> {
         match self {
             Self::Network(error) => error.hints(),
             Self::Denied(_) => vec![

@@ -52,9 +52,6 @@ impl Sink for Lines {
     fn line(&self, level: Level, text: &str) {
         self.0.lock().unwrap().lines.push((level, text.to_owned()));
     }
-    fn remote(&self, text: &str) {
-        self.0.lock().unwrap().lines.push((Level::Info, format!("| {text}")));
-    }
     fn group(&self, _: &str) {}
     fn end_group(&self) {}
     fn mask(&self, value: &str) {

@@ -25,9 +25,6 @@ pub fn install_crypto() {
 
 /// What every client speaks: TLS 1.2 or 1.3, HTTP/1.1, certificates verified against the system's store, the bundled Mozilla
 /// roots (containers without a store) and the files that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
-///
-/// # Errors
-/// When TLS cannot be set up.
 pub(crate) fn config(env: &Env, log: &Log) -> Result<ClientConfig, HttpError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     // A store that is missing or damaged leaves the others; a certificate that is no trust anchor is left out.

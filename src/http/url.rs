@@ -15,14 +15,11 @@ const SIGNATURE: &str = "sig";
 
 /// A presigned URL: the query string is a secret, so `Debug` and messages show the host only.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PresignedUrl(Url);
+pub(crate) struct PresignedUrl(Url);
 
 impl PresignedUrl {
     /// Accepts HTTPS, and plain HTTP to loopback; the secret values of the query are registered and masked.
-    ///
-    /// # Errors
-    /// When it is not a URL or would travel unencrypted. The message shows nothing of the URL but its host.
-    pub fn parse(raw: &str, net: &Net) -> Result<Self, HttpError> {
+    pub(crate) fn parse(raw: &str, net: &Net) -> Result<Self, HttpError> {
         let wrong = |host: &str, detail: &str| HttpError::Protocol {
             host: host.to_owned(),
             detail: detail.to_owned(),
@@ -36,8 +33,7 @@ impl PresignedUrl {
     }
 
     /// Host, with its port when it is not the usual one.
-    #[must_use]
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         host_of(&self.0)
     }
 
@@ -89,20 +85,18 @@ pub(crate) fn is_secret(name: &str) -> bool {
 
 /// The `ETag` of stored bytes, without quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ETag(String);
+pub(crate) struct ETag(String);
 
 impl ETag {
     /// The bare value of an `ETag` header; `None` when it is empty.
-    #[must_use]
-    pub fn parse(raw: &str) -> Option<Self> {
+    pub(crate) fn parse(raw: &str) -> Option<Self> {
         let raw = raw.trim();
         let bare = raw.strip_prefix("W/").unwrap_or(raw).trim_matches('"');
         (!bare.is_empty()).then(|| Self(bare.to_owned()))
     }
 
     /// The bare value.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

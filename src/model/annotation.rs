@@ -2,7 +2,7 @@
 
 /// How loud it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(crate) enum Level {
     /// Neutral.
     Notice,
     /// To look at.
@@ -13,11 +13,11 @@ pub enum Level {
 
 /// One annotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Annotation {
+pub(crate) struct Annotation {
     /// How loud it is.
-    pub level: Level,
+    pub(crate) level: Level,
     /// Short title.
-    pub title: String,
+    pub(crate) title: String,
     /// What happened; at most 4,096 characters after escaping by the host.
-    pub message: String,
+    pub(crate) message: String,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum Platform {
+pub(crate) enum Platform {
     /// Windows.
     Windows,
     /// macOS.
@@ -29,7 +29,7 @@ pub enum Platform {
 
 impl Platform {
     /// Every platform, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Windows,
         Self::Macos,
         Self::Linux,
@@ -41,8 +41,7 @@ impl Platform {
     ];
 
     /// The word of the service.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Windows => "windows",
             Self::Macos => "macos",
@@ -54,19 +53,13 @@ impl Platform {
             Self::Playstation => "playstation",
         }
     }
-
-    /// The platform of that name.
-    #[must_use]
-    pub fn parse(raw: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|platform| platform.as_str() == raw)
-    }
 }
 
 /// Which stored builds the service may remove when its storage is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum DeletionPolicy {
+pub(crate) enum DeletionPolicy {
     /// The build that was not used for the longest time.
     #[default]
     LeastRecent,
@@ -78,7 +71,7 @@ pub enum DeletionPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum Multipart {
+pub(crate) enum Multipart {
     /// From the size where it pays.
     #[default]
     Auto,
@@ -90,7 +83,7 @@ pub enum Multipart {
 
 /// Where the build comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BuildSource {
+pub(crate) enum BuildSource {
     /// No build is sent; runs use what their deployment configuration picks.
     None,
     /// A file or folder, absolute; found, readable and not empty when the plan was made.
@@ -101,36 +94,36 @@ pub enum BuildSource {
 
 /// The build part of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildSpec {
+pub(crate) struct BuildSpec {
     /// Where it comes from.
-    pub source: BuildSource,
+    pub(crate) source: BuildSource,
     /// Its name, 1-255 characters, templates expanded; only meaningful with a path.
-    pub name: String,
+    pub(crate) name: String,
     /// Its platform; always known with a path.
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// At most 1000 characters.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// 1-50 characters each, templates expanded; without the digest tag, which the upload adds.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Let the service remove old builds when its storage is full.
-    pub auto_delete: bool,
+    pub(crate) auto_delete: bool,
     /// Which ones.
-    pub deletion_policy: DeletionPolicy,
+    pub(crate) deletion_policy: DeletionPolicy,
     /// The reservation on the server in whole minutes, 1-1440; `None`: size / 0.5 MB/s, at least 60.
-    pub upload_timeout_minutes: Option<u16>,
+    pub(crate) upload_timeout_minutes: Option<u16>,
     /// Use a stored build with the same content instead of sending it again.
-    pub reuse: bool,
+    pub(crate) reuse: bool,
     /// Whether to send it in parts.
-    pub multipart: Multipart,
+    pub(crate) multipart: Multipart,
     /// Parts in flight, 1-16.
-    pub parallel: usize,
+    pub(crate) parallel: usize,
 }
 
 /// How the build of this invocation came to be stored; the output `build-status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum BuildOrigin {
+pub(crate) enum BuildOrigin {
     /// Sent by this invocation (or by an earlier attempt of the same CI run).
     Uploaded,
     /// A stored build with the same content.
@@ -143,8 +136,7 @@ pub enum BuildOrigin {
 
 impl BuildOrigin {
     /// The value of the output `build-status`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Uploaded => "uploaded",
             Self::Reused => "reused",
@@ -157,28 +149,27 @@ impl BuildOrigin {
 /// A build as reports and starts know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Build {
+pub(crate) struct Build {
     /// The service's id, when there is a build.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// How it came to be stored.
     #[serde(rename = "status")]
-    pub origin: BuildOrigin,
+    pub(crate) origin: BuildOrigin,
     /// Its name.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The file name as sent.
-    pub file_name: Option<String>,
+    pub(crate) file_name: Option<String>,
     /// Its platform.
-    pub platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// Bytes as sent.
-    pub size_bytes: Option<u64>,
+    pub(crate) size_bytes: Option<u64>,
     /// Hex SHA-256 of the bytes as sent, 64 lower-case digits.
-    pub sha256: Option<String>,
+    pub(crate) sha256: Option<String>,
 }
 
 impl Build {
     /// No build at all.
-    #[must_use]
-    pub const fn none() -> Self {
+    pub(crate) const fn none() -> Self {
         Self {
             id: None,
             origin: BuildOrigin::None,

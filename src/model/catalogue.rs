@@ -1,12 +1,12 @@
 //! The catalogue of ends: what every `exit-reason` means, what to do about it, and where its page is.
 //! The log quotes it, and `docs/errors.md` is made from it.
 
-use super::failure::Reason;
+use super::failure::ExitReason;
 
 /// Where the pages are.
 const PAGES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/errors.md");
 
-impl Reason {
+impl ExitReason {
     /// What this end means, in one sentence: lower case, no final period, code marks around names.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
@@ -204,12 +204,12 @@ impl Reason {
 
 #[cfg(test)]
 mod tests {
-    use super::Reason;
+    use super::ExitReason;
 
     #[test]
     fn every_reason_has_an_entry_of_its_own_in_the_form_of_a_message() {
         let mut seen = std::collections::BTreeMap::new();
-        for reason in Reason::ALL {
+        for reason in ExitReason::ALL {
             for text in [reason.meaning(), reason.remedy()] {
                 assert!(!text.is_empty() && !text.ends_with('.'), "{reason}: {text}");
                 assert_eq!(text.matches('`').count() % 2, 0, "{reason}: {text}");

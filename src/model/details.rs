@@ -4,120 +4,120 @@ use serde::Serialize;
 
 /// `details` of an upload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Details {
+pub(crate) struct Details {
     /// Version control.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub vcs: Option<Vcs>,
+    pub(crate) vcs: Option<Vcs>,
     /// The CI system.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ci: Option<Ci>,
+    pub(crate) ci: Option<Ci>,
     /// How the build is uploaded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub upload: Option<UploadMethod>,
+    pub(crate) upload: Option<UploadMethod>,
 }
 
 /// Where the sources come from. A pull request gives its head commit and source branch, not the merge ref.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Vcs {
+pub(crate) struct Vcs {
     /// `git`, `mercurial` or `svn`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
     /// `github`, `gitlab`, `bitbucket` or `azure-devops`; left out for others.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
+    pub(crate) provider: Option<String>,
     /// Web address without credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub repository_url: Option<String>,
+    pub(crate) repository_url: Option<String>,
     /// The commit under test.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub commit: Option<Commit>,
+    pub(crate) commit: Option<Commit>,
     /// Branch.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
+    pub(crate) branch: Option<String>,
     /// Tag.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tag: Option<String>,
+    pub(crate) tag: Option<String>,
     /// Pull or merge request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pr: Option<PullRequest>,
+    pub(crate) pr: Option<PullRequest>,
 }
 
 /// A commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// Full hash.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hash: Option<String>,
+    pub(crate) hash: Option<String>,
     /// First 7 digits or more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub short_hash: Option<String>,
+    pub(crate) short_hash: Option<String>,
     /// Message.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// Author's name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub author: Option<String>,
+    pub(crate) author: Option<String>,
     /// ISO-8601.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timestamp: Option<String>,
+    pub(crate) timestamp: Option<String>,
 }
 
 /// A pull or merge request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct PullRequest {
+pub(crate) struct PullRequest {
     /// Number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub number: Option<u64>,
+    pub(crate) number: Option<u64>,
     /// Title.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    pub(crate) title: Option<String>,
     /// Web address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Branch it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_branch: Option<String>,
+    pub(crate) source_branch: Option<String>,
     /// Branch it goes to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub target_branch: Option<String>,
+    pub(crate) target_branch: Option<String>,
 }
 
 /// The CI system; all values are strings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Ci {
+pub(crate) struct Ci {
     /// `github-actions`, `jenkins`, `gitlab-ci`, `circleci`, `travis`, `azure-pipelines`, `bitrise` or `custom`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub system: Option<String>,
+    pub(crate) system: Option<String>,
     /// The number people see.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub build_number: Option<String>,
+    pub(crate) build_number: Option<String>,
     /// Job.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub job_name: Option<String>,
+    pub(crate) job_name: Option<String>,
     /// Id of the CI run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub run_id: Option<String>,
+    pub(crate) run_id: Option<String>,
     /// Link to it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub run_url: Option<String>,
+    pub(crate) run_url: Option<String>,
     /// Who or what triggered it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub triggered_by: Option<String>,
+    pub(crate) triggered_by: Option<String>,
     /// Machine.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
+    pub(crate) agent: Option<String>,
 }
 
 /// How the build is uploaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct UploadMethod {
+pub(crate) struct UploadMethod {
     /// `github-action`, `jenkins-plugin`, `cli`, `api` or `web`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
+    pub(crate) method: Option<String>,
     /// Version of this program.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cli_version: Option<String>,
+    pub(crate) cli_version: Option<String>,
     /// Who uploads.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub uploader: Option<String>,
+    pub(crate) uploader: Option<String>,
 }

@@ -1,31 +1,29 @@
-//! A snapshot of the environment, taken once at the door.
+//! A snapshot of the environment, taken once at the start.
 
 use std::collections::BTreeMap;
 
 /// Environment variables; an empty value counts as not set.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Env(BTreeMap<String, String>);
+pub(crate) struct Env(BTreeMap<String, String>);
 
 impl Env {
     /// A snapshot of the given pairs.
-    pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub(crate) fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(pairs.into_iter().collect())
     }
 
     /// The value, unless it is missing or empty.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// True when the variable says `true` or `1`.
-    #[must_use]
-    pub fn is_true(&self, name: &str) -> bool {
+    pub(crate) fn is_true(&self, name: &str) -> bool {
         matches!(self.get(name), Some("true" | "1" | "True" | "TRUE"))
     }
 
     /// Names and values, empty ones too.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }

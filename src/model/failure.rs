@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// The stable `exit-reason` of an invocation. Every end of the program has exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
+pub enum ExitReason {
     /// Every gate was met.
     Passed,
     /// Runs were started and left to themselves (`start`, `wait: false`).
@@ -81,7 +81,7 @@ pub enum Reason {
     Terminated,
 }
 
-impl Reason {
+impl ExitReason {
     /// Every reason, in the order of the exit codes.
     pub const ALL: [Self; 37] = [
         Self::Passed,
@@ -199,8 +199,7 @@ impl Reason {
     }
 
     /// The value of the output `status`.
-    #[must_use]
-    pub const fn status(self) -> Status {
+    pub(crate) const fn status(self) -> Status {
         match self {
             Self::Passed => Status::Passed,
             Self::Started => Status::Started,
@@ -216,13 +215,13 @@ impl Reason {
     }
 }
 
-impl std::fmt::Display for Reason {
+impl std::fmt::Display for ExitReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl Serialize for Reason {
+impl Serialize for ExitReason {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
@@ -231,7 +230,7 @@ impl Serialize for Reason {
 /// The value of the output `status`: what kind of end this was, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Status {
+pub(crate) enum Status {
     /// All gates met.
     Passed,
     /// A product verdict against the build.
@@ -256,8 +255,7 @@ pub enum Status {
 
 impl Status {
     /// The word in outputs and reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
@@ -276,43 +274,39 @@ impl Status {
 /// An end that is not a verdict: everything a person needs to understand and mend it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Failure {
+pub(crate) struct Failure {
     /// Stable reason, which fixes the exit code.
     #[serde(rename = "exit_reason")]
     #[cfg_attr(test, schemars(with = "String"))]
-    pub reason: Reason,
+    pub(crate) reason: ExitReason,
     /// What failed: lower case, names the thing and the numbers, no final period. May have several lines.
-    pub message: String,
+    pub(crate) message: String,
     /// The chain of causes, outermost first.
-    pub causes: Vec<String>,
+    pub(crate) causes: Vec<String>,
     /// The next actions, one a line.
-    pub hints: Vec<String>,
+    pub(crate) hints: Vec<String>,
 }
 
 impl Failure {
     /// A failure with a message and nothing else.
-    #[must_use]
-    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: ExitReason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
     /// The same failure with one more hint.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
     /// The same failure with one more cause.
-    #[must_use]
-    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+    pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
         self
     }
 
     /// Records the source chain of `error` as causes.
-    #[must_use]
-    pub fn because(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(crate) fn because(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(error) = next {
             let text = error.to_string();
@@ -342,17 +336,17 @@ impl std::error::Error for Failure {}
 
 #[cfg(test)]
 mod tests {
-    use super::Reason;
+    use super::ExitReason;
 
     #[test]
     fn every_reason_is_listed_once_and_ordered_by_code() {
-        let codes: Vec<u8> = Reason::ALL.iter().map(|reason| reason.exit_code()).collect();
+        let codes: Vec<u8> = ExitReason::ALL.iter().map(|reason| reason.exit_code()).collect();
         let mut sorted = codes.clone();
         sorted.sort_unstable();
         assert_eq!(codes, sorted);
-        let mut unique = Reason::ALL.to_vec();
+        let mut unique = ExitReason::ALL.to_vec();
         unique.sort_unstable();
         unique.dedup();
-        assert_eq!(unique.len(), Reason::ALL.len());
+        assert_eq!(unique.len(), ExitReason::ALL.len());
     }
 }

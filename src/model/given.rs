@@ -6,33 +6,33 @@ use serde::{Deserialize, Serialize};
 
 /// What one deployment configuration of a start was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handed {
+pub(crate) struct Handed {
     /// Build that was named for it; `None`: the configuration picks one itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub build: Option<String>,
+    pub(crate) build: Option<String>,
 }
 
 /// The builds of one start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GivenBuilds {
+pub(crate) struct GivenBuilds {
     /// Of the default deployment configuration, when there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default: Option<Handed>,
+    pub(crate) default: Option<Handed>,
     /// Of players (tests).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub players: BTreeMap<u8, Handed>,
+    pub(crate) players: BTreeMap<u8, Handed>,
     /// Of slots (plans).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub slots: BTreeMap<u8, Handed>,
+    pub(crate) slots: BTreeMap<u8, Handed>,
 }
 
 /// A build that a run says it tested.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenBuild {
+pub(crate) struct SeenBuild {
     /// Player, as the service numbers it; `None`: said of the whole run.
-    pub player: Option<u64>,
+    pub(crate) player: Option<u64>,
     /// Build id.
-    pub id: String,
+    pub(crate) id: String,
 }
 
 impl GivenBuilds {
@@ -57,8 +57,7 @@ impl GivenBuilds {
     }
 
     /// The first build among `seen` that is not the one which was given, in words. Ids are compared ignoring case.
-    #[must_use]
-    pub fn other_build(&self, seen: &[SeenBuild]) -> Option<String> {
+    pub(crate) fn other_build(&self, seen: &[SeenBuild]) -> Option<String> {
         // Some versions of the service count players from 0.
         let from_zero = seen.iter().any(|seen| seen.player == Some(0));
         seen.iter().find_map(|seen| {

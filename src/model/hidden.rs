@@ -24,7 +24,6 @@ const IGNORABLE: [(u32, u32); 17] = [
 
 /// True for control characters, for what Unicode calls default ignorable, for line and paragraph separators, which some viewers take
 /// as line ends, for the marks of interlinear text, and for the two that are no characters at all and break XML.
-#[must_use]
 pub(crate) fn is_hidden(letter: char) -> bool {
     if letter.is_ascii() {
         return letter.is_ascii_control();

@@ -3,12 +3,11 @@
 /// Longer ids than this are none.
 const LONGEST: usize = 128;
 /// Tags of this program begin so.
-pub const OUR_TAGS: &str = "nunu-ci.";
+pub(crate) const OUR_TAGS: &str = "nunu-ci.";
 
 /// True for what may be an id of a build, job, run, plan or project: letters, digits, `.`, `_` and `-`, at most 128 of them, and
 /// neither `.` nor `..`. Such an id is harmless in a path, an address, a shell and a report; anything else is refused where it enters.
-#[must_use]
-pub fn may_be_id(text: &str) -> bool {
+pub(crate) fn may_be_id(text: &str) -> bool {
     (1..=LONGEST).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
         && text != "."
@@ -16,8 +15,7 @@ pub fn may_be_id(text: &str) -> bool {
 }
 
 /// True for tags that only this program gives: its starts are looked up by them, so a user's tag must not look like one.
-#[must_use]
-pub fn is_ours(tag: &str) -> bool {
+pub(crate) fn is_ours(tag: &str) -> bool {
     tag.get(..OUR_TAGS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OUR_TAGS))
 }
 

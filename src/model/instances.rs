@@ -56,8 +56,7 @@ pub(super) fn chains(runs: &[Attempt], instances: Option<usize>) -> Vec<Vec<usiz
 
 impl JobReport {
     /// The tests that this job is: one, or one for each instance. Each has its own attempts, the deciding one last.
-    #[must_use]
-    pub fn tests(&self) -> Vec<Self> {
+    pub(crate) fn tests(&self) -> Vec<Self> {
         let chains = chains(&self.attempts, self.instances);
         let of = chains.len();
         let bare = Self { attempts: Vec::new(), ..self.clone() };
@@ -73,8 +72,7 @@ impl JobReport {
     }
 
     /// The runs that decide, one for each test that has one.
-    #[must_use]
-    pub fn deciding_runs(&self) -> Vec<&Attempt> {
+    pub(crate) fn deciding_runs(&self) -> Vec<&Attempt> {
         let last = |chain: Vec<usize>| chain.last().map(|&at| &self.attempts[at]);
         chains(&self.attempts, self.instances).into_iter().filter_map(last).collect()
     }

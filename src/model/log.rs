@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// How loud a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub(crate) enum Level {
     /// Only with `verbose`.
     Debug,
     /// The story.
@@ -18,11 +18,9 @@ pub enum Level {
 }
 
 /// Where lines go. The host's console implements it, and so does a test's memory.
-pub trait Sink: Send + Sync {
+pub(crate) trait Sink: Send + Sync {
     /// Prints one line of our own words, redacted and safe for the host.
     fn line(&self, level: Level, text: &str);
-    /// Prints text of the service, each line behind `| `, so that it cannot act on the host.
-    fn remote(&self, text: &str);
     /// Opens a foldable group; at most one is open at a time, opening another closes the first.
     fn group(&self, title: &str);
     /// Closes the open group, if any.
@@ -37,22 +35,19 @@ pub trait Sink: Send + Sync {
 
 /// A cheap handle on the log.
 #[derive(Clone)]
-pub struct Log(Arc<dyn Sink>);
+pub(crate) struct Log(Arc<dyn Sink>);
 
 impl Log {
     /// A log that writes to `sink`.
-    #[must_use]
-    pub fn new(sink: Arc<dyn Sink>) -> Self {
+    pub(crate) fn new(sink: Arc<dyn Sink>) -> Self {
         Self(sink)
     }
 
     /// A log that forgets everything.
-    #[must_use]
-    pub fn silent() -> Self {
+    pub(crate) fn silent() -> Self {
         struct Nowhere;
         impl Sink for Nowhere {
             fn line(&self, _: Level, _: &str) {}
-            fn remote(&self, _: &str) {}
             fn group(&self, _: &str) {}
             fn end_group(&self) {}
             fn mask(&self, _: &str) {}
@@ -61,69 +56,63 @@ impl Log {
     }
 
     /// A line for those who asked for every detail.
-    pub fn debug(&self, text: impl AsRef<str>) {
+    pub(crate) fn debug(&self, text: impl AsRef<str>) {
         self.0.line(Level::Debug, text.as_ref());
     }
 
     /// A line of the story.
-    pub fn info(&self, text: impl AsRef<str>) {
+    pub(crate) fn info(&self, text: impl AsRef<str>) {
         self.0.line(Level::Info, text.as_ref());
     }
 
     /// A line that is there even where only errors are asked for.
-    pub fn notice(&self, text: impl AsRef<str>) {
+    pub(crate) fn notice(&self, text: impl AsRef<str>) {
         self.0.line(Level::Notice, text.as_ref());
     }
 
     /// A warning.
-    pub fn warn(&self, text: impl AsRef<str>) {
+    pub(crate) fn warn(&self, text: impl AsRef<str>) {
         self.0.line(Level::Warning, text.as_ref());
     }
 
     /// An error.
-    pub fn error(&self, text: impl AsRef<str>) {
+    pub(crate) fn error(&self, text: impl AsRef<str>) {
         self.0.line(Level::Error, text.as_ref());
     }
 
-    /// Words of the service.
-    pub fn remote(&self, text: impl AsRef<str>) {
-        self.0.remote(text.as_ref());
-    }
-
     /// Opens a foldable group.
-    pub fn group(&self, title: impl AsRef<str>) {
+    pub(crate) fn group(&self, title: impl AsRef<str>) {
         self.0.group(title.as_ref());
     }
 
     /// Closes the open group.
-    pub fn end_group(&self) {
+    pub(crate) fn end_group(&self) {
         self.0.end_group();
     }
 
     /// A line that is shown in place.
-    #[must_use]
-    pub fn live_line(&self) -> LiveLine {
+    pub(crate) fn live_line(&self) -> LiveLine {
         LiveLine(self.clone())
     }
 
     /// Masks a secret on the host from here on.
-    pub fn mask(&self, value: &str) {
+    pub(crate) fn mask(&self, value: &str) {
         self.0.mask(value);
     }
 }
 
 /// How things stand right now, in one line of a terminal that is rewritten; gone with its value. A log that is kept gets lines instead,
 /// or nothing.
-pub struct LiveLine(Log);
+pub(crate) struct LiveLine(Log);
 
 impl LiveLine {
     /// Shows `text` where a person watches, and nowhere else: false there.
-    pub fn show(&self, text: impl AsRef<str>) -> bool {
+    pub(crate) fn show(&self, text: impl AsRef<str>) -> bool {
         self.0.0.live(text.as_ref())
     }
 
     /// Shows `text` where a person watches; elsewhere it is a line of the story.
-    pub fn say(&self, text: impl AsRef<str>) {
+    pub(crate) fn say(&self, text: impl AsRef<str>) {
         if !self.show(&text) {
             self.0.info(text);
         }

@@ -1,41 +1,43 @@
 //! Meaning: plain types that every other room shares, and the pure functions that decide.
 //! Touches nothing: no files, no network, no clock, no environment; `workspace` alone asks the disk where links end.
 
-pub mod annotation;
-pub mod build;
+pub(crate) mod annotation;
+pub(crate) mod build;
 mod catalogue;
-pub mod details;
-pub mod env;
-pub mod failure;
+pub(crate) mod details;
+pub(crate) mod env;
+pub(crate) mod failure;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/targets/model.rs"]
 pub(crate) mod fuzz;
-pub mod given;
+pub(crate) mod given;
 pub(crate) mod hidden;
-pub mod ids;
+pub(crate) mod ids;
 mod instances;
-pub mod judge;
-pub mod log;
-pub mod permission;
+pub(crate) mod judge;
+pub(crate) mod log;
+pub(crate) mod permission;
 pub(crate) mod redact;
-pub mod result;
-pub mod run;
-pub mod run_report;
+pub(crate) mod result;
+pub(crate) mod run;
+pub(crate) mod run_report;
 mod secret_forms;
-pub mod secrets;
+pub(crate) mod secrets;
 mod tolerance;
-pub mod units;
-pub mod verdict;
-pub mod workspace;
+pub(crate) mod units;
+pub(crate) mod verdict;
+pub(crate) mod workspace;
 
-pub use build::{Build, BuildOrigin, BuildSpec, DeletionPolicy, Multipart, Platform};
-pub use details::Details;
-pub use env::Env;
-pub use failure::{Failure, Reason, Status};
-pub use ids::may_be_id;
-pub use log::Log;
-pub use permission::Permission;
-pub use result::TestResult;
-pub use run::{RunSpec, Target};
-pub use run_report::RunReport;
-pub use secrets::{ApiKey, Secrets};
-pub use workspace::Workspace;
+pub(crate) use build::{Build, BuildOrigin, BuildSpec, DeletionPolicy, Multipart, Platform};
+pub(crate) use details::Details;
+pub(crate) use env::Env;
+pub use failure::ExitReason;
+pub(crate) use failure::{Failure, Status};
+pub(crate) use ids::may_be_id;
+pub(crate) use log::Log;
+pub(crate) use permission::Permission;
+pub(crate) use result::TestResult;
+pub(crate) use run::{RunSpec, Target};
+pub(crate) use run_report::RunReport;
+pub(crate) use secrets::{ApiKey, Secrets};
+pub(crate) use workspace::Workspace;

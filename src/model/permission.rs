@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// A permission of an API key that this program can need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Permission {
+pub(crate) enum Permission {
     /// Upload, list and read stored builds.
     ManageBuildStorage,
     /// Start and stop runs.
@@ -17,12 +17,11 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission, in the order a job needs them.
-    pub const ALL: [Self; 4] =
+    pub(crate) const ALL: [Self; 4] =
         [Self::ManageBuildStorage, Self::OperateRuns, Self::ReadRuns, Self::ViewConfigs];
 
     /// The service's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ManageBuildStorage => "project:manage-build-storage",
             Self::OperateRuns => "project:operate-runs",
@@ -32,8 +31,7 @@ impl Permission {
     }
 
     /// What it is for, so that a sentence can go on with it: "needed to ...".
-    #[must_use]
-    pub const fn purpose(self) -> &'static str {
+    pub(crate) const fn purpose(self) -> &'static str {
         match self {
             Self::ManageBuildStorage => "upload builds",
             Self::OperateRuns => "start and stop runs",
@@ -43,8 +41,7 @@ impl Permission {
     }
 
     /// The permission of that name.
-    #[must_use]
-    pub fn parse(raw: &str) -> Option<Self> {
+    pub(crate) fn parse(raw: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|permission| permission.as_str() == raw)
     }
 }

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 /// A result of the service, normalised from old and new spellings.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum TestResult {
+pub(crate) enum TestResult {
     /// Ran to the end and every check held.
     Success,
     /// At least one check did not hold.
@@ -25,8 +25,7 @@ pub enum TestResult {
 
 impl TestResult {
     /// Reads any documented spelling; what is unknown is kept as it is.
-    #[must_use]
-    pub fn parse(raw: &str) -> Self {
+    pub(crate) fn parse(raw: &str) -> Self {
         match raw.trim().to_ascii_uppercase().as_str() {
             "SUCCESS" | "PASSED" => Self::Success,
             "FAILED" | "FAILURE" => Self::Failed,
@@ -40,8 +39,7 @@ impl TestResult {
     }
 
     /// The word shown to people and written to files.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Success => "SUCCESS",
             Self::Failed => "FAILED",

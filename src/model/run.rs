@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// What a run entry starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// A saved test, by id or (before resolution) by name.
     Test(String),
     /// A test plan, by id or (before resolution) by name.
@@ -18,8 +18,7 @@ pub enum Target {
 
 impl Target {
     /// The id, name or words.
-    #[must_use]
-    pub fn value(&self) -> &str {
+    pub(crate) fn value(&self) -> &str {
         match self {
             Self::Test(value) | Self::Plan(value) | Self::Instructions(value) => value,
         }
@@ -30,26 +29,26 @@ impl Target {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// Record performance during the run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub performance_monitoring: Option<bool>,
+    pub(crate) performance_monitoring: Option<bool>,
     /// A place name such as `London`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mobile_geolocation: Option<String>,
+    pub(crate) mobile_geolocation: Option<String>,
     /// `auto` (needs `mobile_geolocation`) or coordinates.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mobile_gpslocation: Option<GpsLocation>,
+    pub(crate) mobile_gpslocation: Option<GpsLocation>,
     /// Grant app permissions without asking.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mobile_auto_grant_permissions: Option<bool>,
+    pub(crate) mobile_auto_grant_permissions: Option<bool>,
 }
 
 /// `auto`, or coordinates in degrees, as strings because the service wants strings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum GpsLocation {
+pub(crate) enum GpsLocation {
     /// The word `auto`.
     Word(String),
     /// A point.
@@ -63,52 +62,51 @@ pub enum GpsLocation {
 
 /// A deployment for one player of a test or one slot of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deployment {
+pub(crate) struct Deployment {
     /// Deployment configuration, by id or (before resolution) by name.
-    pub deployment_config: String,
+    pub(crate) deployment_config: String,
     /// A stored build for it.
-    pub build: Option<String>,
+    pub(crate) build: Option<String>,
     /// Further apps: number 1-3 to build id.
-    pub extra_builds: BTreeMap<u8, String>,
+    pub(crate) extra_builds: BTreeMap<u8, String>,
 }
 
 /// One entry of `runs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunSpec {
+pub(crate) struct RunSpec {
     /// Label in reports; unique within the plan.
-    pub label: String,
+    pub(crate) label: String,
     /// What it starts.
-    pub target: Target,
+    pub(crate) target: Target,
     /// Deployment configuration, by id or (before resolution) by name.
-    pub deployment_config: Option<String>,
+    pub(crate) deployment_config: Option<String>,
     /// Agent configuration, by id or (before resolution) by name.
-    pub agent_config: Option<String>,
+    pub(crate) agent_config: Option<String>,
     /// The user's own tags.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// 0-10, tests only; `None`: not sent.
-    pub retries: Option<u8>,
+    pub(crate) retries: Option<u8>,
     /// 1-10, tests only; `None`: not sent.
-    pub instances: Option<u8>,
+    pub(crate) instances: Option<u8>,
     /// Handlebars variables; when set, `render_templates` is sent too.
-    pub template_data: Option<Map<String, Value>>,
+    pub(crate) template_data: Option<Map<String, Value>>,
     /// Options, sent only when any is set.
-    pub options: RunOptions,
+    pub(crate) options: RunOptions,
     /// Further apps: number 1-3 to build id.
-    pub extra_builds: BTreeMap<u8, String>,
+    pub(crate) extra_builds: BTreeMap<u8, String>,
     /// Start on every device the deployment configuration allows.
-    pub all_configured_devices: bool,
+    pub(crate) all_configured_devices: bool,
     /// Deployments by player number (tests).
-    pub players: BTreeMap<u8, Deployment>,
+    pub(crate) players: BTreeMap<u8, Deployment>,
     /// Deployments by slot number (plans).
-    pub slots: BTreeMap<u8, Deployment>,
+    pub(crate) slots: BTreeMap<u8, Deployment>,
     /// `false`: reported, but cannot fail the job.
-    pub required: bool,
+    pub(crate) required: bool,
 }
 
 impl RunSpec {
     /// How many times each test is run on a device.
-    #[must_use]
-    pub fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         match self.target {
             Target::Test(_) => usize::from(self.instances.unwrap_or(1)),
             Target::Plan(_) | Target::Instructions(_) => 1,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::build::Build;
-use super::failure::{Failure, Reason};
+use super::failure::{ExitReason, Failure};
 use super::given::{GivenBuilds, SeenBuild};
 use super::result::TestResult;
 use super::units::Timestamp;
@@ -13,127 +13,124 @@ use super::verdict::{Counts, Verdict};
 
 /// The whole story of one invocation.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RunReport {
+pub(crate) struct RunReport {
     /// The command that ran: `run`, `upload`, `start`, `wait`, `stop` or `check`.
-    pub command: &'static str,
+    pub(crate) command: &'static str,
     /// Why it ended; fixes exit code and status.
-    pub reason: Reason,
+    pub(crate) reason: ExitReason,
     /// When it began.
-    pub started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
     /// When the report was made.
-    pub finished_at: Timestamp,
+    pub(crate) finished_at: Timestamp,
     /// From the first to the last, on the monotonic clock.
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// Where it ran.
-    pub context: Context,
+    pub(crate) context: Context,
     /// Files of this run in the results folder, with `/`: the next run there removes these and no others.
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
     /// The build; `None` until one was looked at.
-    pub build: Option<Build>,
+    pub(crate) build: Option<Build>,
     /// Every test of every start, in the order of the run config: a job, or one instance of it.
-    pub jobs: Vec<JobReport>,
+    pub(crate) jobs: Vec<JobReport>,
     /// Starts that are not jobs: refused, of unknown fate, or incomplete.
-    pub starts: Vec<StartProblem>,
+    pub(crate) starts: Vec<StartProblem>,
     /// What the gate says of the jobs; `None` when nothing was waited for.
-    pub verdict: Option<Verdict>,
+    pub(crate) verdict: Option<Verdict>,
     /// An error of our own, when there is one; its reason wins over the verdict's.
-    pub failure: Option<Failure>,
+    pub(crate) failure: Option<Failure>,
     /// Jobs that may still run on the service although we wanted them stopped, with the tag they carry.
-    pub left_running: Vec<LeftRunning>,
+    pub(crate) left_running: Vec<LeftRunning>,
     /// Things to look at that changed nothing, in the order they happened.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// Id of the first plan execution, when a plan was started.
-    pub test_plan_execution_id: Option<String>,
+    pub(crate) test_plan_execution_id: Option<String>,
     /// The run config as the user named it, when it is a file.
-    pub run_config: Option<String>,
+    pub(crate) run_config: Option<String>,
     /// True while the job goes on: a killed job leaves this report behind, which must not look green.
-    pub unfinished: bool,
+    pub(crate) unfinished: bool,
 }
 
 /// Where the job ran and what it tested.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Context {
+pub(crate) struct Context {
     /// `github-actions`, `gitlab-ci`, `jenkins`, ... or `none`.
-    pub ci: String,
+    pub(crate) ci: String,
     /// Link to the CI run.
-    pub ci_url: Option<String>,
+    pub(crate) ci_url: Option<String>,
     /// Full commit hash under test.
-    pub commit: Option<String>,
+    pub(crate) commit: Option<String>,
     /// First line of the commit's message.
-    pub commit_subject: Option<String>,
+    pub(crate) commit_subject: Option<String>,
     /// Branch under test.
-    pub branch: Option<String>,
+    pub(crate) branch: Option<String>,
     /// Pull or merge request number.
-    pub pull_request: Option<u64>,
+    pub(crate) pull_request: Option<u64>,
     /// Its title.
-    pub pull_request_title: Option<String>,
+    pub(crate) pull_request_title: Option<String>,
     /// Link to the repository.
-    pub repository_url: Option<String>,
+    pub(crate) repository_url: Option<String>,
     /// The number of the CI run that people see.
-    pub build_number: Option<String>,
+    pub(crate) build_number: Option<String>,
 }
 
 /// One test of one start: a job, or one instance of it. While a job is followed, it has the runs of all its instances;
 /// [`JobReport::tests`] tells them apart.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct JobReport {
+pub(crate) struct JobReport {
     /// Label of the run entry it belongs to.
-    pub run: String,
+    pub(crate) run: String,
     /// `false`: cannot fail the job.
-    pub required: bool,
+    pub(crate) required: bool,
     /// The service's job id; for the oldest generation, where a run id takes its place, that run id.
-    pub job_id: String,
+    pub(crate) job_id: String,
     /// Saved test, when known.
-    pub test_id: Option<String>,
+    pub(crate) test_id: Option<String>,
     /// Name of the test, when known.
-    pub test_name: Option<String>,
+    pub(crate) test_name: Option<String>,
     /// Device the start named, for multi-device starts.
-    pub device: Option<String>,
+    pub(crate) device: Option<String>,
     /// Deployment configuration it was started with, when we started it.
-    pub deployment_config: Option<String>,
+    pub(crate) deployment_config: Option<String>,
     /// Tests that were asked of the job, when that is known.
-    pub instances: Option<usize>,
+    pub(crate) instances: Option<usize>,
     /// Which of how many instances this is, from 1; `None` where the job is one test.
-    pub instance: Option<(usize, usize)>,
+    pub(crate) instance: Option<(usize, usize)>,
     /// Builds that we gave.
-    pub given: GivenBuilds,
+    pub(crate) given: GivenBuilds,
     /// Build that the job names.
-    pub build_id: Option<String>,
+    pub(crate) build_id: Option<String>,
     /// Why the service was not asked any more, when it was given up.
-    pub lost: Option<String>,
+    pub(crate) lost: Option<String>,
     /// Last status read, upper case (`QUEUED`, ... `COMPLETED`); `None` when the job was never read.
-    pub status: Option<String>,
+    pub(crate) status: Option<String>,
     /// Why the queue refused it.
-    pub queue_rejection: Option<String>,
+    pub(crate) queue_rejection: Option<String>,
     /// Who stopped it, as the service says; `Some` also when only the fact is known.
-    pub stopped_by: Option<String>,
+    pub(crate) stopped_by: Option<String>,
     /// True when we asked the service to stop it.
-    pub stopped_by_us: bool,
+    pub(crate) stopped_by_us: bool,
     /// When it was created.
-    pub created_at: Option<Timestamp>,
+    pub(crate) created_at: Option<Timestamp>,
     /// When it ended.
-    pub completed_at: Option<Timestamp>,
+    pub(crate) completed_at: Option<Timestamp>,
     /// Attempts, the deciding one last.
-    pub attempts: Vec<Attempt>,
+    pub(crate) attempts: Vec<Attempt>,
 }
 
 impl JobReport {
     /// The attempt that decides: the one with the latest start.
-    #[must_use]
-    pub fn deciding(&self) -> Option<&Attempt> {
+    pub(crate) fn deciding(&self) -> Option<&Attempt> {
         self.attempts.last()
     }
 
     /// True once the service will not change it any more.
-    #[must_use]
-    pub fn is_completed(&self) -> bool {
+    pub(crate) fn is_completed(&self) -> bool {
         self.status.as_deref() == Some("COMPLETED")
     }
 
     /// Another build than the one we gave was tested: in words that name both.
-    #[must_use]
-    pub fn other_build(&self) -> Option<String> {
+    pub(crate) fn other_build(&self) -> Option<String> {
         let of_job = self.build_id.iter().map(|id| SeenBuild { player: None, id: id.clone() });
         let seen: Vec<SeenBuild> = of_job.collect();
         std::iter::once(seen.as_slice())
@@ -142,8 +139,7 @@ impl JobReport {
     }
 
     /// What to call the job: its label and, where one test runs on several devices, the device.
-    #[must_use]
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match &self.device {
             Some(device) => format!("{} on {device}", self.label()),
             None => self.label(),
@@ -151,8 +147,7 @@ impl JobReport {
     }
 
     /// The run's label and the test, or the test alone where the label says no more.
-    #[must_use]
-    pub fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         let title = self.title();
         let says_no_more =
             self.run.is_empty() || self.run == title || self.test_id.as_deref() == Some(self.run.as_str());
@@ -164,118 +159,117 @@ impl JobReport {
     }
 
     /// What to call the test: its name, else its id, else the run's label.
-    #[must_use]
-    pub fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         self.test_name.as_deref().or(self.test_id.as_deref()).unwrap_or(&self.run)
     }
 }
 
 /// One run of a job.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// `multiplayer_run_id`.
-    pub run_id: String,
+    pub(crate) run_id: String,
     /// Dashboard link.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Last state read, upper case.
-    pub state: Option<String>,
+    pub(crate) state: Option<String>,
     /// Result; `None` when the service gave none.
-    pub result: Option<TestResult>,
+    pub(crate) result: Option<TestResult>,
     /// When it started.
-    pub started_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
-    pub completed_at: Option<Timestamp>,
+    pub(crate) completed_at: Option<Timestamp>,
     /// As the service says, else from the two times.
-    pub duration: Option<Duration>,
+    pub(crate) duration: Option<Duration>,
     /// Players, with their steps; empty when run details could not be read.
-    pub players: Vec<Player>,
+    pub(crate) players: Vec<Player>,
     /// Bugs found in this run.
-    pub bugs: Vec<Bug>,
+    pub(crate) bugs: Vec<Bug>,
     /// Bugs that the service counts, which may be known where the list is not, and more than the list has.
-    pub bug_count: Option<u64>,
+    pub(crate) bug_count: Option<u64>,
     /// Builds that the run says it tested.
-    pub builds: Vec<SeenBuild>,
+    pub(crate) builds: Vec<SeenBuild>,
     /// Why details or bugs are missing, when they are.
-    pub unreadable: Option<String>,
+    pub(crate) unreadable: Option<String>,
 }
 
 /// One player of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Player {
+pub(crate) struct Player {
     /// Composite run id, the folder of its artifacts.
-    pub id: String,
+    pub(crate) id: String,
     /// As the service numbers it.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Dashboard link.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Device or platform label.
-    pub device: Option<String>,
+    pub(crate) device: Option<String>,
     /// Last state read, upper case.
-    pub state: Option<String>,
+    pub(crate) state: Option<String>,
     /// Its own result.
-    pub result: Option<TestResult>,
+    pub(crate) result: Option<TestResult>,
     /// Its steps.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Its artifacts.
-    pub artifacts: Vec<Artifact>,
+    pub(crate) artifacts: Vec<Artifact>,
     /// Steps that were dropped because there were too many to hold.
-    pub steps_left_out: usize,
+    pub(crate) steps_left_out: usize,
 }
 
 /// One step of a player.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Step {
+pub(crate) struct Step {
     /// As the service numbers it.
-    pub number: u64,
+    pub(crate) number: u64,
     /// What the agent had to do.
-    pub goal: String,
+    pub(crate) goal: String,
     /// State, upper case.
-    pub state: Option<String>,
+    pub(crate) state: Option<String>,
     /// Its result.
-    pub result: Option<TestResult>,
+    pub(crate) result: Option<TestResult>,
     /// The agent's words.
-    pub report: Option<String>,
+    pub(crate) report: Option<String>,
     /// When it began.
-    pub started_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
-    pub ended_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
     /// How long it took.
-    pub duration: Option<Duration>,
+    pub(crate) duration: Option<Duration>,
     /// Single checks of the step.
-    pub items: Vec<StepItem>,
+    pub(crate) items: Vec<StepItem>,
 }
 
 /// One check of a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct StepItem {
+pub(crate) struct StepItem {
     /// Such as `1a`.
-    pub id: String,
+    pub(crate) id: String,
     /// What was expected.
-    pub expected: String,
+    pub(crate) expected: String,
     /// `passed`, `failed`, ... as the service says.
-    pub status: String,
+    pub(crate) status: String,
     /// The agent's comment.
-    pub comment: Option<String>,
+    pub(crate) comment: Option<String>,
 }
 
 /// A file the run left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Artifact {
+pub(crate) struct Artifact {
     /// Name as the service gives it; not safe as a path.
-    pub file_name: String,
+    pub(crate) file_name: String,
     /// Link (needs the API key).
-    pub url: String,
+    pub(crate) url: String,
     /// Size, when known.
-    pub size_bytes: Option<u64>,
+    pub(crate) size_bytes: Option<u64>,
     /// Path of the downloaded copy, relative to the results folder, with `/`.
-    pub saved_as: Option<String>,
+    pub(crate) saved_as: Option<String>,
 }
 
 /// Severity of a bug, worst last. Unknown words rank as the worst, so that a gate never misses them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub(crate) enum Severity {
     /// Low.
     Low,
     /// Medium.
@@ -289,7 +283,7 @@ pub enum Severity {
 /// The agent's confidence in a bug, best last. Unknown words rank as the best, so that a gate never misses them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Confidence {
+pub(crate) enum Confidence {
     /// Low.
     Low,
     /// Medium.
@@ -300,37 +294,36 @@ pub enum Confidence {
 
 /// A bug the agent found in one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bug {
+pub(crate) struct Bug {
     /// Id of the occurrence.
-    pub id: String,
+    pub(crate) id: String,
     /// Id of the bug, shared by its occurrences; falls back to the occurrence's id.
-    pub bug_id: String,
+    pub(crate) bug_id: String,
     /// Title.
-    pub title: String,
+    pub(crate) title: String,
     /// Description.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// `ui`, `gameplay`, `performance`, `crash`, `audio`, `visual`, ... as given.
-    pub category: Option<String>,
+    pub(crate) category: Option<String>,
     /// Severity as given (see [`Bug::severity_rank`]).
-    pub severity: Option<String>,
+    pub(crate) severity: Option<String>,
     /// Confidence as given (see [`Bug::confidence_rank`]).
-    pub confidence: Option<String>,
+    pub(crate) confidence: Option<String>,
     /// How to reproduce it.
-    pub reproduction_steps: Option<String>,
+    pub(crate) reproduction_steps: Option<String>,
     /// As the service numbers it.
-    pub player_number: Option<u64>,
+    pub(crate) player_number: Option<u64>,
     /// Step it was found in, as the service names it.
-    pub test_step: Option<String>,
+    pub(crate) test_step: Option<String>,
     /// When.
-    pub detected_at: Option<Timestamp>,
+    pub(crate) detected_at: Option<Timestamp>,
     /// Screenshot.
-    pub screenshot_url: Option<String>,
+    pub(crate) screenshot_url: Option<String>,
 }
 
 impl Bug {
     /// Severity for gates and sorting; unknown or missing counts as critical.
-    #[must_use]
-    pub fn severity_rank(&self) -> Severity {
+    pub(crate) fn severity_rank(&self) -> Severity {
         match self.severity.as_deref().map(str::to_ascii_lowercase).as_deref() {
             Some("low") => Severity::Low,
             Some("medium") => Severity::Medium,
@@ -340,8 +333,7 @@ impl Bug {
     }
 
     /// Confidence for gates and sorting; unknown or missing counts as high.
-    #[must_use]
-    pub fn confidence_rank(&self) -> Confidence {
+    pub(crate) fn confidence_rank(&self) -> Confidence {
         match self.confidence.as_deref().map(str::to_ascii_lowercase).as_deref() {
             Some("low") => Confidence::Low,
             Some("medium") => Confidence::Medium,
@@ -352,32 +344,31 @@ impl Bug {
 
 /// A start that did not give all its jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartProblem {
+pub(crate) struct StartProblem {
     /// Label of the run entry.
-    pub run: String,
+    pub(crate) run: String,
     /// Device, when only one of several failed.
-    pub device: Option<String>,
+    pub(crate) device: Option<String>,
     /// What happened, in words.
-    pub message: String,
+    pub(crate) message: String,
     /// The tag of the start, for a person who looks it up.
-    pub tag: Option<String>,
+    pub(crate) tag: Option<String>,
 }
 
 /// Something that may still cost money.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftRunning {
+pub(crate) struct LeftRunning {
     /// Job ids; empty when the start's answer never came.
-    pub job_ids: Vec<String>,
+    pub(crate) job_ids: Vec<String>,
     /// Tag the jobs carry.
-    pub tag: Option<String>,
+    pub(crate) tag: Option<String>,
     /// Why it could not be stopped.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 impl RunReport {
     /// How many tests came to what; without a verdict where nothing was judged.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.verdict.as_ref().map_or_else(
             || Counts { total: self.jobs.len(), no_verdict: self.jobs.len(), ..Counts::default() },
             Verdict::counts,
@@ -385,8 +376,7 @@ impl RunReport {
     }
 
     /// Distinct bugs of the deciding runs, quarantined ones included; the output `bugs-total`.
-    #[must_use]
-    pub fn bugs_total(&self) -> usize {
+    pub(crate) fn bugs_total(&self) -> usize {
         self.verdict.as_ref().map_or(0, Verdict::bugs_total)
     }
 }

@@ -58,8 +58,7 @@ fn xml(raw: &str) -> String {
 }
 
 /// Standard base64 with padding (RFC 4648, section 4). Twelve lines do not earn a dependency.
-#[must_use]
-pub fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {

@@ -8,17 +8,17 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use secrecy::{ExposeSecret, SecretString};
+pub(crate) use secrecy::{ExposeSecret, SecretString};
 
-pub use super::secret_forms::{base64, forms};
+pub use super::secret_forms::forms;
 
 use super::hidden::is_hidden;
 
 /// The API key. Its `Debug` shows nothing.
-pub type ApiKey = SecretString;
+pub(crate) type ApiKey = SecretString;
 
 /// What stands where a secret stood.
-pub const REDACTED: &str = "***";
+pub(crate) const REDACTED: &str = "***";
 
 /// Strings shorter than this are never registered: masking them would shred every log. Also what the search looks up.
 pub(super) const SHORTEST: usize = 4;
@@ -29,7 +29,7 @@ const SHORTEST_LENT: usize = 16;
 
 /// Whose secret it is, which decides where it is redacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// Signatures, credentials, tokens and upload ids that the service or storage lent us. They choose them, so none can hide a value
     /// that we output or a word of ours.
     Lent,
@@ -41,7 +41,7 @@ pub enum Owner {
 
 /// A shared register of secrets.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<RwLock<Register>>);
+pub(crate) struct Secrets(Arc<RwLock<Register>>);
 
 /// The forms by their first four bytes, so that one pass over a text finds all of them, however many there are, and a new one costs
 /// nothing: parts of an upload register thousands, between one line of the log and the next. (An automaton would be built anew for
@@ -66,7 +66,7 @@ struct Form {
 impl Secrets {
     /// Registers a secret in every form it could appear in and returns the forms that are new, longest first, for the host's own
     /// masking. What is too short, or lent and part of a value that we output, is none.
-    pub fn register(&self, raw: &str, owner: Owner) -> Vec<String> {
+    pub(crate) fn register(&self, raw: &str, owner: Owner) -> Vec<String> {
         let enough = match owner {
             Owner::Lent => raw.len() >= SHORTEST_LENT && raw.bytes().any(is_random),
             Owner::User => raw.len() >= SHORTEST_OWN,
@@ -87,7 +87,7 @@ impl Secrets {
 
     /// What was lent is of no use any more. A value that was registered several times is forgotten with the last of them; one that is
     /// the user's too stays.
-    pub fn forget(&self, raw: &str) {
+    pub(crate) fn forget(&self, raw: &str) {
         let forms = forms(raw);
         let mut register = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for form in forms {
@@ -96,7 +96,7 @@ impl Secrets {
     }
 
     /// Says that this value is output (or each of a comma list): nothing lent may hide it.
-    pub fn publish(&self, value: &str) {
+    pub(crate) fn publish(&self, value: &str) {
         let mut register = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for value in value.split(',').filter(|value| value.len() >= SHORTEST_LENT) {
             if register.public.insert(value.to_owned()) {
@@ -108,14 +108,12 @@ impl Secrets {
     }
 
     /// The text with every registered secret replaced by `***`, also where characters that nobody sees stand in it.
-    #[must_use]
-    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.without(text, Owner::Lent)
     }
 
     /// An output: only the key is replaced in it.
-    #[must_use]
-    pub fn redact_output<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn redact_output<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.without(text, Owner::Key)
     }
 
@@ -250,7 +248,8 @@ impl std::fmt::Debug for Secrets {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, Secrets, base64, forms};
+    use super::super::secret_forms::base64;
+    use super::{Owner, Secrets, forms};
 
     fn with(raw: &str, owner: Owner) -> Secrets {
         let secrets = Secrets::default();

@@ -5,14 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 /// A point in time as the service and our files write it.
-pub type Timestamp = DateTime<Utc>;
+pub(crate) type Timestamp = DateTime<Utc>;
 
 /// One mebibyte.
-pub const MIB: u64 = 1024 * 1024;
+pub(crate) const MIB: u64 = 1024 * 1024;
 
 /// Reads an ISO-8601 time stamp of any generation; `None` when it is not one.
-#[must_use]
-pub fn parse_time(raw: &str) -> Option<Timestamp> {
+pub(crate) fn parse_time(raw: &str) -> Option<Timestamp> {
     let raw = raw.trim();
     DateTime::parse_from_rfc3339(raw).map(|time| time.with_timezone(&Utc)).ok().or_else(|| {
         // A stamp without an offset is taken as UTC.
@@ -21,14 +20,12 @@ pub fn parse_time(raw: &str) -> Option<Timestamp> {
 }
 
 /// `2026-03-03T15:50:23Z`.
-#[must_use]
-pub fn format_time(time: Timestamp) -> String {
+pub(crate) fn format_time(time: Timestamp) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// `2 h 5 min`, `3 min 20 s`, `12 s`, `0.4 s`: at most two units.
-#[must_use]
-pub fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0 if time.as_millis() > 0 => format!("0.{} s", (time.as_millis() / 100).clamp(1, 9)),
@@ -44,8 +41,7 @@ fn two(big: u64, big_unit: &str, small: u64, small_unit: &str) -> String {
 }
 
 /// `512 B`, `3.0 KB`, `1.5 GB`: powers of 1000, as storage services count.
-#[must_use]
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KB", "MB", "GB", "TB", "PB"];
     let mut unit = 0;
     let mut scale: u128 = 1;

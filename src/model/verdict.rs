@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::failure::Reason;
+use super::failure::ExitReason;
 use super::run_report::{Bug, Confidence, Severity};
 
 /// Results and bugs that count against the build; the setting `fail-on`.
@@ -11,21 +11,21 @@ use super::run_report::{Bug, Confidence, Severity};
     clippy::struct_excessive_bools,
     reason = "each is one word of the setting, independent of the others"
 )]
-pub struct FailOn {
+pub(crate) struct FailOn {
     /// FAILED counts.
-    pub failed: bool,
+    pub(crate) failed: bool,
     /// ERROR counts.
-    pub error: bool,
+    pub(crate) error: bool,
     /// TIMEOUT counts.
-    pub timeout: bool,
+    pub(crate) timeout: bool,
     /// BLOCKED counts.
-    pub blocked: bool,
+    pub(crate) blocked: bool,
     /// STOPPED counts.
-    pub stopped: bool,
+    pub(crate) stopped: bool,
     /// SKIPPED counts.
-    pub skipped: bool,
+    pub(crate) skipped: bool,
     /// Bugs this severe or worse, with this confidence or better, count.
-    pub bugs: Vec<BugGate>,
+    pub(crate) bugs: Vec<BugGate>,
 }
 
 impl Default for FailOn {
@@ -44,16 +44,16 @@ impl Default for FailOn {
 
 /// One `bugs:<severity>[:<confidence>]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BugGate {
+pub(crate) struct BugGate {
     /// This severity or worse.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// This confidence or better.
-    pub confidence: Confidence,
+    pub(crate) confidence: Confidence,
 }
 
 /// What a quarantine entry names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Quarantined {
+pub(crate) enum Quarantined {
     /// A bug, by `bug_id`.
     Bug(String),
     /// A test, by id (or, before resolution, by name).
@@ -62,29 +62,29 @@ pub enum Quarantined {
 
 /// One entry of `gate.quarantine`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quarantine {
+pub(crate) struct Quarantine {
     /// What is tolerated.
-    pub what: Quarantined,
+    pub(crate) what: Quarantined,
     /// Last day on which it is tolerated.
-    pub until: chrono::NaiveDate,
+    pub(crate) until: chrono::NaiveDate,
     /// Why.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// The gate part of the plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gate {
+pub(crate) struct Gate {
     /// What fails the job.
-    pub fail_on: FailOn,
+    pub(crate) fail_on: FailOn,
     /// What is tolerated until a day.
-    pub quarantine: Vec<Quarantine>,
+    pub(crate) quarantine: Vec<Quarantine>,
 }
 
 /// How one test stands against the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum Standing {
+pub(crate) enum Standing {
     /// SUCCESS, and no bug gate met.
     Passed,
     /// Counts against the gate.
@@ -99,7 +99,7 @@ pub enum Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum Counted {
+pub(crate) enum Counted {
     /// SUCCESS, and no bug gate met.
     Passed,
     /// A verdict against the product that counts.
@@ -116,8 +116,7 @@ pub enum Counted {
 
 impl Counted {
     /// The word in files for machines.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Failed => "failed",
@@ -129,8 +128,7 @@ impl Counted {
     }
 
     /// The words behind a number, for people.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::NoVerdict => "without a verdict",
             other => other.as_str(),
@@ -141,28 +139,27 @@ impl Counted {
 /// How many tests came to what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Tests in all, the sum of the others; the output `tests-total`.
     #[serde(rename = "tests")]
-    pub total: usize,
+    pub(crate) total: usize,
     /// See [`Counted::Passed`]; the output `tests-passed`.
-    pub passed: usize,
+    pub(crate) passed: usize,
     /// See [`Counted::Failed`]; the output `tests-failed`.
-    pub failed: usize,
+    pub(crate) failed: usize,
     /// See [`Counted::NoVerdict`].
-    pub no_verdict: usize,
+    pub(crate) no_verdict: usize,
     /// See [`Counted::Stopped`].
-    pub stopped: usize,
+    pub(crate) stopped: usize,
     /// See [`Counted::Skipped`].
-    pub skipped: usize,
+    pub(crate) skipped: usize,
     /// See [`Counted::Tolerated`].
-    pub tolerated: usize,
+    pub(crate) tolerated: usize,
 }
 
 impl Counts {
     /// The six, in the order of the documentation.
-    #[must_use]
-    pub const fn parts(&self) -> [(usize, Counted); 6] {
+    pub(crate) const fn parts(&self) -> [(usize, Counted); 6] {
         [
             (self.passed, Counted::Passed),
             (self.failed, Counted::Failed),
@@ -188,49 +185,48 @@ impl Counts {
 
 /// The gate's word on one test; same order as the report's tests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// How it stands.
-    pub standing: Standing,
+    pub(crate) standing: Standing,
     /// What it is counted as.
-    pub counted: Counted,
+    pub(crate) counted: Counted,
     /// The reason it alone would give the job; `Passed` when it does not count.
-    pub reason: Reason,
+    pub(crate) reason: ExitReason,
     /// Why, in a few words: `FAILED`, `queue rejected: ...`, `quarantined until 2027-01-31: flaky device`.
-    pub because: String,
+    pub(crate) because: String,
     /// True when an earlier attempt did not succeed but the deciding one did.
-    pub flaky: bool,
+    pub(crate) flaky: bool,
 }
 
 /// A distinct bug of the deciding runs and what the gate makes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JudgedBug {
+pub(crate) struct JudgedBug {
     /// The worst occurrence.
-    pub bug: Bug,
+    pub(crate) bug: Bug,
     /// Indices of the tests whose deciding run shows it.
-    pub jobs: Vec<usize>,
+    pub(crate) jobs: Vec<usize>,
     /// True when it meets a bug gate and nothing tolerates it.
-    pub counts: bool,
+    pub(crate) counts: bool,
     /// Reason of the quarantine that tolerates it.
-    pub quarantined: Option<String>,
+    pub(crate) quarantined: Option<String>,
 }
 
 /// The gate's word on everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// The reason that the results give.
-    pub reason: Reason,
+    pub(crate) reason: ExitReason,
     /// One for each test.
-    pub judgements: Vec<Judgement>,
+    pub(crate) judgements: Vec<Judgement>,
     /// Distinct bugs, worst first.
-    pub bugs: Vec<JudgedBug>,
+    pub(crate) bugs: Vec<JudgedBug>,
     /// Expired or unused quarantine entries and the like, in words.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Verdict {
     /// How many tests came to what.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for judgement in &self.judgements {
             counts.add(judgement.counted);
@@ -239,8 +235,7 @@ impl Verdict {
     }
 
     /// Distinct bugs, quarantined ones included; the output `bugs-total`.
-    #[must_use]
-    pub fn bugs_total(&self) -> usize {
+    pub(crate) fn bugs_total(&self) -> usize {
         self.bugs.len()
     }
 }

@@ -14,12 +14,11 @@ const MOST_LINKS: usize = 40;
 
 /// The folder that paths named by the repository's content have to end in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workspace(PathBuf);
+pub(crate) struct Workspace(PathBuf);
 
 impl Workspace {
     /// The host's workspace when the working directory lies in it, else the root of the git checkout, else the working directory.
-    #[must_use]
-    pub fn find(env: &Env, cwd: &Path) -> Self {
+    pub(crate) fn find(env: &Env, cwd: &Path) -> Self {
         let here = really(cwd).unwrap_or_else(|_| cwd.to_owned());
         let named = HOSTS
             .iter()
@@ -33,31 +32,24 @@ impl Workspace {
     }
 
     /// The folder itself, links resolved.
-    #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.0
     }
 
     /// The folder as its system writes it; Windows has a second way for programs.
     #[must_use]
-    pub fn shown(&self) -> Display<'_> {
+    pub(crate) fn shown(&self) -> Display<'_> {
         dunce::simplified(&self.0).display()
     }
 
     /// True when `path` ends in the workspace once every link in it is followed. What is not there yet counts as what would be made.
-    ///
-    /// # Errors
-    /// When the disk does not tell, such as for a folder that may not be read.
-    pub fn holds(&self, path: &Path) -> io::Result<bool> {
+    pub(crate) fn holds(&self, path: &Path) -> io::Result<bool> {
         Ok(really(path)?.starts_with(&self.0))
     }
 }
 
 /// Where `path` really ends: absolute, every link in it followed, also one that leads to nothing.
-///
-/// # Errors
-/// When the disk does not tell, or links go in a circle.
-pub fn really(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn really(path: &Path) -> io::Result<PathBuf> {
     let mut followed = 0;
     let mut so_far = PathBuf::new();
     let mut rest = parts(&std::path::absolute(path)?);

@@ -44,7 +44,7 @@ const RESERVED: [&str; 30] = [
 
 /// The paths that are taken. Some file systems do not tell upper from lower case, and no file is a folder too.
 #[derive(Debug, Default)]
-pub struct ArtifactPaths {
+pub(crate) struct ArtifactPaths {
     files: BTreeSet<String>,
     folders: BTreeSet<String>,
 }
@@ -52,7 +52,7 @@ pub struct ArtifactPaths {
 impl ArtifactPaths {
     /// A path of its own for this file: [`safe_artifact_path`], with a numbered folder where another file has that one. `None` when the
     /// name cannot be made safe.
-    pub fn place(&mut self, run_id: &str, player_id: &str, file_name: &str) -> Option<String> {
+    pub(crate) fn place(&mut self, run_id: &str, player_id: &str, file_name: &str) -> Option<String> {
         let path = safe_artifact_path(run_id, player_id, file_name)?;
         let name = path.match_indices('/').nth(2).map_or(0, |(at, _)| at + 1);
         let mut candidate = path.clone();
@@ -78,8 +78,7 @@ impl ArtifactPaths {
 }
 
 /// `artifacts/<run>/<player>/<name>` below the results folder, with `/`; `None` when the name cannot be made safe.
-#[must_use]
-pub fn safe_artifact_path(run_id: &str, player_id: &str, file_name: &str) -> Option<String> {
+pub(crate) fn safe_artifact_path(run_id: &str, player_id: &str, file_name: &str) -> Option<String> {
     if file_name.contains(['\\', '\0']) || file_name.starts_with('/') || file_name.contains(':') {
         return None;
     }

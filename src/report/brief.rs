@@ -29,8 +29,7 @@ pub(super) fn bad_steps(job: &JobReport) -> Vec<(&Player, &Step)> {
 }
 
 /// At most `most` annotations, worst first; the last error says how many more there are.
-#[must_use]
-pub fn annotations(report: &RunReport, most: usize) -> Vec<Annotation> {
+pub(crate) fn annotations(report: &RunReport, most: usize) -> Vec<Annotation> {
     let make = |level, title: &str, message: &str| Annotation {
         level,
         title: line(title, 200),
@@ -99,8 +98,7 @@ fn why(job: &JobReport, judgement: &Judgement) -> String {
 }
 
 /// What a person reads at the end of the log.
-#[must_use]
-pub fn closing(report: &RunReport) -> Vec<String> {
+pub(crate) fn closing(report: &RunReport) -> Vec<String> {
     let mut lines = vec![headline(report)];
     let verdict = report.verdict.as_ref();
     let mut passed = 0;
@@ -179,7 +177,6 @@ pub fn closing(report: &RunReport) -> Vec<String> {
 }
 
 /// `gl-annotations.json`: links on GitLab's job page (GitLab, "artifacts:reports:annotations").
-#[must_use]
 pub(crate) fn gitlab(report: &RunReport) -> String {
     let mut links = Vec::new();
     for job in &report.jobs {

@@ -11,16 +11,14 @@ use super::markdown::headline;
 
 /// The first line of our comment, by which the next run finds it. `place` says which job of the pipeline it belongs to, so that jobs
 /// side by side (legs of a matrix, say) do not overwrite each other's.
-#[must_use]
-pub fn comment_mark(place: &str) -> String {
+pub(crate) fn comment_mark(place: &str) -> String {
     let place: String =
         place.chars().filter(|letter| letter.is_ascii_alphanumeric() || "/_. ".contains(*letter)).collect();
     format!("<!-- nunu-ci {} -->", place.trim())
 }
 
 /// The comment: the verdict, what failed, and where to read on.
-#[must_use]
-pub fn comment(report: &RunReport, place: &str) -> String {
+pub(crate) fn comment(report: &RunReport, place: &str) -> String {
     let mut out = format!("{}\n", comment_mark(place));
     let sign = if report.reason.exit_code() == 0 { "✅" } else { "❌" };
     let _ = writeln!(out, "{sign} **nunu.ai play-test {}**\n", inline(&headline(report)));

@@ -56,8 +56,7 @@ pub(super) fn dotenv(report: &RunReport, files: &Files) -> Dotenv {
 }
 
 /// What the file left out, in words; empty when it holds every output.
-#[must_use]
-pub fn dotenv_notices(report: &RunReport, files: &Files) -> Vec<String> {
+pub(crate) fn dotenv_notices(report: &RunReport, files: &Files) -> Vec<String> {
     let made = dotenv(report, files);
     let list = |names: &[&str]| names.join(", ");
     let mut notices = Vec::new();

@@ -11,7 +11,6 @@ const JOINT: char = '\u{200b}';
 const HASH: usize = 40;
 
 /// Text for the middle of a Markdown paragraph, list item or table cell: one line, no markup, no link, no mention, no HTML.
-#[must_use]
 pub(super) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let text: String = shortened(text, LONGEST).chars().filter(|&letter| !hidden(letter)).collect();
@@ -111,7 +110,6 @@ fn numbered(text: String) -> String {
 }
 
 /// Several lines as a quote: each line is inert, the quote ends with the text.
-#[must_use]
 pub(super) fn quote(text: &str) -> String {
     shortened(text, LONGEST)
         .lines()
@@ -121,7 +119,6 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// A code span. In code spans, too, a `<` is written as `&lt;`: some viewers read it as HTML.
-#[must_use]
 pub(super) fn code(text: &str) -> String {
     let clean: String = shortened(text, 500)
         .chars()
@@ -133,7 +130,6 @@ pub(super) fn code(text: &str) -> String {
 }
 
 /// An address for a link that we make ourselves: HTTPS (or loopback), nothing that could end the link.
-#[must_use]
 pub(super) fn link(label: &str, url: Option<&str>) -> String {
     match url.and_then(address) {
         Some(url) => format!("[{}]({url})", inline(label)),
@@ -142,7 +138,6 @@ pub(super) fn link(label: &str, url: Option<&str>) -> String {
 }
 
 /// The address, when it is safe to link to.
-#[must_use]
 pub(super) fn address(url: &str) -> Option<String> {
     let known = url.starts_with("https://")
         || url.starts_with("http://127.0.0.1")
@@ -156,7 +151,6 @@ pub(super) fn address(url: &str) -> Option<String> {
 }
 
 /// Text for XML: only characters that XML 1.0 allows, bounded. The writer escapes the rest.
-#[must_use]
 pub(super) fn xml(text: &str) -> String {
     shortened(text, LONGEST)
         .chars()
@@ -165,7 +159,6 @@ pub(super) fn xml(text: &str) -> String {
 }
 
 /// One line for the log or an annotation, without control characters.
-#[must_use]
 pub(super) fn line(text: &str, most: usize) -> String {
     let flat: String = shortened(text, most)
         .chars()
@@ -176,7 +169,6 @@ pub(super) fn line(text: &str, most: usize) -> String {
 }
 
 /// At most `most` characters, with an ellipsis for the rest.
-#[must_use]
 pub(super) fn shortened(text: &str, most: usize) -> std::borrow::Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => text.into(),

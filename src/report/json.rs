@@ -10,7 +10,7 @@ use crate::model::{Build, Failure, RunReport};
 use super::escape::shortened;
 
 /// Layout of the file; raised when something is renamed or removed.
-pub const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 /// Characters of one text.
 const LONGEST: usize = 20_000;
 
@@ -156,8 +156,7 @@ struct LeftEntry<'a> {
 }
 
 /// The file's text.
-#[must_use]
-pub fn json(report: &RunReport) -> String {
+pub(crate) fn json(report: &RunReport) -> String {
     let results = Results {
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),

@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use crate::model::run_report::{Attempt, JobReport, Player, Step};
 use crate::model::units::Timestamp;
 use crate::model::verdict::{Judgement, Standing};
-use crate::model::{Reason, RunReport, TestResult};
+use crate::model::{ExitReason, RunReport, TestResult};
 
 use super::escape::{address, line, xml};
 
@@ -16,8 +16,7 @@ use super::escape::{address, line, xml};
 const LONGEST_NAME: usize = 250;
 
 /// The whole file; `folder` is the results folder as seen from the project, with a slash at its end. Always valid, and never without a test case when the job is red.
-#[must_use]
-pub fn junit(report: &RunReport, folder: &str) -> String {
+pub(crate) fn junit(report: &RunReport, folder: &str) -> String {
     let mut document = Report::new("nunu-ci");
     document.set_time(report.duration);
     let mut names = BTreeMap::new();
@@ -130,7 +129,7 @@ fn rerun(attempt: &Attempt, result: Option<&TestResult>, words: Option<&str>) ->
 /// What a test that counts against the gate is for readers: a verdict on the product, or trouble on the way.
 fn kind_of(judgement: &Judgement) -> NonSuccessKind {
     match judgement.reason {
-        Reason::TestsFailed | Reason::BugsFound => NonSuccessKind::Failure,
+        ExitReason::TestsFailed | ExitReason::BugsFound => NonSuccessKind::Failure,
         _ => NonSuccessKind::Error,
     }
 }
@@ -303,7 +302,7 @@ fn own_suite(report: &RunReport) -> Option<TestSuite> {
     } else if let Some(failure) = &report.failure {
         failure.to_string()
     } else if report.jobs.is_empty() && report.reason.exit_code() != 0
-        || report.reason == Reason::NothingTested
+        || report.reason == ExitReason::NothingTested
     {
         "nothing was tested".to_owned()
     } else {

@@ -5,18 +5,17 @@ use std::fmt::Write as _;
 
 use crate::model::units::{bytes, duration};
 use crate::model::verdict::Standing;
-use crate::model::{Reason, RunReport, Status};
+use crate::model::{ExitReason, RunReport, Status};
 
 use super::escape::{code, inline, line};
 use super::findings::{bugs, failing, judged, tests};
 use super::page::{Page, ladder};
 
 /// GitHub refuses summaries over 1 MiB for a step; others may write to the same one.
-pub const LARGEST: usize = 900 * 1024;
+pub(crate) const LARGEST: usize = 900 * 1024;
 
 /// The fullest summary that fits.
-#[must_use]
-pub fn markdown(report: &RunReport) -> String {
+pub(crate) fn markdown(report: &RunReport) -> String {
     ladder()
         .map(|rung| render(report, Page::new(rung, LARGEST)))
         .find_map(Page::finish)
@@ -24,15 +23,14 @@ pub fn markdown(report: &RunReport) -> String {
 }
 
 /// The verdict in one line: word, counts, time.
-#[must_use]
 pub(super) fn headline(report: &RunReport) -> String {
     if report.unfinished {
         return "unfinished: the job has not reported yet".to_owned();
     }
     let word = match report.reason.status() {
         Status::Passed => "passed",
-        Status::Failed if report.reason == Reason::NothingTested => "failed: nothing was tested",
-        Status::Failed if report.reason == Reason::BugsFound => "failed: bugs found",
+        Status::Failed if report.reason == ExitReason::NothingTested => "failed: nothing was tested",
+        Status::Failed if report.reason == ExitReason::BugsFound => "failed: bugs found",
         Status::Failed => "failed",
         Status::Error => "error",
         Status::TimedOut => "timed out",

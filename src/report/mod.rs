@@ -7,6 +7,7 @@ mod dotenv;
 mod escape;
 mod findings;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/targets/report.rs"]
 pub(crate) mod fuzz;
 mod json;
 mod junit;
@@ -17,20 +18,19 @@ mod page;
 mod tests;
 mod write;
 
-pub use artifact_path::{ArtifactPaths, safe_artifact_path};
-pub use brief::{annotations, closing};
-pub use comment::{comment, comment_mark};
-pub use dotenv::dotenv_notices;
-pub use json::{SCHEMA_VERSION, json};
-pub use junit::junit;
-pub use markdown::{LARGEST, markdown};
-pub use outputs::{Files, outputs};
-pub use write::{DIAGNOSTICS, clear, names, write_all};
+pub(crate) use artifact_path::ArtifactPaths;
+pub(crate) use brief::{annotations, closing};
+pub(crate) use comment::{comment, comment_mark};
+pub(crate) use dotenv::dotenv_notices;
+pub(crate) use json::json;
+pub(crate) use junit::junit;
+pub(crate) use markdown::markdown;
+pub(crate) use outputs::{Files, outputs};
+pub(crate) use write::{DIAGNOSTICS, clear, names, write_all};
 
 pub(crate) use brief::gitlab;
 
 /// The JSON Schema of `results.json`.
-#[must_use]
-pub fn results_schema() -> &'static str {
+pub(crate) fn results_schema() -> &'static str {
     include_str!("../../docs/results.schema.json")
 }

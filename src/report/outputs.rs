@@ -11,18 +11,17 @@ const LONGEST_VALUE: usize = 64 * 1024;
 
 /// Where the result files lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
+pub(crate) struct Files {
     /// `results.json`.
-    pub results: PathBuf,
+    pub(crate) results: PathBuf,
     /// `junit.xml`.
-    pub junit: PathBuf,
+    pub(crate) junit: PathBuf,
     /// `summary.md`.
-    pub summary: PathBuf,
+    pub(crate) summary: PathBuf,
 }
 
 /// Every output that is known, in the order of the documentation; without `files` those that name one are left out.
-#[must_use]
-pub fn outputs(report: &RunReport, files: Option<&Files>) -> Vec<(&'static str, String)> {
+pub(crate) fn outputs(report: &RunReport, files: Option<&Files>) -> Vec<(&'static str, String)> {
     let mut known: Vec<(&'static str, String)> = Vec::new();
     let mut add = |name, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty() && value.len() <= LONGEST_VALUE) {

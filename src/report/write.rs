@@ -11,7 +11,7 @@ use super::outputs::Files;
 use super::{gitlab, json, junit, markdown};
 
 /// The request log, which is written as the requests happen.
-pub const DIAGNOSTICS: &str = "diagnostics.jsonl";
+pub(crate) const DIAGNOSTICS: &str = "diagnostics.jsonl";
 /// The folder of downloaded files.
 pub(super) const ARTIFACTS: &str = "artifacts";
 const RESULTS: &str = "results.json";
@@ -23,15 +23,14 @@ const GITLAB: &str = "gl-annotations.json";
 const LARGEST_RESULTS: u64 = 256 * 1024 * 1024;
 
 /// Every file of ours in a results folder, but artifacts.
-#[must_use]
-pub fn names(for_gitlab: bool) -> Vec<String> {
+pub(crate) fn names(for_gitlab: bool) -> Vec<String> {
     let gitlab = for_gitlab.then_some(GITLAB);
     [RESULTS, JUNIT, SUMMARY, DOTENV, DIAGNOSTICS].into_iter().chain(gitlab).map(str::to_owned).collect()
 }
 
 /// Removes what an earlier run of ours left in the folder: files that its `results.json` lists, and the folders that are empty then.
 /// Whatever another tool has there stays. `keep` is a name to be kept.
-pub fn clear(dir: &Path, keep: Option<&str>) {
+pub(crate) fn clear(dir: &Path, keep: Option<&str>) {
     #[derive(serde::Deserialize)]
     struct Earlier {
         #[serde(default)]
@@ -52,10 +51,7 @@ pub fn clear(dir: &Path, keep: Option<&str>) {
 ///
 /// All are written under other names before the first takes its place: a disk that fills up leaves the reports of before, which say
 /// "unfinished", and never a green one.
-///
-/// # Errors
-/// When the folder or a file cannot be written.
-pub fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool) -> io::Result<Files> {
+pub(crate) fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool) -> io::Result<Files> {
     disk::folder(dir, Readers::Anyone)?;
     let files = Files { results: dir.join(RESULTS), junit: dir.join(JUNIT), summary: dir.join(SUMMARY) };
     // GitLab wants attachments relative to the project, which is where the job begins.

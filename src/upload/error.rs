@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::model::failure::{Failure, Reason};
+use crate::model::failure::{ExitReason, Failure};
 
 /// Everything that can go wrong between the setting `build-path` and a stored build.
 #[derive(Debug, thiserror::Error)]
-pub enum UploadError {
+pub(crate) enum UploadError {
     /// There is nothing at the path.
     #[error("no build at {}", .path.display())]
     NotFound {
@@ -66,23 +66,21 @@ pub enum UploadError {
 
 impl UploadError {
     /// The stable reason.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> ExitReason {
         match self {
-            Self::NotFound { .. } => Reason::BuildNotFound,
-            Self::Empty { .. } => Reason::BuildEmpty,
-            Self::Unsupported { .. } => Reason::BuildUnsupported,
-            Self::TooLarge { .. } => Reason::BuildTooLarge,
-            Self::Changed { .. } => Reason::BuildChanged,
-            Self::Disk { .. } => Reason::UploadFailed,
-            Self::Cancelled => Reason::Interrupted,
+            Self::NotFound { .. } => ExitReason::BuildNotFound,
+            Self::Empty { .. } => ExitReason::BuildEmpty,
+            Self::Unsupported { .. } => ExitReason::BuildUnsupported,
+            Self::TooLarge { .. } => ExitReason::BuildTooLarge,
+            Self::Changed { .. } => ExitReason::BuildChanged,
+            Self::Disk { .. } => ExitReason::UploadFailed,
+            Self::Cancelled => ExitReason::Interrupted,
             Self::Other(failure) => failure.reason,
         }
     }
 
     /// The failure as reports show it.
-    #[must_use]
-    pub fn failure(&self) -> Failure {
+    pub(crate) fn failure(&self) -> Failure {
         if let Self::Other(failure) = self {
             return (**failure).clone();
         }

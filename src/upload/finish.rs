@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::error::UploadError;
 use super::patience::Patience;
 use crate::api::{Api, ApiError, BuildReadiness, ETag, Phase, StoredBuild, UploadHandle};
-use crate::model::failure::{Failure, Reason};
+use crate::model::failure::{ExitReason, Failure};
 use crate::model::log::Log;
 use crate::model::units;
 
@@ -41,9 +41,6 @@ fn settled(build: &StoredBuild) -> Settled {
 }
 
 /// Completes the upload. An unclear answer is settled by reading the build; only an upload that is still open is completed once more.
-///
-/// # Errors
-/// When the service refuses, or nothing could be learned while the patience lasts.
 pub(crate) async fn complete(
     api: &Api,
     upload: &UploadHandle,
@@ -95,9 +92,6 @@ fn refused(error: &ApiError) -> UploadError {
 }
 
 /// Waits until runs can use the build. What is unknown does not block, and neither does a service that takes too long.
-///
-/// # Errors
-/// When the service found the build to be bad, or the key stopped working.
 pub(crate) async fn ready(
     api: &Api,
     build_id: &str,
@@ -152,7 +146,7 @@ pub(crate) async fn ready(
 fn bad(build: &StoredBuild) -> UploadError {
     let status = build.status.as_deref().unwrap_or("bad");
     Failure::new(
-        Reason::BuildUnsupported,
+        ExitReason::BuildUnsupported,
         format!("the service stored build {} but found it unusable: its status is {status}", build.id),
     )
     .hint(

@@ -76,9 +76,6 @@ pub(crate) fn tag(sha256: &str) -> String {
 
 /// The digest of the whole content in hex, 64 digits. `behind` holds it back so that one read of the disk serves the sending and the digest;
 /// `progress` is told how far it has come.
-///
-/// # Errors
-/// `Changed`, `Disk`, `Cancelled`.
 pub(crate) async fn sha256(
     content: Arc<Content>,
     behind: Frontier,

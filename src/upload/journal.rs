@@ -3,7 +3,7 @@
 use crate::api::UploadHandle;
 
 /// Told before and after everything that leaves something on the service.
-pub trait Journal: Send + Sync {
+pub(crate) trait Journal: Send + Sync {
     /// An upload is open; it must be completed or cancelled.
     fn opened(&self, upload: &UploadHandle);
     /// The open upload was completed or cancelled.
@@ -17,7 +17,7 @@ pub trait Journal: Send + Sync {
 
 /// A journal for those who keep none.
 #[derive(Debug, Clone, Copy)]
-pub struct NoJournal;
+pub(crate) struct NoJournal;
 
 impl Journal for NoJournal {
     fn opened(&self, _: &UploadHandle) {}

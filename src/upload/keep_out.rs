@@ -7,7 +7,7 @@ use crate::model::workspace::really;
 
 /// The folders of this job that are no part of a build.
 #[derive(Debug, Clone, Default)]
-pub struct KeepOut {
+pub(crate) struct KeepOut {
     /// Where they really are.
     ours: Vec<PathBuf>,
     workspace: Option<PathBuf>,
@@ -26,7 +26,7 @@ pub(crate) enum Named {
 
 impl KeepOut {
     /// `ours` are the results folder and the state folder, which change while we work.
-    pub fn new(ours: impl IntoIterator<Item = PathBuf>, workspace: &Workspace) -> Self {
+    pub(crate) fn new(ours: impl IntoIterator<Item = PathBuf>, workspace: &Workspace) -> Self {
         let ours = ours.into_iter().map(|folder| really(&folder).unwrap_or(folder)).collect();
         Self { ours, workspace: Some(workspace.root().to_owned()) }
     }

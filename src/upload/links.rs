@@ -35,9 +35,6 @@ impl Ends {
 }
 
 /// Judges the link at `path`, which is `relative` below the folder `root` with the real path `real`.
-///
-/// # Errors
-/// When it ends outside of the folder.
 pub(super) fn judge(
     path: &Path,
     relative: &str,
@@ -57,9 +54,6 @@ pub(super) fn judge(
 
 /// The target of the link as the zip holds it, with `/`: what the link says, or the way to its end where that cannot be kept because it
 /// is absolute or leaves the folder on its way.
-///
-/// # Errors
-/// When the target is not UTF-8, or cannot be read.
 pub(super) fn target(path: &Path, relative: &str, real: &Path) -> Result<String, UploadError> {
     let said = std::fs::read_link(path).map_err(|source| unlistable(path, source))?;
     let text = with_slashes(&said, relative)?;

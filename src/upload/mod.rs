@@ -5,6 +5,7 @@ mod body;
 mod error;
 mod finish;
 #[cfg(any(test, fuzzing))]
+#[path = "../../fuzz/targets/upload.rs"]
 pub(crate) mod fuzz;
 mod hash;
 mod ignore;
@@ -29,16 +30,18 @@ mod tree;
 mod zip;
 
 #[cfg(test)]
+mod service_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use error::UploadError;
-pub use journal::{Journal, NoJournal};
-pub use keep_out::KeepOut;
-pub use patience::Patience;
-pub use reuse::Purpose;
+pub(crate) use error::UploadError;
+pub(crate) use journal::{Journal, NoJournal};
+pub(crate) use keep_out::KeepOut;
+pub(crate) use patience::Patience;
+pub(crate) use reuse::Purpose;
 pub(crate) use reuse::{Wanted, find as find_stored};
-pub use send::Upload;
-pub use source::{Inspected, Places, Prepared, inspect};
+pub(crate) use send::Upload;
+pub(crate) use source::{Inspected, Places, Prepared, inspect};
 pub(crate) use split::reservation;

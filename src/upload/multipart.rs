@@ -52,9 +52,6 @@ struct Urls {
 
 impl Multipart {
     /// Sends all parts. Dropping the future ends every transfer.
-    ///
-    /// # Errors
-    /// The first part that is given up, or a build that changed.
     pub(crate) async fn send(self) -> Result<Vec<(u32, ETag)>, UploadError> {
         let workers = self.parallel.clamp(1, 16).min(usize::try_from(self.parts.count()).unwrap_or(16));
         let shared = Arc::new(Shared {

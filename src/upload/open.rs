@@ -32,9 +32,6 @@ impl<'a> Slot<'a> {
     }
 
     /// Opens an upload.
-    ///
-    /// # Errors
-    /// Those of the call.
     pub(crate) async fn initiate(&mut self, request: &InitiateUpload) -> Result<OpenUpload, ApiError> {
         self.minutes = request.upload_timeout;
         let (api, request) = (self.api.clone(), request.clone());

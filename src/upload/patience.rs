@@ -10,13 +10,13 @@ use super::progress::Meter;
 
 /// The budgets of the contract; the defaults are what everybody gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub(crate) struct Patience {
     /// A part is tried again while its last progress is younger than this.
-    pub part: Duration,
+    pub(crate) part: Duration,
     /// How long an unclear `complete` is looked into.
-    pub complete: Duration,
+    pub(crate) complete: Duration,
     /// How long the service may take to get a stored build ready before the job goes on anyway.
-    pub ready: Duration,
+    pub(crate) ready: Duration,
 }
 
 impl Default for Patience {
@@ -31,8 +31,7 @@ impl Default for Patience {
 
 impl Patience {
     /// The same, but with nothing that is silent for longer than `limit`.
-    #[must_use]
-    pub fn within(self, limit: Duration) -> Self {
+    pub(crate) fn within(self, limit: Duration) -> Self {
         Self { part: self.part.min(limit), complete: self.complete.min(limit), ready: self.ready.min(limit) }
     }
 }

@@ -174,7 +174,6 @@ mod tests {
         fn line(&self, _: Level, text: &str) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
         }
-        fn remote(&self, _: &str) {}
         fn group(&self, _: &str) {}
         fn end_group(&self) {}
         fn mask(&self, _: &str) {}

@@ -10,7 +10,7 @@ use super::patience::Shared;
 use super::progress::Meter;
 use super::source::{Content, blocking};
 use crate::api::{ApiError, ETag, Phase, PresignedUrl, PutBody, Storage, StorageError};
-use crate::model::failure::{Failure, Reason};
+use crate::model::failure::{ExitReason, Failure};
 
 /// What all parts of one upload share.
 #[derive(Debug)]
@@ -91,17 +91,17 @@ impl Trouble {
         let failed = |reason| Failure::new(reason, format!("{what} failed after {tries}"));
         match self {
             Self::Build(error) => error,
-            Self::Storage(error @ StorageError::TooLarge(_)) => failed(Reason::BuildTooLarge)
+            Self::Storage(error @ StorageError::TooLarge(_)) => failed(ExitReason::BuildTooLarge)
                 .because(&error)
                 .hint("set build.multipart to always, or make the build smaller")
                 .into(),
             Self::Storage(error) => {
-                let failure = failed(Reason::UploadFailed).because(&error);
+                let failure = failed(ExitReason::UploadFailed).because(&error);
                 hints(&error).into_iter().fold(failure, Failure::hint).into()
             }
             Self::Api(error) => {
                 let mut failure = error.failure(Phase::Upload);
-                if failure.reason == Reason::UploadFailed {
+                if failure.reason == ExitReason::UploadFailed {
                     failure.causes.insert(0, failure.message);
                     failure.message = format!("{what} failed after {tries}");
                 }
@@ -110,11 +110,11 @@ impl Trouble {
                 }
                 failure.into()
             }
-            Self::NoUrl => failed(Reason::UploadFailed)
+            Self::NoUrl => failed(ExitReason::UploadFailed)
                 .cause("the service named no upload URL for it")
                 .hint("run the job again; if it fails in the same way, tell nunu.ai support")
                 .into(),
-            Self::NoETag => failed(Reason::UploadFailed)
+            Self::NoETag => failed(ExitReason::UploadFailed)
                 .cause("storage answered without an ETag")
                 .hint("a proxy between this machine and storage may remove the ETag header; let uploads pass it unchanged")
                 .into(),
@@ -145,9 +145,6 @@ fn hints(error: &StorageError) -> Vec<String> {
 
 impl Freight {
     /// Sends `len` bytes from `offset` to `url`.
-    ///
-    /// # Errors
-    /// See [`Trouble`].
     pub(crate) async fn put(
         &self,
         url: &PresignedUrl,

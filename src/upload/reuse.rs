@@ -7,7 +7,7 @@ use crate::model::log::Log;
 
 /// Whom the build is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// This job's own runs, which name it.
     Runs,
     /// The command `upload`: a trigger or "newest build" may depend on it, so only the newest build of its platform will do.

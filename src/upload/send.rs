@@ -26,30 +26,31 @@ use crate::model::units;
 
 /// Everything an upload needs besides the build itself.
 #[derive(Clone, Copy)]
-pub struct Upload<'a> {
+pub(crate) struct Upload<'a> {
     /// The service.
-    pub api: &'a Api,
+    pub(crate) api: &'a Api,
     /// What the user said.
-    pub spec: &'a BuildSpec,
+    pub(crate) spec: &'a BuildSpec,
     /// Where the build comes from.
-    pub details: &'a Details,
+    pub(crate) details: &'a Details,
     /// Whom it is for.
-    pub purpose: Purpose,
+    pub(crate) purpose: Purpose,
     /// Budgets; the default is the contract's.
-    pub patience: Patience,
+    pub(crate) patience: Patience,
     /// Who must know of an open upload.
-    pub journal: &'a dyn Journal,
+    pub(crate) journal: &'a dyn Journal,
     /// The log.
-    pub log: &'a Log,
+    pub(crate) log: &'a Log,
 }
 
 impl Upload<'_> {
     /// Stores the build, or finds it stored. When this ends otherwise, by an error or by `cancel`, no upload is left open, as far as the
     /// service can be reached within some seconds. Keep polling it after `cancel`: it ends by itself, within 6 s.
-    ///
-    /// # Errors
-    /// See [`UploadError`].
-    pub async fn send(self, prepared: &Prepared, cancel: &CancellationToken) -> Result<Build, UploadError> {
+    pub(crate) async fn send(
+        self,
+        prepared: &Prepared,
+        cancel: &CancellationToken,
+    ) -> Result<Build, UploadError> {
         let mut slot = Slot::new(self.api, self.journal, self.log);
         // The reading threads cannot be dropped; this stops them.
         let reading = CancellationToken::new();

@@ -21,15 +21,14 @@ use crate::model::units;
 
 /// Where the engine may look and write besides the build itself.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub(crate) struct Places {
     /// Folders for the temporary zip of a folder, best first.
-    pub temporary: Vec<PathBuf>,
+    pub(crate) temporary: Vec<PathBuf>,
 }
 
 impl Places {
     /// `RUNNER_TEMP`, then the usual variables, then the system's folder for temporary files.
-    #[must_use]
-    pub fn of(env: &Env) -> Self {
+    pub(crate) fn of(env: &Env) -> Self {
         let mut temporary: Vec<PathBuf> = ["RUNNER_TEMP", "TMPDIR", "TEMP", "TMP"]
             .into_iter()
             .filter_map(|name| env.get(name))
@@ -46,15 +45,15 @@ impl Places {
 
 /// A build that passed every check that costs no more than a look.
 #[derive(Debug)]
-pub struct Inspected {
+pub(crate) struct Inspected {
     /// The name under which it will be sent.
-    pub file_name: String,
+    pub(crate) file_name: String,
     /// Its platform.
-    pub platform: Platform,
+    pub(crate) platform: Platform,
     /// Bytes on disk: of the file, or of all files in the folder.
-    pub size_bytes: u64,
+    pub(crate) size_bytes: u64,
     /// What a person should know, though nothing is wrong with it.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     kind: Kind,
 }
 
@@ -66,23 +65,20 @@ enum Kind {
 
 /// A build whose bytes are ready to be sent.
 #[derive(Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// The name under which it is sent.
-    pub file_name: String,
+    pub(crate) file_name: String,
     /// Bytes to send.
-    pub size_bytes: u64,
+    pub(crate) size_bytes: u64,
     /// Its platform.
-    pub platform: Platform,
+    pub(crate) platform: Platform,
     /// Hex SHA-256 of the bytes, when it is known already (a folder's zip is hashed while it is written).
-    pub sha256: Option<String>,
+    pub(crate) sha256: Option<String>,
     pub(crate) content: Arc<Content>,
 }
 
 /// Looks at the build without reading all of it; nothing is written.
-///
-/// # Errors
-/// `NotFound`, `Empty`, `Unsupported`, `TooLarge`, `Disk`.
-pub async fn inspect(spec: &BuildSpec, keep_out: &KeepOut) -> Result<Inspected, UploadError> {
+pub(crate) async fn inspect(spec: &BuildSpec, keep_out: &KeepOut) -> Result<Inspected, UploadError> {
     let (BuildSource::Path(path), Some(platform)) = (spec.source.clone(), spec.platform) else {
         return Err(UploadError::Unsupported {
             message: "the platform of the build is not known".to_owned(),
@@ -169,10 +165,7 @@ fn look_at_folder(
 
 impl Inspected {
     /// Makes the bytes that will be sent: nothing to do for a file; a folder is zipped into an unlinked temporary file.
-    ///
-    /// # Errors
-    /// `Changed`, `Disk`, `Unsupported`, `Cancelled`.
-    pub async fn prepare(
+    pub(crate) async fn prepare(
         self,
         places: &Places,
         log: &Log,
@@ -209,10 +202,7 @@ impl Inspected {
 
 impl Prepared {
     /// The digest as it will be sent, for a look ahead: reads all of a file.
-    ///
-    /// # Errors
-    /// `Changed`, `Disk`, `Cancelled`.
-    pub async fn digest(&self, cancel: &CancellationToken) -> Result<String, UploadError> {
+    pub(crate) async fn digest(&self, cancel: &CancellationToken) -> Result<String, UploadError> {
         match &self.sha256 {
             Some(known) => Ok(known.clone()),
             None => hash::sha256(Arc::clone(&self.content), Frontier::open(), None, cancel.clone()).await,
@@ -236,9 +226,6 @@ impl Content {
     }
 
     /// Fills `buffer` from `offset`. Blocks.
-    ///
-    /// # Errors
-    /// `Changed` when the file ends early, `Disk` when it cannot be read.
     pub(crate) fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> Result<(), UploadError> {
         while !buffer.is_empty() {
             match read_at(&self.file, buffer, offset) {
@@ -265,9 +252,6 @@ impl Content {
     }
 
     /// Looks whether the build is still the one that was opened. Blocks for a moment.
-    ///
-    /// # Errors
-    /// `Changed` when it is not.
     pub(crate) fn verify(&self) -> Result<(), UploadError> {
         let Some((path, before)) = &self.origin else { return Ok(()) };
         let changed = |detail| Err(UploadError::Changed { what: self.name(), detail });
@@ -336,7 +320,7 @@ mod tests {
     use super::{KeepOut, Places, Prepared, inspect};
     use crate::model::build::{BuildSource, BuildSpec, DeletionPolicy, Multipart, Platform};
     use crate::model::env::Env;
-    use crate::model::failure::Reason;
+    use crate::model::failure::ExitReason;
     use crate::model::log::Log;
     use crate::upload::error::UploadError;
 
@@ -372,11 +356,11 @@ mod tests {
         std::fs::write(dir.path().join("tiny/log"), b"build failed").unwrap();
         std::fs::write(dir.path().join("zero.apk"), b"").unwrap();
         for (name, platform, reason, words) in [
-            ("missing.apk", Platform::Android, Reason::BuildNotFound, "no build at"),
-            ("zero.apk", Platform::Android, Reason::BuildEmpty, "0 bytes"),
-            ("empty", Platform::Windows, Reason::BuildEmpty, "holds no files"),
-            ("tiny", Platform::Windows, Reason::BuildEmpty, "its 1 file has 12 bytes"),
-            ("empty", Platform::Android, Reason::BuildUnsupported, "needs a .apk or .aab file"),
+            ("missing.apk", Platform::Android, ExitReason::BuildNotFound, "no build at"),
+            ("zero.apk", Platform::Android, ExitReason::BuildEmpty, "0 bytes"),
+            ("empty", Platform::Windows, ExitReason::BuildEmpty, "holds no files"),
+            ("tiny", Platform::Windows, ExitReason::BuildEmpty, "its 1 file has 12 bytes"),
+            ("empty", Platform::Android, ExitReason::BuildUnsupported, "needs a .apk or .aab file"),
         ] {
             let error = prepare(&dir.path().join(name), platform).await.unwrap_err();
             assert_eq!(error.reason(), reason, "{error}");
@@ -388,7 +372,7 @@ mod tests {
         let sparse = std::fs::File::create(dir.path().join("huge.bin")).unwrap();
         sparse.set_len(5_000_000_000_001).unwrap();
         let error = prepare(&dir.path().join("huge.bin"), Platform::Linux).await.unwrap_err();
-        assert_eq!(error.reason(), Reason::BuildTooLarge, "{error}");
+        assert_eq!(error.reason(), ExitReason::BuildTooLarge, "{error}");
     }
 
     #[tokio::test]
@@ -418,7 +402,7 @@ mod tests {
         prepared.content.verify().unwrap();
 
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(400).unwrap();
-        assert_eq!(prepared.content.verify().unwrap_err().reason(), Reason::BuildChanged);
+        assert_eq!(prepared.content.verify().unwrap_err().reason(), ExitReason::BuildChanged);
         let error = prepared.content.read_exact_at(&mut [0; 1000], 0).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -426,7 +410,7 @@ mod tests {
         );
 
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(prepared.content.verify().unwrap_err().reason(), Reason::BuildChanged);
+        assert_eq!(prepared.content.verify().unwrap_err().reason(), ExitReason::BuildChanged);
     }
 
     #[test]

@@ -9,9 +9,6 @@ use crate::model::units;
 /// Opens a nameless temporary file in the first of `folders` that has room for `needed` bytes.
 ///
 /// On Unix the file is unlinked while it is open, on Windows it is deleted when it is closed, also when the process is killed.
-///
-/// # Errors
-/// `Disk` when no folder can be written to or none has the room.
 pub(crate) fn create(folders: &[PathBuf], needed: u64) -> Result<File, UploadError> {
     let mut problem = None;
     for folder in folders.iter().map(PathBuf::as_path) {
@@ -52,7 +49,7 @@ pub(crate) fn full(path: &Path, source: std::io::Error) -> UploadError {
 #[cfg(test)]
 mod tests {
     use super::create;
-    use crate::model::failure::Reason;
+    use crate::model::failure::ExitReason;
 
     #[test]
     fn leaves_no_name_behind() {
@@ -73,7 +70,7 @@ mod tests {
     fn refuses_when_there_is_no_room() {
         let dir = tempfile::tempdir().unwrap();
         let error = create(&[dir.path().to_owned()], u64::MAX).unwrap_err();
-        assert_eq!(error.reason(), Reason::UploadFailed);
+        assert_eq!(error.reason(), ExitReason::UploadFailed);
         let failure = error.failure();
         assert!(failure.causes[0].contains("needs at least"), "{failure}");
         assert!(failure.hints[0].contains("TMPDIR"), "{failure}");

@@ -378,9 +378,6 @@ impl Sink for Lines {
     fn line(&self, _: Level, text: &str) {
         self.0.lock().unwrap().push(text.to_owned());
     }
-    fn remote(&self, text: &str) {
-        self.0.lock().unwrap().push(text.to_owned());
-    }
     fn group(&self, _: &str) {}
     fn end_group(&self) {}
     fn mask(&self, _: &str) {}

@@ -13,7 +13,7 @@ use super::{Journal, Patience, Places, Prepared, Purpose, Upload, UploadError, i
 use crate::api::UploadHandle;
 use crate::model::build::{Build, BuildOrigin, BuildSource, BuildSpec, DeletionPolicy, Multipart, Platform};
 use crate::model::details::Details;
-use crate::model::failure::Reason;
+use crate::model::failure::ExitReason;
 use crate::model::log::Log;
 
 /// What storage says when a URL is too old.
@@ -231,7 +231,7 @@ async fn gives_a_part_up_when_its_last_progress_is_too_old() {
         );
         let began = std::time::Instant::now();
         let failure = stage.send().await.unwrap_err().failure();
-        assert_eq!(failure.reason, Reason::UploadFailed);
+        assert_eq!(failure.reason, ExitReason::UploadFailed);
         assert!(
             failure.to_string().contains("attempts") && failure.to_string().contains("We are sorry"),
             "{failure}"
@@ -268,7 +268,7 @@ async fn a_completion_that_is_refused_is_the_end() {
         let stage = Stage::set(2 * PART, Multipart::Always).await;
         stage.service.fault("POST /builds/upload/complete", 1, act);
         let failure = stage.send().await.unwrap_err().failure();
-        assert_eq!(failure.reason, Reason::UploadFailed);
+        assert_eq!(failure.reason, ExitReason::UploadFailed);
         assert!(failure.to_string().contains(words), "{failure}");
     }
 }
@@ -279,8 +279,8 @@ async fn waits_until_the_build_is_ready_but_not_for_what_it_does_not_know() {
         (vec!["uploading", "ready"], Ok(())),
         (vec!["processing-new-word"], Ok(())),
         (vec!["uploading"], Ok(())),
-        (vec!["UNHEALTHY"], Err(Reason::BuildUnsupported)),
-        (vec!["uploading", "failed"], Err(Reason::BuildUnsupported)),
+        (vec!["UNHEALTHY"], Err(ExitReason::BuildUnsupported)),
+        (vec!["uploading", "failed"], Err(ExitReason::BuildUnsupported)),
     ] {
         let stage = Stage::set(1000, Multipart::Auto).await;
         stage.service.statuses(&words);
@@ -363,7 +363,7 @@ async fn a_build_that_changes_while_it_is_sent_is_never_completed() {
             hold.notify_one();
         });
         let failure = stage.send_this(&prepared).await.unwrap_err().failure();
-        assert_eq!(failure.reason, Reason::BuildChanged, "{failure}");
+        assert_eq!(failure.reason, ExitReason::BuildChanged, "{failure}");
         assert!(stage.stored().is_empty());
     }
 }
@@ -382,7 +382,7 @@ async fn a_build_that_is_rewritten_after_it_was_read_is_never_completed() {
             hold.notify_one();
         });
         let failure = stage.send_this(&prepared).await.unwrap_err().failure();
-        assert_eq!(failure.reason, Reason::BuildChanged, "{failure}");
+        assert_eq!(failure.reason, ExitReason::BuildChanged, "{failure}");
         assert!(stage.stored().is_empty());
     }
 }
@@ -393,16 +393,16 @@ async fn words_of_the_service_decide_the_exit_code() {
         (
             402,
             r#"{"error":"Storage capacity exceeded","code":"QUOTA_EXCEEDED","details":{"used":10,"capacity":10,"needed":5}}"#,
-            Reason::QuotaExceeded,
+            ExitReason::QuotaExceeded,
         ),
-        (401, r#"{"error":"Invalid API key"}"#, Reason::ApiKeyInvalid),
+        (401, r#"{"error":"Invalid API key"}"#, ExitReason::ApiKeyInvalid),
         (
             403,
             r#"{"error":"API key missing required permission: project:manage-build-storage"}"#,
-            Reason::PermissionMissing,
+            ExitReason::PermissionMissing,
         ),
-        (413, r#"{"error":"too large"}"#, Reason::BuildTooLarge),
-        (400, r#"{"error":"bad name"}"#, Reason::UploadFailed),
+        (413, r#"{"error":"too large"}"#, ExitReason::BuildTooLarge),
+        (400, r#"{"error":"bad name"}"#, ExitReason::UploadFailed),
     ] {
         let stage = Stage::set(1000, Multipart::Auto).await;
         stage.service.fault("POST /builds/upload", 1, Act::Answer(status, body));

@@ -15,7 +15,7 @@ use super::send::Upload;
 use super::source::{Prepared, blocking};
 use super::split::Parts;
 use crate::api::{ETag, InitiateUpload, OpenUpload, PresignedUrl, UploadHandle, UploadKind};
-use crate::model::failure::{Failure, Reason};
+use crate::model::failure::{ExitReason, Failure};
 use crate::model::units;
 
 /// One build on its way.
@@ -63,7 +63,7 @@ impl Transfer<'_> {
             let message = format!(
                 "the service wants {size} bytes in {total_parts} parts of {part_size} bytes, which is not possible"
             );
-            return Err(Failure::new(Reason::UploadFailed, message)
+            return Err(Failure::new(ExitReason::UploadFailed, message)
                 .hint("run the job again; if it fails in the same way, tell nunu.ai support")
                 .into());
         };

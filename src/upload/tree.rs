@@ -133,9 +133,6 @@ pub(crate) fn prefix(name: &str) -> String {
 }
 
 /// Lists the folder.
-///
-/// # Errors
-/// `Unsupported` for what a zip cannot hold (names that are not UTF-8, loops, links out of the folder, devices), `Disk` for what cannot be read.
 pub(crate) fn walk(
     root: &Path,
     links: Links,

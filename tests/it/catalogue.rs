@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nunu_ci::model::Reason;
+use nunu_ci::ExitReason;
 use nunu_sim::{
     Call, DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_TEST as TEST, DISABLED_KEY, EXPIRED_KEY, Fault,
     Scenario, Script, Sim, UPLOAD_ONLY_KEY,
@@ -65,19 +65,19 @@ fn refused(stage: Stage, status: u16, body: &'static str) -> Stage {
     stage
 }
 
-fn provoke(reason: Reason) -> Shown {
+fn provoke(reason: ExitReason) -> Shown {
     let key = |key: &str| good().env("NUNU_API_TOKEN", key);
     match reason {
-        Reason::Passed => {
+        ExitReason::Passed => {
             let stage = good();
             quick(&stage, &["--build-path", stage.apk(10_000)])
         }
-        Reason::Started => quick(&good(), &["--wait=false"]),
-        Reason::Uploaded => {
+        ExitReason::Started => quick(&good(), &["--wait=false"]),
+        ExitReason::Uploaded => {
             let stage = good();
             run(&stage, &["upload", "--build-path", stage.apk(10_000)])
         }
-        Reason::Checked => {
+        ExitReason::Checked => {
             let stage = good();
             stage.apk(10_000);
             let config =
@@ -85,19 +85,19 @@ fn provoke(reason: Reason) -> Shown {
             stage.file(".nunu/run.yml", config);
             run(&stage, &["check"])
         }
-        Reason::DryRun => {
+        ExitReason::DryRun => {
             let stage = good();
             quick(&stage, &["--dry-run", "--build-path", stage.apk(10_000)])
         }
-        Reason::Skipped => quick(&key(""), &["--on-missing-token", "skip"]),
-        Reason::TestsFailed => quick(&playing(Script::new("FAILED")), &[]),
-        Reason::BugsFound => quick(
+        ExitReason::Skipped => quick(&key(""), &["--on-missing-token", "skip"]),
+        ExitReason::TestsFailed => quick(&playing(Script::new("FAILED")), &[]),
+        ExitReason::BugsFound => quick(
             &Stage::of(Sim::builder().scenario(Scenario::bugs())).off_ci(),
             &["--fail-on", "failed,bugs:high"],
         ),
-        Reason::NothingTested => quick(&playing(Script::new("SKIPPED")), &[]),
-        Reason::InvalidInput => quick(&good(), &["--timeout", "soon"]),
-        Reason::InvalidConfig => {
+        ExitReason::NothingTested => quick(&playing(Script::new("SKIPPED")), &[]),
+        ExitReason::InvalidInput => quick(&good(), &["--timeout", "soon"]),
+        ExitReason::InvalidConfig => {
             let stage = good();
             stage.file(
                 ".nunu/run.yml",
@@ -105,55 +105,57 @@ fn provoke(reason: Reason) -> Shown {
             );
             run(&stage, &["run"])
         }
-        Reason::ApiKeyMissing => quick(&key(""), &[]),
-        Reason::ApiKeyInvalid => quick(&key("nunu_nobody_knows_this_one"), &[]),
-        Reason::ApiKeyExpired => quick(&key(EXPIRED_KEY), &[]),
-        Reason::ApiKeyDisabled => quick(&key(DISABLED_KEY), &[]),
-        Reason::PermissionMissing => quick(&key(UPLOAD_ONLY_KEY), &[]),
-        Reason::Forbidden => quick(&refused(good(), 403, "{\"error\":\"not from this network\"}"), &[]),
+        ExitReason::ApiKeyMissing => quick(&key(""), &[]),
+        ExitReason::ApiKeyInvalid => quick(&key("nunu_nobody_knows_this_one"), &[]),
+        ExitReason::ApiKeyExpired => quick(&key(EXPIRED_KEY), &[]),
+        ExitReason::ApiKeyDisabled => quick(&key(DISABLED_KEY), &[]),
+        ExitReason::PermissionMissing => quick(&key(UPLOAD_ONLY_KEY), &[]),
+        ExitReason::Forbidden => quick(&refused(good(), 403, "{\"error\":\"not from this network\"}"), &[]),
         _ => provoke_failure(reason),
     }
 }
 
-fn provoke_failure(reason: Reason) -> Shown {
+fn provoke_failure(reason: ExitReason) -> Shown {
     match reason {
-        Reason::BuildNotFound => {
+        ExitReason::BuildNotFound => {
             let stage = good();
             stage.apk(10_000);
             run(&stage, &["upload", "--build-path", "gmae.apk"])
         }
-        Reason::BuildAmbiguous => {
+        ExitReason::BuildAmbiguous => {
             let stage = good();
             stage.file("build/a.exe", b"MZ");
             stage.file("build/b.exe", b"MZ");
             run(&stage, &["upload", "--build-path", "build/*.exe"])
         }
-        Reason::BuildEmpty => {
+        ExitReason::BuildEmpty => {
             let stage = good();
             stage.file("game.exe", b"");
             run(&stage, &["upload", "--build-path", "game.exe"])
         }
-        Reason::BuildUnsupported => {
+        ExitReason::BuildUnsupported => {
             let stage = good();
             stage.file("game.apk", b"PK not really");
             run(&stage, &["upload", "--build-path", "game.apk"])
         }
-        Reason::BuildTooLarge => {
+        ExitReason::BuildTooLarge => {
             let stage = Stage::of(Sim::builder().max_size(1000)).off_ci();
             run(&stage, &["upload", "--build-path", stage.apk(10_000)])
         }
-        Reason::BuildChanged => changed_meanwhile(),
-        Reason::QuotaExceeded => {
+        ExitReason::BuildChanged => changed_meanwhile(),
+        ExitReason::QuotaExceeded => {
             let stage = Stage::of(Sim::builder().capacity(1000)).off_ci();
             run(&stage, &["upload", "--build-path", stage.apk(10_000)])
         }
-        Reason::UploadFailed => {
+        ExitReason::UploadFailed => {
             let stage = good();
             stage.sim.fault(Call::Complete, Fault::reply(400, "{\"error\":\"bad parts\"}").forever());
             run(&stage, &["upload", "--build-path", stage.apk(10_000)])
         }
-        Reason::StartFailed => run(&good(), &["run", "--test-id", NOBODYS, "--deployment-config-id", CONFIG]),
-        Reason::StartIncomplete => {
+        ExitReason::StartFailed => {
+            run(&good(), &["run", "--test-id", NOBODYS, "--deployment-config-id", CONFIG])
+        }
+        ExitReason::StartIncomplete => {
             let stage = good();
             stage.sim.fault(Call::StartRun, Fault::reply(400, "{\"error\":\"no agent is set up\"}").skip(1));
             let config = format!(
@@ -162,27 +164,27 @@ fn provoke_failure(reason: Reason) -> Shown {
             stage.file(".nunu/run.yml", config.as_bytes());
             run(&stage, &["run"])
         }
-        Reason::RunError => quick(&playing(Script::rejected("no device is free")), &[]),
-        Reason::ServiceError => run(
+        ExitReason::RunError => quick(&playing(Script::rejected("no device is free")), &[]),
+        ExitReason::ServiceError => run(
             &refused(good(), 501, "{\"error\":\"moved\"}"),
             // The way out is in a hurry, so this needs no minute of patience.
             &["stop", "--job-ids", "a1b2c3d4-e5f6-4a1b-8c2d-3e4f5a6b7c8d"],
         ),
-        Reason::NetworkError => {
+        ExitReason::NetworkError => {
             // Nobody listens on the discard port.
             let stage = good().env("NUNU_API_URL", "http://127.0.0.1:9");
             run(&stage, &["stop", "--job-ids", "a1b2c3d4-e5f6-4a1b-8c2d-3e4f5a6b7c8d"])
                 .with("NUNU_API_URL=http://127.0.0.1:9")
         }
-        Reason::ResultsNotWritten => without_room(),
-        Reason::Timeout => quick(&playing(Script::endless()), &["--timeout", "2s"]),
-        Reason::Stalled => {
+        ExitReason::ResultsNotWritten => without_room(),
+        ExitReason::Timeout => quick(&playing(Script::endless()), &["--timeout", "2s"]),
+        ExitReason::Stalled => {
             quick(&playing(Script::endless()).env("NUNU_STALL", "2s"), &[]).with("NUNU_STALL=2s")
         }
-        Reason::StoppedRemotely => {
+        ExitReason::StoppedRemotely => {
             quick(&playing(Script::endless().stopped_by_other(Duration::from_millis(200))), &[])
         }
-        Reason::Interrupted | Reason::Terminated => interrupted(),
+        ExitReason::Interrupted | ExitReason::Terminated => interrupted(),
         _ => nowhere(),
     }
 }
@@ -323,9 +325,9 @@ fn all() -> BTreeMap<usize, Shown> {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::SeqCst);
-                    let Some(&reason) = Reason::ALL.get(index) else { break };
+                    let Some(&reason) = ExitReason::ALL.get(index) else { break };
                     // SIGINT and SIGTERM share a page.
-                    if reason == Reason::Terminated {
+                    if reason == ExitReason::Terminated {
                         continue;
                     }
                     let shown = provoke(reason);
@@ -357,16 +359,16 @@ fn sentence(text: &str) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-fn page(reason: Reason, shown: &Shown) -> String {
+fn page(reason: ExitReason, shown: &Shown) -> String {
     let mut out = format!("## `{reason}`\n\n");
-    let codes: Vec<String> = Reason::ALL
+    let codes: Vec<String> = ExitReason::ALL
         .iter()
         .filter(|other| other.as_str() == reason.as_str())
         .map(|other| other.exit_code().to_string())
         .collect();
     let _ = write!(out, "Exit code {}. {}\n\n", codes.join(", "), sentence(reason.meaning()));
     let _ = write!(out, "**What to do:** {}\n\n", sentence(reason.remedy()));
-    if reason == Reason::Internal {
+    if reason == ExitReason::Internal {
         out.push_str("A bug of ours cannot be provoked on demand; it shows as `error: internal error at FILE:LINE; this is a bug of nunu-ci`. What was started is stopped, and the report, the outputs and the summary are written as at any other end; what could not be stopped is named there. This is a machine that ends the same way, a working directory that was deleted:\n\n");
     }
     let _ = write!(out, "```console\n$ {}\n{}\n```\n\n", shown.typed, shown.said);
@@ -382,9 +384,9 @@ fn blessed() -> bool {
 fn every_page_is_true() {
     let mut made = HEAD.to_owned();
     let shown = all();
-    assert_eq!(shown.len(), Reason::ALL.len() - 1, "every reason but the second signal has a page");
+    assert_eq!(shown.len(), ExitReason::ALL.len() - 1, "every reason but the second signal has a page");
     for (index, shown) in &shown {
-        let reason = Reason::ALL[*index];
+        let reason = ExitReason::ALL[*index];
         if reason.exit_code() != 0 {
             let link = format!("error: more: {}", reason.page());
             assert!(shown.said.contains(&link), "{reason} has no link:\n{}", shown.said);

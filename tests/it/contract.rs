@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use nunu_ci::config::SETTINGS;
-use nunu_ci::model::Reason;
+use nunu_ci::ExitReason;
+use nunu_ci::internals::SETTINGS;
 
 use crate::house::sources;
 use crate::stage::Stage;
@@ -110,7 +110,7 @@ fn action_outputs_are_the_outputs() {
 #[test]
 fn every_reason_is_in_the_readme_and_has_a_page() {
     let (readme, errors) = (read("README.md"), read("docs/errors.md"));
-    for reason in Reason::ALL {
+    for reason in ExitReason::ALL {
         assert!(readme.contains(&format!("`{reason}`")), "{reason} is not in the README");
         let page =
             errors.split("\n## ").find(|page| page.starts_with(&format!("`{reason}`"))).unwrap_or_default();

@@ -43,7 +43,7 @@ fn imports_only_go_down() {
         let top = inside.components().next().unwrap().as_os_str().to_str().unwrap();
         let Some(&allowed) = rooms.get(top) else {
             assert!(
-                ["lib.rs", "main.rs", "fuzzing.rs"].contains(&top),
+                ["lib.rs", "main.rs", "internals.rs"].contains(&top),
                 "{} belongs to no room",
                 inside.display()
             );
@@ -65,12 +65,11 @@ fn imports_only_go_down() {
 }
 
 /// Where tests may sleep, how often, and what for.
-const SLEEPS: [(&str, usize, &str); 5] = [
+const SLEEPS: [(&str, usize, &str); 4] = [
     ("tests/it/kills.rs", 2, "a signal at any moment; the 2 s after which a second one counts"),
     ("tests/it/late_jobs.rs", 1, "a signal at any moment"),
     ("tests/it/leaks.rs", 1, "between two looks at a process"),
     ("tests/it/story.rs", 1, "between two looks at a process"),
-    ("tests/it/upload.rs", 1, "a stand-in that answers late"),
 ];
 
 /// A test that waits a fixed time for something is red on a slow machine: it waits for what it needs (`Stage::wait_until`).

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nunu_ci::model::secrets::forms;
+use nunu_ci::internals::forms;
 use nunu_sim::Sim;
 
 /// Texts that were searched, over all tests of this process.

@@ -35,5 +35,4 @@ mod starts;
 mod story;
 mod terminal;
 mod trust;
-mod upload;
 mod verdicts;

@@ -1,6 +1,6 @@
 //! Secrets and hosts, tried on the built program: masks first, no core dumps, redirects, addresses, an echoed key.
 
-use nunu_ci::model::secrets::forms;
+use nunu_ci::internals::forms;
 use nunu_sim::{Call, Fault, Sim};
 
 use crate::faults::{AT_ONCE, Cell, Test, run};

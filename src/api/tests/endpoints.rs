@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Bench, KEY};
-use crate::api::{
-    BuildFilter, Generation, InitiateUpload, JobFilter, Proof, RunFilter, UploadHandle, UploadKind,
-};
+use crate::api::start::Generation;
+use crate::api::{BuildFilter, InitiateUpload, JobFilter, Proof, RunFilter, UploadHandle, UploadKind};
 use crate::http::ETag;
 use crate::http::testing::{answer, json};
 use crate::model::secrets::SecretString;

@@ -28,9 +28,6 @@ pub(in crate::api) fn build(value: &Value) -> Option<StoredBuild> {
 }
 
 /// The reply of `POST builds/upload`, told by `upload_type` or else by what it carries.
-///
-/// # Errors
-/// In words, when something needed is missing.
 pub(in crate::api) fn open_upload(value: &Value, net: &Net) -> Result<OpenUpload, String> {
     let outer = Fields::of(value);
     let data = outer.object(&["data"]);
@@ -73,9 +70,6 @@ pub(in crate::api) fn open_upload(value: &Value, net: &Net) -> Result<OpenUpload
 }
 
 /// The reply of `GET builds/upload/parts`, in the order of `wanted`.
-///
-/// # Errors
-/// In words, when a URL is missing or cannot be used.
 pub(in crate::api) fn part_urls(
     value: &Value,
     wanted: &[u32],

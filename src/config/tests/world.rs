@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 
 use crate::config::{Parsed, Plan, parse, plan};
 use crate::model::run_report::Context;
-use crate::model::{Env, Failure, Reason};
+use crate::model::{Env, ExitReason, Failure};
 
 pub(super) const TEST: &str = "789e0123-e89b-12d3-a456-426614174000";
 pub(super) const DEPLOYMENT: &str = "456e7890-e89b-12d3-a456-426614174000";
@@ -95,7 +95,7 @@ impl World {
 
     /// What a person reads, with the working directory as `<cwd>`.
     #[track_caller]
-    pub(super) fn wrong(&self, line: &[&str]) -> (Reason, String) {
+    pub(super) fn wrong(&self, line: &[&str]) -> (ExitReason, String) {
         match self.plan(line) {
             Ok(plan) => panic!("nothing is wrong: {plan:?}"),
             Err(failure) => {

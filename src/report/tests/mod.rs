@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use proptest::prelude::{any, prop, proptest};
 
-use super::{Files, LARGEST, annotations, closing, comment, gitlab, json, junit, markdown, outputs};
+use super::markdown::LARGEST;
+use super::{Files, annotations, closing, comment, gitlab, json, junit, markdown, outputs};
 use crate::model::run_report::JobReport;
 use crate::model::verdict::{BugGate, FailOn, Gate, Quarantine, Quarantined};
-use crate::model::{Failure, Reason, RunReport};
+use crate::model::{ExitReason, Failure, RunReport};
 use reports::{all, bug, huge, job, player, report, step};
 
 fn files() -> Files {
@@ -235,7 +236,7 @@ proptest! {
         let mut job = job(&words[4], &results[2], vec![player(1, steps)]);
         job.run.clone_from(&words[5]);
         job.attempts[0].bugs = vec![bug(&words[6], &words[7], "high")];
-        let report = report(vec![job], &Gate::default(), Some(Failure::new(Reason::StartIncomplete, words[0].clone())));
+        let report = report(vec![job], &Gate::default(), Some(Failure::new(ExitReason::StartIncomplete, words[0].clone())));
         let summary = markdown(&report);
         assert!(summary.len() <= LARGEST);
         let own = summary.replace("<br>", "").replace("<details>", "").replace("</details>", "").replace("<summary>", "").replace("</summary>", "");

@@ -6,7 +6,7 @@ use crate::model::judge::{decide, judge};
 use crate::model::run_report::{Attempt, Bug, Context, JobReport, LeftRunning, Player, Step, StepItem};
 use crate::model::units::parse_time;
 use crate::model::verdict::{Gate, Quarantine, Quarantined};
-use crate::model::{Build, BuildOrigin, Failure, Platform, Reason, RunReport, TestResult};
+use crate::model::{Build, BuildOrigin, ExitReason, Failure, Platform, RunReport, TestResult};
 
 pub(super) fn step(number: u64, goal: &str, result: &str, words: &str) -> Step {
     Step {
@@ -82,7 +82,7 @@ pub(super) fn report(jobs: Vec<JobReport>, gate: &Gate, failure: Option<Failure>
     let verdict = (!jobs.is_empty()).then(|| judge(&jobs, gate, "2026-06-01".parse().unwrap()));
     RunReport {
         command: "run",
-        reason: decide(failure.as_ref(), verdict.as_ref(), Reason::Passed),
+        reason: decide(failure.as_ref(), verdict.as_ref(), ExitReason::Passed),
         started_at: parse_time("2026-03-03T15:49:00Z").unwrap(),
         finished_at: parse_time("2026-03-03T15:55:00Z").unwrap(),
         duration: Duration::from_secs(360),
@@ -148,7 +148,7 @@ fn flaky() -> RunReport {
 
 fn before_a_run() -> RunReport {
     let failure =
-        Failure::new(Reason::PermissionMissing, "the API key lacks the permission project:operate-runs")
+        Failure::new(ExitReason::PermissionMissing, "the API key lacks the permission project:operate-runs")
             .cause("POST /runs/stop answered 403: API key missing required permission: project:operate-runs")
             .hint("add project:operate-runs to the key (Project Admin -> API Keys)");
     report(Vec::new(), &Gate::default(), Some(failure))
@@ -161,7 +161,7 @@ fn cancelled() -> RunReport {
     let mut report = report(
         vec![running],
         &Gate::default(),
-        Some(Failure::new(Reason::Interrupted, "interrupted by SIGINT")),
+        Some(Failure::new(ExitReason::Interrupted, "interrupted by SIGINT")),
     );
     report.left_running = vec![LeftRunning {
         job_ids: vec!["job-Login".to_owned()],
@@ -270,14 +270,14 @@ fn tolerated() -> RunReport {
 fn empty() -> RunReport {
     let mut report = report(Vec::new(), &Gate::default(), None);
     report.verdict = Some(judge(&[], &Gate::default(), "2026-06-01".parse().unwrap()));
-    report.reason = decide(None, report.verdict.as_ref(), Reason::Passed);
+    report.reason = decide(None, report.verdict.as_ref(), ExitReason::Passed);
     report
 }
 
 fn uploaded() -> RunReport {
     let mut report = report(Vec::new(), &Gate::default(), None);
     report.command = "upload";
-    report.reason = decide(None, None, Reason::Uploaded);
+    report.reason = decide(None, None, ExitReason::Uploaded);
     report
 }
 
@@ -287,7 +287,7 @@ fn megabyte_words() -> RunReport {
     let mut job = job(&word, "FAILED", vec![player(1, vec![step(1, &word, "FAILED", &word)])]);
     job.attempts[0].bugs = vec![bug("bug-1", &word, &word)];
     job.attempts[0].players[0].device = Some(word.clone());
-    let failure = Failure::new(Reason::StartIncomplete, word.clone()).cause(word.clone()).hint(word);
+    let failure = Failure::new(ExitReason::StartIncomplete, word.clone()).cause(word.clone()).hint(word);
     report(vec![job], &Gate::default(), Some(failure))
 }
 
@@ -299,7 +299,7 @@ fn hostile() -> RunReport {
     let mut report = report(
         vec![job],
         &Gate::default(),
-        Some(Failure::new(Reason::StartIncomplete, HOSTILE).hint(HOSTILE)),
+        Some(Failure::new(ExitReason::StartIncomplete, HOSTILE).hint(HOSTILE)),
     );
     report.context.branch = Some(HOSTILE.to_owned());
     report.warnings = vec![HOSTILE.to_owned()];

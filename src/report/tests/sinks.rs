@@ -7,7 +7,7 @@ use crate::model::redact::Redact as _;
 use crate::model::run_report::{Artifact, LeftRunning, StartProblem};
 use crate::model::secrets::{Owner, Secrets, forms};
 use crate::model::verdict::Gate;
-use crate::model::{Failure, Reason, RunReport, TestResult};
+use crate::model::{ExitReason, Failure, RunReport, TestResult};
 use crate::report::{annotations, closing, comment, gitlab, json, junit, markdown, outputs};
 
 const KEY: &str = "nunu_a/b+c&d\"e_<0123456789>";
@@ -52,7 +52,7 @@ fn all_over(text: &str) -> RunReport {
     }
     found.screenshot_url = Some(format!("https://store.example/a.png?sig={text}"));
     failed.attempts[0].bugs = vec![found];
-    let failure = Failure::new(Reason::StartIncomplete, text).cause(text).hint(text);
+    let failure = Failure::new(ExitReason::StartIncomplete, text).cause(text).hint(text);
     let mut report = report(vec![failed], &Gate::default(), Some(failure));
     report.warnings = vec![text.to_owned()];
     report.starts =

@@ -35,9 +35,6 @@ struct Contents {
 }
 
 /// Looks into the file if its extension says that it is a zip; gives back what a person should know.
-///
-/// # Errors
-/// `Unsupported` when it is cut short or cannot run, `Disk` when it cannot be read.
 pub(crate) fn archive(
     file: &File,
     size: u64,
@@ -237,7 +234,7 @@ mod tests {
 
     use super::archive;
     use crate::model::build::Platform;
-    use crate::model::failure::Reason;
+    use crate::model::failure::ExitReason;
     use crate::upload::error::UploadError;
 
     fn zip(names: &[&str]) -> Vec<u8> {
@@ -277,7 +274,7 @@ mod tests {
             match (check(&zip(&names), name, Platform::Android), words) {
                 (Ok(notes), None) => assert!(notes.is_empty(), "{name}: {notes:?}"),
                 (Err(error), Some(words)) => {
-                    assert_eq!(error.reason(), Reason::BuildUnsupported);
+                    assert_eq!(error.reason(), ExitReason::BuildUnsupported);
                     assert!(error.to_string().contains(words), "{error}");
                 }
                 (other, _) => panic!("{name}: {other:?}"),

@@ -17,9 +17,6 @@ const SMALLEST_FOLDER: u64 = 100;
 const LONGEST_FILE_NAME: usize = 255;
 
 /// Refuses sizes that the service does not take.
-///
-/// # Errors
-/// `TooLarge`.
 pub(crate) fn size(bytes: u64, multipart: Multipart) -> Result<(), UploadError> {
     if bytes > LARGEST {
         return Err(UploadError::TooLarge {
@@ -44,9 +41,6 @@ pub(crate) fn size(bytes: u64, multipart: Multipart) -> Result<(), UploadError> 
 }
 
 /// Refuses names that the service does not take.
-///
-/// # Errors
-/// `Unsupported`.
 pub(crate) fn file_name(name: &str) -> Result<(), UploadError> {
     let length = name.chars().count();
     if length > LONGEST_FILE_NAME {
@@ -90,9 +84,6 @@ fn platforms(extension: &str) -> Option<&'static [Platform]> {
 }
 
 /// Refuses a file whose extension contradicts the platform.
-///
-/// # Errors
-/// `Unsupported`.
 pub(crate) fn extension(name: &str, platform: Platform) -> Result<(), UploadError> {
     let Some(extension) = extension_of(name) else { return Ok(()) };
     match platforms(&extension) {
@@ -116,9 +107,6 @@ pub(crate) fn extension(name: &str, platform: Platform) -> Result<(), UploadErro
 }
 
 /// Refuses a folder where the platform needs a package.
-///
-/// # Errors
-/// `Unsupported`.
 pub(crate) fn folder(path: &Path, name: &str, platform: Platform) -> Result<(), UploadError> {
     let wanted = match platform {
         Platform::Android => ["apk", "aab"].as_slice(),
@@ -160,9 +148,6 @@ fn only_package(folder: &Path, kinds: &[&str]) -> Option<String> {
 }
 
 /// Refuses a folder that cannot be a build.
-///
-/// # Errors
-/// `Empty`.
 pub(crate) fn folder_size(name: &str, tree: &Tree) -> Result<(), UploadError> {
     let (files, bytes) = (tree.files(), tree.bytes());
     let left_out = tree.notes().first().map(|note| format!(" ({note})")).unwrap_or_default();
@@ -190,7 +175,7 @@ fn refuse(message: String, hint: &str) -> UploadError {
 mod tests {
     use super::{LARGEST, LARGEST_SINGLE, extension, file_name, folder, size};
     use crate::model::build::{Multipart, Platform};
-    use crate::model::failure::Reason;
+    use crate::model::failure::ExitReason;
 
     #[test]
     fn knows_which_extension_runs_where() {
@@ -210,7 +195,7 @@ mod tests {
             let answer = extension(name, platform);
             assert_eq!(answer.is_ok(), fits, "{name} on {platform:?}");
             if let Err(error) = answer {
-                assert_eq!(error.reason(), Reason::BuildUnsupported);
+                assert_eq!(error.reason(), ExitReason::BuildUnsupported);
             }
         }
     }
@@ -218,7 +203,7 @@ mod tests {
     #[test]
     fn knows_the_limits() {
         assert!(size(LARGEST, Multipart::Auto).is_ok());
-        assert_eq!(size(LARGEST + 1, Multipart::Auto).unwrap_err().reason(), Reason::BuildTooLarge);
+        assert_eq!(size(LARGEST + 1, Multipart::Auto).unwrap_err().reason(), ExitReason::BuildTooLarge);
         assert!(size(LARGEST_SINGLE, Multipart::Never).is_ok());
         let error = size(LARGEST_SINGLE + 1, Multipart::Never).unwrap_err();
         assert!(error.failure().to_string().contains("build.multipart to auto"), "{error}");

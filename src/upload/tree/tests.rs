@@ -4,7 +4,7 @@ use super::{KeepOut, Links, Tree, walk};
 use crate::model::{Env, Workspace};
 #[cfg(unix)]
 use crate::{
-    model::failure::Reason,
+    model::failure::ExitReason,
     upload::{error::UploadError, tree::EntryKind},
 };
 
@@ -98,7 +98,7 @@ fn refuses_what_a_zip_cannot_hold() {
         lay(dir.path(), &[("sub/file", "x")]);
         change(dir.path());
         let error = names(dir.path(), links).unwrap_err();
-        assert_eq!(error.reason(), Reason::BuildUnsupported);
+        assert_eq!(error.reason(), ExitReason::BuildUnsupported);
         assert!(error.to_string().contains(words), "{error}");
     }
     let dir = tempfile::tempdir().unwrap();

@@ -63,9 +63,6 @@ enum How {
 }
 
 /// Reads the whole tree and hands the packed blocks to `write` in the order of the tree.
-///
-/// # Errors
-/// The first error of the reader or of `write`.
 pub(crate) fn run(
     tree: &Tree,
     cancel: &CancellationToken,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::format::{self, Method, Record};
 use super::write::{Written, write};
-use crate::model::failure::Reason;
+use crate::model::failure::ExitReason;
 use crate::upload::KeepOut;
 use crate::upload::error::UploadError;
 use crate::upload::tree::{Links, Tree, prefix, walk};
@@ -188,7 +188,7 @@ fn a_file_that_changes_or_vanishes_is_noticed() {
         let tree = walk(dir.path(), Links::Follow, String::new(), &KeepOut::default()).unwrap();
         change(&dir.path().join("b"));
         let error = zip_of(&tree).unwrap_err();
-        assert_eq!(error.reason(), Reason::BuildChanged, "{error}");
+        assert_eq!(error.reason(), ExitReason::BuildChanged, "{error}");
         assert!(error.to_string().starts_with("b changed"), "{error}");
     }
 }

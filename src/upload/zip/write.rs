@@ -27,9 +27,6 @@ pub(crate) struct Written {
 }
 
 /// Writes the tree into the empty `file`. Blocks; the same tree gives the same bytes on every machine.
-///
-/// # Errors
-/// `Changed` when a file changes meanwhile, `Disk` when one cannot be read or the disk is full, `Cancelled`.
 pub(crate) fn write(tree: &Tree, file: &File, cancel: &CancellationToken) -> Result<Written, UploadError> {
     let mut zip = Zip {
         out: Out { file, hash: Sha256::new(), pending: Vec::new(), position: 0 },

@@ -1,16 +1,18 @@
-//! Uploads through the library against the simulator, whose storage checks signatures, expiry and lengths as the real one does.
+//! Uploads against the simulator, whose storage checks signatures, expiry and lengths as the real one does.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nunu_ci::api::Api;
-use nunu_ci::http::Net;
-use nunu_ci::model::build::{BuildOrigin, BuildSource, DeletionPolicy, Multipart};
-use nunu_ci::model::{ApiKey, Build, BuildSpec, Details, Env, Log, Platform, Reason, Secrets};
-use nunu_ci::upload::{KeepOut, NoJournal, Patience, Places, Purpose, Upload, UploadError, inspect};
 use nunu_sim::{Call, DEFAULT_KEY, Fault, Sim, UploadState};
 use sha2::Digest as _;
 use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::http::Net;
+use crate::model::build::{BuildOrigin, BuildSource, DeletionPolicy, Multipart};
+use crate::model::{ApiKey, Build, BuildSpec, Details, Env, ExitReason, Log, Platform, Secrets};
+
+use super::{KeepOut, NoJournal, Patience, Places, Purpose, Upload, UploadError, inspect};
 
 /// Bytes of a part: small, so that many parts cost little.
 const PART: u64 = 256 * 1024;
@@ -172,6 +174,6 @@ async fn a_full_storage_is_explained() {
     let dir = tempfile::tempdir().unwrap();
     let spec = spec(write(dir.path(), &noise(4, 5000)), Multipart::Auto);
     let failure = send(&sim, &spec, &CancellationToken::new()).await.unwrap_err().failure();
-    assert_eq!(failure.reason, Reason::QuotaExceeded);
+    assert_eq!(failure.reason, ExitReason::QuotaExceeded);
     assert!(failure.to_string().contains("auto-delete"), "{failure}");
 }

@@ -2,7 +2,7 @@
 
 use crate::fuzzing::Pieces;
 
-use super::escape::{azure, command_data, command_property, inert, own_line, remote_line, team_city};
+use super::escape::{azure, command_data, command_property, inert, own_line, team_city};
 use super::host::heredoc;
 
 /// What GitHub's, Azure's, Buildkite's and `TeamCity`'s agents take for a command, and terminals for a control (runner and agent,
@@ -71,7 +71,7 @@ pub(crate) fn service_message(data: &[u8]) {
 pub(crate) fn terminal(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for line in text.lines() {
-        for made in [own_line("", line), own_line("error: ", line), remote_line(line)] {
+        for made in [own_line("", line), own_line("error: ", line)] {
             assert!(!acts(&made), "{line:?} acts as {made:?}");
             assert!(!made.chars().any(char::is_control), "{made:?}");
         }

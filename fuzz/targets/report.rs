@@ -9,15 +9,16 @@ use crate::model::judge::{decide, judge};
 use crate::model::run_report::{Artifact, Attempt, Bug, Context, JobReport, Player, Step, StepItem};
 use crate::model::units::Timestamp;
 use crate::model::verdict::Gate;
-use crate::model::{Build, BuildOrigin, Failure, Reason, RunReport, TestResult};
+use crate::model::{Build, BuildOrigin, ExitReason, Failure, RunReport, TestResult};
 
+use super::artifact_path::safe_artifact_path;
 use super::brief::gitlab;
 use super::comment::comment;
 use super::dotenv::dotenv;
 use super::escape::{address, code, inline, link, quote, xml};
 use super::markdown::LARGEST;
 use super::outputs::{Files, outputs};
-use super::{json, junit, safe_artifact_path};
+use super::{json, junit};
 
 /// The entities that we write.
 const ENTITIES: [&str; 6] = ["&lt;", "&gt;", "&amp;", "&#58;", "&#46;", "&nbsp;"];
@@ -148,7 +149,7 @@ fn report(data: &[u8]) -> RunReport {
         attempts: vec![attempt],
         ..JobReport::default()
     };
-    let failure = Failure::new(Reason::RunError, text()).cause(text()).hint(text());
+    let failure = Failure::new(ExitReason::RunError, text()).cause(text()).hint(text());
     let context = Context {
         commit_subject: Some(text()),
         branch: Some(text()),
@@ -167,7 +168,7 @@ fn report(data: &[u8]) -> RunReport {
     let verdict = Some(judge(&jobs, &Gate::default(), chrono::NaiveDate::default()));
     RunReport {
         command: "run",
-        reason: decide(failure.as_ref(), verdict.as_ref(), Reason::Passed),
+        reason: decide(failure.as_ref(), verdict.as_ref(), ExitReason::Passed),
         started_at: Timestamp::default(),
         finished_at: Timestamp::default(),
         duration: Duration::from_secs(1),

@@ -1,4 +1,4 @@
-//! From the door's arguments and environment to a reason to exit with.
+//! From arguments and environment to a reason to exit with.
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::config::{self, Args, Command, OnMissingToken, Parsed, Plan};
 use crate::http::{Net, detours, install_crypto};
 use crate::model::run_report::Context;
 use crate::model::secrets::Owner;
-use crate::model::{Env, Failure, Log, Reason, Secrets, Workspace};
+use crate::model::{Env, ExitReason, Failure, Log, Secrets, Workspace};
 use crate::report;
 
 use super::cancel::Cancel;
@@ -31,19 +31,6 @@ There is no run config (.nunu/run.yml) in this folder, and no setting, so there 
   nunu-ci check    tell what would happen, and whether the API key is good for it; changes nothing
   nunu-ci help     all commands; nunu-ci help run: every setting";
 
-/// What the door hands in.
-#[derive(Debug)]
-pub struct Visit {
-    /// The command line, the program's name first.
-    pub argv: Vec<String>,
-    /// The environment.
-    pub env: Env,
-    /// The working directory.
-    pub cwd: PathBuf,
-    /// Already listening for signals.
-    pub cancel: Cancel,
-}
-
 /// Everything around the plan.
 pub(super) struct Surroundings {
     pub(super) args: Args,
@@ -59,32 +46,32 @@ pub(super) struct Surroundings {
     pub(super) began: Began,
 }
 
-/// Runs one invocation; always ends in a reason.
-pub async fn visit(visit: Visit) -> Reason {
+/// Runs one invocation, with the program's name first in the command line; always ends in a reason.
+pub(super) async fn run(command_line: &[String], env: Env, cwd: PathBuf, cancel: Cancel) -> ExitReason {
     let began = Began::now();
     let secrets = Secrets::default();
-    let parsed = config::parse(&visit.argv);
+    let parsed = config::parse(command_line);
     let args = match &parsed {
         Ok(Parsed::Help(text)) => {
             print(text);
-            return Reason::Passed;
+            return ExitReason::Passed;
         }
         Ok(Parsed::Args(args)) => args.clone(),
-        Err(_) => config::guess(&visit.argv),
+        Err(_) => config::guess(command_line),
     };
     let understood = parsed.is_ok();
     if args.version && understood {
         print(&version(args.verbose()));
-        return Reason::Passed;
+        return ExitReason::Passed;
     }
     // The command is a setting too: an action has no command line of its own.
-    let command = config::command_of(&args, &visit.env);
+    let command = config::command_of(&args, &env);
     if command == Some(Command::Schema) && understood {
         print(if args.results { report::results_schema() } else { config::schema() });
-        return Reason::Passed;
+        return ExitReason::Passed;
     }
-    let host = Host::detect(&visit.env, &visit.cwd);
-    let verbose = config::is_verbose(&args, &visit.env) || host.debug_requested();
+    let host = Host::detect(&env, &cwd);
+    let verbose = config::is_verbose(&args, &env) || host.debug_requested();
     let loudness = if args.quiet {
         Loudness::Quiet
     } else if verbose {
@@ -96,23 +83,12 @@ pub async fn visit(visit: Visit) -> Reason {
     for name in config::SECRET_VARIABLES {
         // The tokens of GitHub and GitLab are for comments alone.
         let owner = if name.contains("_GIT") { Owner::User } else { Owner::Key };
-        if let Some(value) = visit.env.get(name) {
+        if let Some(value) = env.get(name) {
             mask(&log, &secrets, value.trim(), owner);
         }
     }
     let context = host.context();
-    let around = Surroundings {
-        args,
-        understood,
-        env: visit.env,
-        cwd: visit.cwd,
-        host,
-        context,
-        secrets,
-        log,
-        cancel: visit.cancel,
-        began,
-    };
+    let around = Surroundings { args, understood, env, cwd, host, context, secrets, log, cancel, began };
     if let Err(failure) = parsed {
         return wrong::tell(&around, &failure);
     }
@@ -120,7 +96,7 @@ pub async fn visit(visit: Visit) -> Reason {
     // In a CI the same is a job that tests nothing, and has to say so in its reports.
     if around.context.ci == "none" && config::is_silent(&around.args, &around.env, &around.cwd) {
         around.log.info(GREETING);
-        return Reason::InvalidInput;
+        return ExitReason::InvalidInput;
     }
     match command {
         Some(Command::Init) => init::init(&around).await,
@@ -152,21 +128,21 @@ pub(super) fn say_where(around: &Surroundings, origin: &str, source: &str) {
     around.log.notice(format!("requests go to {}", told.join(", ")));
 }
 
-async fn planned(around: Surroundings) -> Reason {
+async fn planned(around: Surroundings) -> ExitReason {
     let today = chrono::Utc::now().date_naive();
     let learn = |secret: &str| mask(&around.log, &around.secrets, secret, Owner::User);
     let plan = match config::plan(&around.args, &around.env, &around.cwd, &around.context, today, learn) {
         Ok(plan) => plan,
         Err(failure) if around.args.best_effort => {
             around.log.warn(failure.to_string());
-            return Reason::Passed;
+            return ExitReason::Passed;
         }
         Err(failure) => return wrong::tell(&around, &failure),
     };
     if let Some(failure) = state_leads_out(&around) {
         if plan.best_effort {
             around.log.warn(failure.to_string());
-            return Reason::Passed;
+            return ExitReason::Passed;
         }
         return wrong::tell(&around, &failure);
     }
@@ -196,7 +172,7 @@ async fn planned(around: Surroundings) -> Reason {
     let net = match Net::new(&around.env, &agent, around.secrets.clone(), around.log.clone()) {
         Ok(net) => net,
         Err(error) => {
-            let mut failure = Failure::new(Reason::InvalidInput, error.to_string());
+            let mut failure = Failure::new(ExitReason::InvalidInput, error.to_string());
             failure.hints = error.hints();
             return wrong::tell(&around, &failure);
         }
@@ -204,7 +180,7 @@ async fn planned(around: Surroundings) -> Reason {
     let api = Api::new(net.clone(), &plan.origin, plan.project_id.as_deref(), &key)
         .for_at_most(longest_silence(&plan));
     let session = session(around, plan, api, net);
-    run(session).await
+    carry_out(session).await
 }
 
 /// The usual state folder can be content of the repository, which must not decide where we write.
@@ -218,7 +194,7 @@ fn state_leads_out(around: &Surroundings) -> Option<Failure> {
         return None;
     }
     let failure = Failure::new(
-        Reason::InvalidInput,
+        ExitReason::InvalidInput,
         format!("the state folder {} does not end in the workspace {}", folder.display(), workspace.shown()),
     );
     Some(
@@ -264,7 +240,7 @@ fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
     }
 }
 
-async fn run(mut session: Session) -> Reason {
+async fn carry_out(mut session: Session) -> ExitReason {
     session.cancel.begin();
     if session.plan.command == Command::Stop {
         return stop(&session).await;
@@ -273,7 +249,7 @@ async fn run(mut session: Session) -> Reason {
     let dir = session.plan.command.reports().then(|| session.plan.report.dir.clone());
     if let Err(failure) = finish::first(&session, &story) {
         story.failure = Some(failure);
-        return finish::tell(&session, &story, Reason::Internal, None).reason;
+        return finish::tell(&session, &story, ExitReason::Internal, None).reason;
     }
     if let Some(dir) = &dir {
         record(&session, &dir.join(report::DIAGNOSTICS));
@@ -289,14 +265,14 @@ async fn run(mut session: Session) -> Reason {
 }
 
 /// Executes the plan and cleans up after what went wrong, a bug of ours included. Gives the reason of an end without failure or verdict.
-async fn perform(session: &mut Session, story: &mut Story) -> Reason {
+async fn perform(session: &mut Session, story: &mut Story) -> ExitReason {
     let cancel = session.cancel.clone();
     let ended = bug::guarded(&cancel, Box::pin(commands::execute(session, story))).await;
     let normal = match ended {
         Ok(Ok(normal)) => normal,
         Ok(Err(failure)) | Err(failure) => {
             story.failure = Some(failure);
-            Reason::Internal
+            ExitReason::Internal
         }
     };
     if cancel.bug().is_none()
@@ -314,7 +290,7 @@ async fn perform(session: &mut Session, story: &mut Story) -> Reason {
 }
 
 /// The report itself broke: the one of before, which says that it is unfinished, stays, and the host learns the end.
-fn unreported(session: &Session) -> Reason {
+fn unreported(session: &Session) -> ExitReason {
     let failure = bug::failure(&session.cancel);
     wrong::error(&session.log, &failure);
     let reason = failure.reason;
@@ -354,7 +330,7 @@ fn warn_of_limits(session: &Session, story: &mut Story) {
     }
 }
 
-async fn stop(session: &Session) -> Reason {
+async fn stop(session: &Session) -> ExitReason {
     let recorder = session.plan.report.dir.join(report::DIAGNOSTICS);
     if recorder.is_file()
         && let Err(error) = session.net.recorder().append(&recorder)
@@ -362,10 +338,10 @@ async fn stop(session: &Session) -> Reason {
         session.log.debug(format!("cannot write {}: {error}", recorder.display()));
     }
     match recorded::stop(session).await {
-        Ok(()) => Reason::Passed,
+        Ok(()) => ExitReason::Passed,
         Err(failure) if session.plan.best_effort => {
             session.log.warn(failure.to_string());
-            Reason::Passed
+            ExitReason::Passed
         }
         Err(failure) => {
             wrong::error(&session.log, &failure);
@@ -375,12 +351,12 @@ async fn stop(session: &Session) -> Reason {
 }
 
 /// No key arrived.
-fn without_key(around: &Surroundings, plan: &Plan) -> Reason {
+fn without_key(around: &Surroundings, plan: &Plan) -> ExitReason {
     if plan.best_effort {
         around.log.info("no API key here, so there is nothing that could have been started");
-        return Reason::Passed;
+        return ExitReason::Passed;
     }
-    let mut failure = Failure::new(Reason::ApiKeyMissing, "no API key arrived: api-token is not set")
+    let mut failure = Failure::new(ExitReason::ApiKeyMissing, "no API key arrived: api-token is not set")
         .hint("set api-token (NUNU_API_TOKEN) from the CI's secret store");
     if let Some(why) = around.host.secrets_unavailable() {
         failure = failure.hint(why);
@@ -388,7 +364,7 @@ fn without_key(around: &Surroundings, plan: &Plan) -> Reason {
         failure = failure.hint("on GitHub, pull requests from forks and Dependabot get no secrets");
     }
     if plan.on_missing_token == OnMissingToken::Skip {
-        failure.reason = Reason::Skipped;
+        failure.reason = ExitReason::Skipped;
         around.log.warn("no API key arrived, and on-missing-token is skip: nothing was tested");
     }
     wrong::tell(around, &failure)
