@@ -75,7 +75,16 @@ impl<'a> Slot<'a> {
         self.journal.closed();
     }
 
-    /// Gives an unfinished upload back, quickly, also one whose answer has not come yet. Says so in the log when that fails.
+    /// Gives an unfinished upload back before the next one is opened, with the patience of every other call: the job goes on, and an
+    /// upload that stays open holds the space that the next one needs.
+    pub(crate) async fn give_back(&mut self) {
+        let Some(upload) = self.open.clone() else { return };
+        let answer = self.api.cancel_upload(&upload).await;
+        self.given_back(&upload, answer.map_err(|error| format!(": {error}")));
+    }
+
+    /// Gives an unfinished upload back at the end of the job, quickly, also one whose answer has not come yet. Says so in the log when
+    /// that fails.
     pub(crate) async fn cancel(&mut self) {
         if let Some(mut pending) = self.pending.take() {
             match tokio::time::timeout(LAST_ANSWER, &mut pending).await {
@@ -89,23 +98,24 @@ impl<'a> Slot<'a> {
         }
         // Forgotten only when it is done, so that a caller who is dropped meanwhile can be followed by another.
         let Some(upload) = self.open.clone() else { return };
-        match tokio::time::timeout(LAST_CANCEL, self.api.urgent().cancel_upload(&upload)).await {
-            Ok(Ok(())) => {
+        let answer = match tokio::time::timeout(LAST_CANCEL, self.api.urgent().cancel_upload(&upload)).await {
+            Ok(answer) => answer.map_err(|error| format!(": {error}")),
+            Err(_) => Err(String::new()),
+        };
+        self.given_back(&upload, answer);
+    }
+
+    fn given_back(&mut self, upload: &UploadHandle, answer: Result<(), String>) {
+        self.open = None;
+        match answer {
+            Ok(()) => {
                 self.journal.closed();
-                self.open = None;
                 self.log.info(format!("cancelled the unfinished upload of build {}", upload.build_id));
             }
-            failed => {
-                self.open = None;
-                let because = match failed {
-                    Ok(Err(error)) => format!(": {error}"),
-                    _ => String::new(),
-                };
-                self.left(&format!(
-                    "could not cancel the unfinished upload of build {}{because}; the service drops it by itself after {} minutes",
-                    upload.build_id, self.minutes
-                ));
-            }
+            Err(because) => self.left(&format!(
+                "could not cancel the unfinished upload of build {}{because}; the service drops it by itself after {} minutes",
+                upload.build_id, self.minutes
+            )),
         }
     }
 }

@@ -412,6 +412,16 @@ async fn words_of_the_service_decide_the_exit_code() {
     }
 }
 
+/// Between two tries there is time: a service that is slow to give an upload back must not be left with two.
+#[tokio::test]
+async fn a_slow_cancel_between_two_tries_is_waited_for() {
+    let stage = Stage::set(1000, Multipart::Never).await;
+    stage.service.fault("PUT ", 1, Act::Answer(500, "oops"));
+    stage.service.fault("DELETE ", 9, Act::Wait(Duration::from_secs(5)));
+    stage.send().await.unwrap();
+    assert_eq!(stage.service.requests("DELETE ").len(), 1);
+}
+
 #[tokio::test]
 async fn random_faults_never_change_a_byte() {
     futures_util::future::join_all((0..40).map(random_faults)).await;

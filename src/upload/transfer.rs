@@ -150,7 +150,7 @@ impl Transfer<'_> {
                 tries.number + 1
             ));
             tokio::time::sleep(wait).await;
-            slot.cancel().await;
+            slot.give_back().await;
             let opened = slot
                 .initiate(self.request)
                 .await
