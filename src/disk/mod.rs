@@ -169,10 +169,37 @@ fn is_plain(part: &str) -> bool {
 
 /// The whole content of a regular file of at most `most` bytes; links are followed to it.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_if(path, most, regular)
+}
+
+/// The same of a file that we made for [`Readers::Owner`]: what others may read or own came from elsewhere, such as a checkout.
+pub(crate) fn read_private(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_if(path, most, |path, about| regular(path, about).and_then(|()| ours(path, about)))
+}
+
+#[cfg(unix)]
+fn ours(path: &Path, about: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let of_others = about.mode() & 0o077;
+    if of_others == 0 && about.uid() == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        ErrorKind::PermissionDenied,
+        format!("{} was not written by nunu-ci: others may read or own it", path.display()),
+    ))
+}
+
+#[cfg(not(unix))]
+fn ours(_: &Path, _: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
+fn read_if(path: &Path, most: u64, fits: impl Fn(&Path, &Metadata) -> io::Result<()>) -> io::Result<Vec<u8>> {
     // To open a pipe waits for its other end, and to open a device may do something.
-    regular(path, &fs::metadata(path)?)?;
+    fits(path, &fs::metadata(path)?)?;
     let file = File::open(path)?;
-    regular(path, &file.metadata()?)?;
+    fits(path, &file.metadata()?)?;
     let mut bytes = Vec::new();
     if file.take(most.saturating_add(1)).read_to_end(&mut bytes)? as u64 > most {
         return Err(io::Error::new(

@@ -1,6 +1,6 @@
 //! The command `init`: a commented run config and a workflow file to start from. Never overwrites.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use crate::ci::Kind;
 use crate::ci::stream::{self, Stream};
 use crate::config::starter::{self, Facts, Host};
 use crate::config::{self, resolve_name};
+use crate::disk;
 use crate::http::{Net, install_crypto};
 use crate::model::{ExitReason, Failure, Platform};
 
@@ -48,7 +49,7 @@ pub(super) async fn init(around: &Surroundings) -> ExitReason {
     }
     let mut unfilled = Vec::new();
     for (path, text) in starter::files(&facts) {
-        match create(&around.cwd.join(&path), &text) {
+        match create(&around.cwd, &path, &text) {
             Ok(true) => {
                 around.log.info(format!("wrote {path}"));
                 if text.contains(starter::FILL_IN) {
@@ -143,11 +144,10 @@ fn ask(facts: &mut Facts, around: &Surroundings) {
     }
 }
 
-/// Writes a new file; `false` when there is one already.
-fn create(path: &Path, text: &str) -> io::Result<bool> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
+/// Writes a new file below `root`, through no link; `false` when there is one already.
+fn create(root: &Path, relative: &str, text: &str) -> io::Result<bool> {
+    let (folder, name) = relative.rsplit_once('/').unwrap_or(("", relative));
+    let path = disk::folders_below(root, folder)?.join(name);
     match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),

@@ -284,7 +284,7 @@ impl StateFile {
 }
 
 fn read(path: &Path) -> io::Result<Vec<Record>> {
-    match disk::read(path, LARGEST) {
+    match disk::read_private(path, LARGEST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
         Ok(bytes) => parse(&bytes),
@@ -387,6 +387,20 @@ mod tests {
         symlink(home.path().join("theirs"), home.path().join("state/state.lock")).unwrap();
         assert!(state.put(&record("b", Standing::Open)).is_err());
         assert!(!home.path().join("theirs").exists());
+    }
+
+    /// What a checkout brings is readable by everyone: a pull request names no jobs to go on with or to stop.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_came_with_the_repository_is_not_ours() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let state = at(home.path().to_owned());
+        state.put(&record("planted", Standing::Open)).unwrap();
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(state.records().unwrap_err().to_string().contains("not written by nunu-ci"));
+        state.put(&record("a", Standing::Open)).unwrap();
+        assert_eq!(ids(&state.records().unwrap()), ["a"]);
     }
 
     #[test]

@@ -305,3 +305,60 @@ fn a_hostile_repository_changes_neither_host_nor_key_nor_way() {
     agents_read(&stage, "");
     stage.run(&["run"]).is(0, "passed");
 }
+
+/// A tree of links, as Bazel makes it, ends outside of the workspace: only the pipeline's author may name it.
+#[cfg(unix)]
+#[test]
+fn a_build_behind_a_link_out_of_the_workspace_is_named_by_flag() {
+    let stage = Stage::new();
+    let built = stage.path("cache/bazel/execroot/bin");
+    std::fs::create_dir_all(&built).unwrap();
+    std::fs::rename(stage.work().join(stage.apk(10_000)), built.join("app.apk")).unwrap();
+    std::os::unix::fs::symlink(&built, stage.work().join("bazel-bin")).unwrap();
+    let target = [nunu_sim::DEFAULT_TEST, nunu_sim::DEFAULT_DEPLOYMENT_CONFIG];
+    let runs = format!("runs: [{{ test: {}, deployment_config: {} }}]\n", target[0], target[1]);
+    stage.file(
+        ".nunu/run.yml",
+        format!("version: 1\nbuild: {{ path: bazel-bin/app.apk }}\n{runs}").as_bytes(),
+    );
+    let refused = stage.run(&["run"]);
+    assert_eq!(refused.code, 2, "{}", refused.log());
+    refused.says("build-path: bazel-bin/app.apk");
+    assert!(stage.sim.ledger().requests.is_empty());
+    let ended = stage.run(&["run", "--build-path", "bazel-bin/app.apk"]);
+    ended.is(0, "passed");
+    assert_eq!(ended.outputs["build-status"], "uploaded");
+}
+
+/// The folders of `init` may be links that somebody planted.
+#[cfg(unix)]
+#[test]
+fn init_writes_through_no_link() {
+    let stage = Stage::new();
+    let elsewhere = stage.path("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, stage.work().join(".nunu")).unwrap();
+    let ended = stage.run(&["init"]);
+    assert_eq!(ended.code, 2, "{}", ended.log());
+    ended.says("is no folder of ours");
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+/// A state file that a checkout brought names no jobs: neither to wait for nor to stop.
+#[cfg(unix)]
+#[test]
+fn a_committed_state_file_stops_nothing() {
+    let stage = Stage::of(Sim::builder().scenario(Scenario::of(Script::endless()))).env("RUNNER_TEMP", "");
+    stage.quick(&["--wait=false"]).is(0, "started");
+    let planted = std::fs::read(stage.work().join(".nunu-state/state.json")).unwrap();
+    std::fs::remove_dir_all(stage.work().join(".nunu-state")).unwrap();
+    stage.file(".nunu-state/state.json", &planted);
+    for (command, code) in [(&["wait"][..], 2), (&["stop"], 2), (&["stop", "--best-effort"], 0)] {
+        let ended = stage.command(command).output().unwrap();
+        let log = [&ended.stdout[..], &ended.stderr].concat();
+        let log = String::from_utf8_lossy(&log);
+        assert_eq!(ended.status.code(), Some(code), "{command:?}: {log}");
+        assert!(log.contains("was not written by nunu-ci"), "{log}");
+    }
+    assert_eq!(stage.sim.ledger().abandoned_jobs().len(), 1);
+}
