@@ -14,6 +14,8 @@ use super::wire::Fields;
 
 /// Most entries of a list.
 const MOST: usize = 2_000;
+/// The newest come first, and a start's own is among them.
+const MOST_EXECUTIONS: usize = 100;
 
 /// Something with an id and a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +52,15 @@ pub(crate) struct TestFacts {
 pub(crate) struct PlanFacts {
     /// Name.
     pub(crate) name: Option<String>,
+    /// How many tests it has: one job each. `None` when the service does not say.
+    pub(crate) tests: Option<usize>,
+}
+
+/// One execution of a test plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Execution {
+    /// Id, as its jobs carry it.
+    pub(crate) id: String,
     /// How many tests it has: one job each. `None` when the service does not say.
     pub(crate) tests: Option<usize>,
 }
@@ -122,11 +133,24 @@ impl Api {
         .await
     }
 
+    /// `GET test-plan-executions` of one plan, the newest first.
+    pub(crate) async fn executions(&self, plan_id: &str) -> Result<Vec<Execution>, ApiError> {
+        const LISTS: &[&str] = &["data", "test_plan_executions", "items"];
+        let ask = Ask::get(&["test-plan-executions"]).with("test_plan_id", plan_id);
+        self.pages(&ask, LISTS, MOST_EXECUTIONS, execution, Sieve::ALL).await
+    }
+
     async fn named(&self, list: &'static str) -> Result<Vec<Named>, ApiError> {
         const LISTS: &[&str] =
             &["data", "deployment_configs", "agent_configs", "tests", "test_plans", "items", "configs"];
         self.pages(&Ask::get(&[list]), LISTS, MOST, named, Sieve::ALL).await
     }
+}
+
+fn execution(value: &Value) -> Option<Execution> {
+    let fields = Fields::of(value);
+    let tests = fields.count(&["total_tests"]).and_then(|tests| usize::try_from(tests).ok());
+    Some(Execution { id: fields.text(&["id", "test_plan_execution_id"])?, tests })
 }
 
 /// The object that an answer is, or has under `name` or `data`.

@@ -157,7 +157,8 @@ async fn follow(session: &Session, story: &mut Story) -> Result<ExitReason, Fail
     if session.cancel.token().is_cancelled() {
         return Ok(ExitReason::Started);
     }
-    stop::name_the_rest(session, story);
+    stop::name_the_rest(story);
+    stop::tell_the_rest(session, story);
     story.failure = incomplete(story);
     artifacts::download(session, story, ExitReason::Passed).await;
     story.failure.take().map_or(Ok(ExitReason::Passed), Err)

@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::model::{ExitReason, Failure, RunSpec, units};
+use crate::model::{ExitReason, Failure, units};
 
 use super::session::Session;
 
@@ -33,18 +33,17 @@ impl<'a> End<'a> {
         }
     }
 
-    /// What it means for the runs that did not start; a signal speaks for itself.
-    pub(super) fn verdict(&self, missing: &[RunSpec]) -> Result<(), Failure> {
+    /// What it means for the starts of which nobody knows yet what became of them; a signal speaks for itself.
+    pub(super) fn verdict(&self, labels: &[&str]) -> Result<(), Failure> {
         if self.session.cancel.token().is_cancelled() {
             return Ok(());
         }
-        let labels: Vec<&str> = missing.iter().map(|spec| spec.label.as_str()).collect();
         let limit = units::duration(self.session.plan.wait.timeout);
         Err(Failure::new(
             ExitReason::Timeout,
-            format!("the timeout of {limit} passed before everything was started"),
+            format!("the timeout of {limit} passed before it was known what was started"),
         )
         .cause(format!("without a clear answer to their start: {}", labels.join(", ")))
-        .hint("the service did not answer the start in time: try again later, or raise the setting timeout"))
+        .hint("the service did not answer in time: try again later, or raise the setting timeout"))
     }
 }

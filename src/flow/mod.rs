@@ -30,6 +30,7 @@ mod recorded;
 mod resolve;
 mod schedule;
 mod session;
+mod size;
 mod start;
 mod starts;
 mod state;

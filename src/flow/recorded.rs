@@ -10,10 +10,13 @@ use crate::model::secrets::Owner;
 use crate::model::units::parse_time;
 use crate::model::{ExitReason, Failure};
 
+use super::clock::Stopwatch;
+use super::end::End;
 use super::session::Session;
+use super::size::PlanSize;
 use super::starts::{Planned, Posted, Starts, happened, work_until};
 use super::state::{Record, Standing, StartRecord, What};
-use super::stop::stop_for;
+use super::stop::{stop_for, told};
 use super::story::Story;
 use super::tags::PostTag;
 
@@ -61,8 +64,9 @@ impl Recorded {
                 (Some(_), _) | (None, None) => Expected::Unknown,
             };
             self.specs.push(StartSpec { expected, records: Vec::new() });
-            let unsized_plan = start.test_plan_id.clone();
-            self.plans.push(Planned { label: start.label.clone(), unsized_plan, request: None });
+            let by_items = start.instances.is_some();
+            let size = start.test_plan_id.clone().map(|plan| PlanSize { plan, by_items });
+            self.plans.push(Planned { label: start.label.clone(), size, request: None });
             self.known.extend(same.map(|same| (same, index)));
         }
         let made = parse_time(&record.at);
@@ -129,9 +133,18 @@ pub(super) async fn collect(session: &Session, story: &mut Story) -> Result<(), 
     if recorded.specs.is_empty() {
         return Err(nothing_to_wait_for(session));
     }
+    story.clock = Some(Stopwatch::start());
+    let end = End::of(session);
     story.starts = Some(recorded.begin(session, false));
     happened(session, story, Event::Begin);
-    work_until(session, story, std::future::pending(), |protocol| !protocol.is_starting()).await;
+    let settled = work_until(session, story, end.comes(), |protocol| !protocol.is_starting()).await;
+    if !settled {
+        let starts = story.starts.iter().flat_map(|starts| &starts.plans);
+        let labels: Vec<&str> = starts.map(|planned| planned.label.as_str()).collect();
+        let labels =
+            labels.into_iter().filter(|label| !story.jobs.iter().any(|job| job.report.run == *label));
+        return end.verdict(&labels.collect::<Vec<_>>());
+    }
     if story.jobs.is_empty() && story.problems.is_empty() {
         return Err(nothing_to_wait_for(session));
     }
@@ -187,13 +200,7 @@ pub(super) async fn stop(session: &Session) -> Result<(), Failure> {
     if let Some(starts) = &mut story.starts {
         trouble.first = trouble.first.or(starts.stop_failure.take());
     }
-    for left in &story.left_running {
-        let what = match (&left.tag, left.job_ids.is_empty()) {
-            (Some(tag), true) => format!("the start with the tag {tag}"),
-            _ => left.job_ids.join(", "),
-        };
-        trouble.lines.push(format!("could not stop {what}: {}", left.why));
-    }
+    trouble.lines.extend(story.left_running.iter().map(told));
     if trouble.lines.is_empty() { Ok(()) } else { Err(trouble.failure()) }
 }
 

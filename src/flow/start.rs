@@ -13,6 +13,7 @@ use super::clock::Stopwatch;
 use super::end::End;
 use super::look_back;
 use super::session::Session;
+use super::size::PlanSize;
 use super::starts::{Planned, Request, Starts, change, happened, work_until};
 use super::state::StartRecord;
 use super::story::Story;
@@ -39,7 +40,7 @@ pub(super) async fn start_all(
     let end = End::of(session);
     story.clock = Some(Stopwatch::start());
     let configs = tokio::select! {
-        () = end.comes() => return end.verdict(&session.plan.runs),
+        () = end.comes() => return end.verdict(&without_jobs(session, story)),
         configs = known_configs(session, build) => configs,
     };
     let mut starts = planned(session, build, &configs);
@@ -51,19 +52,18 @@ pub(super) async fn start_all(
         return Err(failure);
     }
     if !settled {
-        let missing: Vec<RunSpec> = session
-            .plan
-            .runs
-            .iter()
-            .filter(|spec| !story.jobs.iter().any(|job| job.report.run == spec.label))
-            .cloned()
-            .collect();
-        return end.verdict(&missing);
+        return end.verdict(&without_jobs(session, story));
     }
     match story.first_refusal.take() {
         Some(failure) if story.jobs.is_empty() => Err(failure),
         _ => Ok(()),
     }
+}
+
+/// The entries of the plan of which no job is known.
+fn without_jobs<'a>(session: &'a Session, story: &Story) -> Vec<&'a str> {
+    let labels = session.plan.runs.iter().map(|spec| spec.label.as_str());
+    labels.filter(|label| !story.jobs.iter().any(|job| job.report.run == *label)).collect()
 }
 
 /// The starts of the plan, before anything was done about them.
@@ -81,13 +81,13 @@ fn planned(session: &Session, build: BuildRef<'_>, configs: &[Named]) -> Starts 
         let given = given_builds(spec, build.id, takes);
         say_what_is_not_given(session, spec, build, &given);
         specs.push(StartSpec { expected: expected(spec), records: Vec::new() });
-        let unsized_plan = match &spec.target {
-            Target::Plan(id) if !spec.all_configured_devices => Some(id.clone()),
-            _ => None,
+        let size = match &spec.target {
+            Target::Plan(id) => Some(PlanSize { plan: id.clone(), by_items: !spec.all_configured_devices }),
+            Target::Test(_) | Target::Instructions(_) => None,
         };
         let digest = digest_of(session, spec, build.digest, index);
         let request = Some(Request { spec: spec.clone(), given, digest });
-        plans.push(Planned { label: spec.label.clone(), unsized_plan, request });
+        plans.push(Planned { label: spec.label.clone(), size, request });
     }
     Starts::new(session, powers, specs, plans, BTreeMap::new())
 }

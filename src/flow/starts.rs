@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use nunu_protocol::{
-    Action, Answer, Event, Expected, Limits, Millis, Outcome, Poll, PostRef, Powers, Protocol, Seen,
-    StartSpec, StopAnswer, text,
+    Action, Answer, Event, Limits, Millis, Outcome, Poll, PostRef, Powers, Protocol, Seen, StartSpec,
+    StopAnswer, text,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -17,6 +17,7 @@ use crate::model::{Failure, RunSpec};
 
 use super::look_back::{self, Earlier};
 use super::session::Session;
+use super::size::{self, PlanSize, Told};
 use super::start;
 use super::state::{Record, Standing, StartRecord, What};
 use super::story::Story;
@@ -27,8 +28,8 @@ use super::tags::PostTag;
 pub(super) struct Planned {
     /// What it is called.
     pub(super) label: String,
-    /// Test plan whose size tells how many jobs there are, while that is not known.
-    pub(super) unsized_plan: Option<String>,
+    /// What is asked how many jobs there are, while that is not known for sure.
+    pub(super) size: Option<PlanSize>,
     /// What to post; `None` for a start that is only recorded.
     pub(super) request: Option<Request>,
 }
@@ -76,7 +77,7 @@ pub(super) enum Done {
     Looked(PostRef, u32, Result<Vec<Found>, ApiError>),
     LookedBack(Result<Vec<Found>, ApiError>),
     Stopped(Vec<String>, Result<StopReply, ApiError>),
-    Sized(usize, Option<usize>),
+    Sized(usize, Told),
 }
 
 /// The starts of one invocation on their way.
@@ -210,13 +211,11 @@ impl Starts {
             sleep_until(due).await;
             Done::Looked(at, number, tagged(&api, &tag).await)
         });
-        if let Some(plan) = self.plans.get(at.start).and_then(|planned| planned.unsized_plan.clone()) {
+        if let Some(size) = self.plans.get(at.start).and_then(|planned| planned.size.clone()) {
             let api = session.api.once();
             let start = at.start;
-            self.work.spawn(async move {
-                let size = api.test_plan(&plan).await.ok().and_then(|plan| plan.tests);
-                Done::Sized(start, size)
-            });
+            let execution = posted.found.values().find_map(|found| found.test_plan_execution_id.clone());
+            self.work.spawn(async move { Done::Sized(start, size::ask(&api, &size, execution).await) });
         }
     }
 
@@ -312,15 +311,7 @@ pub(super) fn take(session: &Session, story: &mut Story, done: Done) {
             happened(session, story, Event::LookedBack(groups));
         }
         Done::Stopped(ids, reply) => stopped(session, story, &ids, reply),
-        Done::Sized(start, size) => {
-            let Some(starts) = &mut story.starts else { return };
-            if let Some(planned) = starts.plans.get_mut(start)
-                && let Some(size) = size
-                && planned.unsized_plan.take().is_some()
-            {
-                happened(session, story, Event::Size(start, Expected::Exactly(size)));
-            }
-        }
+        Done::Sized(start, told) => size::take(session, story, start, &told),
     }
 }
 

@@ -24,9 +24,10 @@ pub(super) async fn everything(session: &Session, story: &mut Story, cause: Caus
     let time =
         if matches!(cause, Cause::Cancelled | Cause::Panic) { AFTER_A_SIGNAL } else { WITHOUT_A_SIGNAL };
     stop_for(session, story, cause, time).await;
+    tell_the_rest(session, story);
 }
 
-/// The same, for that long; a signal makes it short.
+/// The same, for that long, without a word about what could not be stopped; a signal makes it short.
 pub(super) async fn stop_for(session: &Session, story: &mut Story, cause: Cause, time: Duration) {
     if story.starts.as_ref().is_none_or(|starts| starts.outcome().is_some()) {
         return;
@@ -49,11 +50,32 @@ pub(super) async fn stop_for(session: &Session, story: &mut Story, cause: Cause,
     if !work_until(session, story, cut, |protocol| protocol.outcome().is_some()).await {
         happened(session, story, Event::TimeUp);
     }
-    name_the_rest(session, story);
+    name_the_rest(story);
 }
 
-/// Names what may run on without us.
-pub(super) fn name_the_rest(session: &Session, story: &mut Story) {
+/// Says what may run on without us.
+pub(super) fn tell_the_rest(session: &Session, story: &Story) {
+    for left in &story.left_running {
+        if left.job_ids.is_empty() {
+            session.log.warn(told(left));
+        } else {
+            session.log.error(told(left));
+        }
+    }
+}
+
+/// What could not be stopped, and why.
+pub(super) fn told(left: &LeftRunning) -> String {
+    match &left.tag {
+        Some(tag) if left.job_ids.is_empty() => {
+            format!("the start with the tag {tag} was not answered: {}", left.why)
+        }
+        _ => format!("could not stop {}: {}", left.job_ids.join(", "), left.why),
+    }
+}
+
+/// Notes what may run on without us.
+pub(super) fn name_the_rest(story: &mut Story) {
     let Some(starts) = &story.starts else { return };
     let mut left: Vec<LeftRunning> = Vec::new();
     for rest in starts.protocol.left() {
@@ -68,13 +90,11 @@ pub(super) fn name_the_rest(session: &Session, story: &mut Story) {
             by_reason.entry(why.to_owned()).or_default().push(id);
         }
         for (why, job_ids) in by_reason {
-            session.log.error(format!("could not stop {}: {why}", job_ids.join(", ")));
             left.push(LeftRunning { job_ids, tag: tag.clone(), why });
         }
         if let Some(tag) = tag.filter(|_| rest.unseen) {
             let trouble = starts.trouble.get(&tag).cloned();
             let why = trouble.unwrap_or_else(|| "jobs of it may still appear".to_owned());
-            session.log.warn(format!("the start with the tag {tag} was not answered: {why}"));
             left.push(LeftRunning { job_ids: Vec::new(), tag: Some(tag), why });
         }
     }

@@ -50,9 +50,11 @@ fn a_plan_of_unknown_size(answers_at_first: bool) {
     let builder = Sim::builder().scenario(scenario);
     let builder = if answers_at_first {
         // In the middle of the trouble that lost the answer.
-        builder.fault(Call::GetPlan, Fault::html_502().skip(1).forever())
+        builder
+            .fault(Call::GetPlan, Fault::html_502().skip(1).forever())
+            .fault(Call::ListExecutions, Fault::html_502().forever())
     } else {
-        builder.lacking(Call::GetPlan)
+        builder.lacking(Call::GetPlan).lacking(Call::ListExecutions)
     };
     let stage = Stage::of(builder);
     stage.sim.fault(Call::AnyStart, Fault::drop_after().once());
@@ -70,6 +72,28 @@ fn a_plan_whose_size_is_told_late() {
     let ended = stage.run(&PLAN);
     ended.is(0, "passed");
     assert_eq!((job_count(&ended), stage.sim.effective_starts()), (3, 1), "{}", ended.log());
+}
+
+/// The execution of a plan counts its tests, also where nobody tells the plan's items.
+fn a_plan_whose_execution_tells_its_size() {
+    let scenario = Scenario::of(passing(seconds(9))).one_by_one(seconds(1), seconds(2));
+    let stage = Stage::of(Sim::builder().scenario(scenario).lacking(Call::GetPlan));
+    stage.sim.fault(Call::AnyStart, Fault::drop_after().once());
+    let ended = stage.run(&PLAN);
+    ended.is(0, "passed");
+    assert_eq!((job_count(&ended), stage.sim.effective_starts()), (3, 1), "{}", ended.log());
+}
+
+/// On several devices a plan has more jobs than items.
+fn a_plan_on_all_devices_is_as_large_as_its_execution_says() {
+    let stage = playing(Scenario::of(passing(seconds(9))).one_by_one(seconds(1), seconds(1)));
+    stage.sim.fault(Call::AnyStart, Fault::drop_after().once());
+    let config = format!(
+        "version: 1\nruns:\n  - {{test_plan: {DEFAULT_PLAN}, deployment_config: {MULTI_DEVICE_CONFIG}, all_configured_devices: true}}\n"
+    );
+    let ended = stage.run(&["run", "--run-config", &config]);
+    ended.is(0, "passed");
+    assert_eq!((job_count(&ended), stage.sim.effective_starts()), (6, 1), "{}", ended.log());
 }
 
 /// A job of a plan of known size that appears after the window joins the others.
@@ -215,12 +239,27 @@ fn a_wait_for_a_start_whose_list_fails_at_first() {
     assert_eq!(job_count(&ended), 2, "{}", ended.log());
 }
 
+/// The timeout counts while nobody knows what runs.
 fn a_wait_for_a_start_whose_list_never_answers() {
     let stage = playing(Scenario::passed());
     killed_between_two_starts(&stage);
     stage.sim.fault(Call::ListJobs, Fault::status(503).skip(1).forever());
-    let ended = stage.run(&["wait"]);
-    assert_ne!(ended.code, 0, "{}", ended.log());
+    let ended = stage.run(&["wait", "--timeout", "3s"]);
+    ended.is(8, "timeout").says("without a clear answer to their start");
+    let tag = stage.sim.ledger().starts[1].tags.iter().find(|tag| tag.starts_with("nunu-ci.post")).cloned();
+    let left = stage.results()["left_running"].to_string();
+    assert!(tag.is_none_or(|tag| left.contains(&tag)), "{left}");
+}
+
+/// So does a signal.
+fn a_signal_while_a_list_never_answers() {
+    let stage = playing(Scenario::passed());
+    killed_between_two_starts(&stage);
+    stage.sim.fault(Call::ListJobs, Fault::status(503).skip(1).forever());
+    let before = stage.sim.requests_to(Call::ListJobs).len();
+    let child = stage.spawn(&["wait"]);
+    stage.wait_until(|sim| sim.requests_to(Call::ListJobs).len() > before + 1);
+    stage.end_by("TERM", child).is(143, "interrupted");
 }
 
 /// A job that is not found for long is stopped, or named where it cannot be.
@@ -278,6 +317,8 @@ fn a_part_of_a_start_is_never_taken_for_the_whole() {
         cell("a plan whose size nobody tells", || a_plan_of_unknown_size(false)),
         cell("a plan whose size is told at first", || a_plan_of_unknown_size(true)),
         cell("a plan whose size is told late", a_plan_whose_size_is_told_late),
+        cell("a plan whose execution tells its size", a_plan_whose_execution_tells_its_size),
+        cell("a plan on all devices", a_plan_on_all_devices_is_as_large_as_its_execution_says),
         cell("the last job of a plan comes late", the_last_job_of_a_plan_comes_late),
         cell("all devices, lost answer", all_devices_with_a_lost_answer),
         cell("instances as jobs, lost answer", || instances_with_a_lost_answer(false)),
@@ -289,6 +330,8 @@ fn a_part_of_a_start_is_never_taken_for_the_whole() {
         cell("legs that cannot be told apart", legs_that_cannot_be_told_apart),
         cell("a wait, nothing shown", a_wait_for_a_start_that_shows_nothing),
         cell("a wait, the list fails at first", a_wait_for_a_start_whose_list_fails_at_first),
+        cell("a wait, the list never answers", a_wait_for_a_start_whose_list_never_answers),
+        cell("a signal, the list never answers", a_signal_while_a_list_never_answers),
         cell("a job, 404", || a_job_that_is_not_found(Fault::status(404), true)),
         cell("a job, 404 as a web page", || {
             a_job_that_is_not_found(Fault::reply(404, "<html>gone</html>"), true);
@@ -299,11 +342,4 @@ fn a_part_of_a_start_is_never_taken_for_the_whole() {
         cell("an upload without a build", an_upload_without_a_build_is_opened_once),
     ];
     run("starts", AT_ONCE, &cells);
-}
-
-/// A silent service is asked for 90 s: `cargo test --test it -- --ignored silent_list`.
-#[test]
-#[ignore = "takes a minute and a half"]
-fn a_silent_list_is_not_taken_for_an_empty_one() {
-    a_wait_for_a_start_whose_list_never_answers();
 }
