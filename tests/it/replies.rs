@@ -2,7 +2,10 @@
 //! all. Whatever comes: no panic, reports that hold their schema, and no green job without a SUCCESS for every test asked for.
 
 use fastrand::Rng;
-use nunu_sim::{Call, DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_TEST as TEST, Fault, Quirk, Sim};
+use nunu_sim::{
+    Artifact, Call, DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_PLAN as PLAN, DEFAULT_TEST as TEST, Fault,
+    Quirk, Scenario, Script, Sim,
+};
 use serde_json::{Map, Value, json};
 
 use crate::faults::{AT_ONCE, Cell, run};
@@ -136,11 +139,54 @@ impl Draw {
         self.worn(object)
     }
 
+    fn part_urls(&mut self) -> Value {
+        let url = self.one(&["http://127.0.0.1:9/part", "no address", "", "/storage"]);
+        let part = json!({ "part_number": self.0.u32(..3), "url": self.maybe(json!(url)) });
+        let part = part.as_object().cloned().unwrap();
+        let part = self.worn(part);
+        self.maybe(json!([part]))
+    }
+
+    /// A list of whatever: jobs, runs, executions, tests, plans.
+    fn list(&mut self) -> Value {
+        let entry = json!({ "id": self.one(&["e1", "../e", ""]), "job_id": self.maybe(json!("j9")),
+            "multiplayer_run_id": "r9", "status": self.one(&["COMPLETED", "RUNNING", "odd"]), "tags": self.maybe(json!([])),
+            "total_tests": self.0.u32(..5), "name": self.maybe(json!("Shop")), "runs": self.maybe(json!([])),
+            "created_at": self.time(), "result": self.result(), "state": "COMPLETED" });
+        let entry = entry.as_object().cloned().unwrap();
+        let entries: Vec<Value> = (0..self.0.usize(..3)).map(|_| self.worn(entry.clone())).collect();
+        let pages = json!({ "page": 0, "total_count": self.0.u32(..200), "total_pages": self.0.u32(..3) });
+        let object = json!({ "data": self.maybe(json!(entries)), "pagination": self.maybe(pages) });
+        let object = object.as_object().cloned().unwrap();
+        self.worn(object)
+    }
+
+    /// A test or a plan by itself.
+    fn thing(&mut self) -> Value {
+        let object = json!({ "id": self.maybe(json!("t9")), "name": self.maybe(json!("Shop")), "test_items": self.odd(),
+            "quarantined": self.often(2), "test_type": self.one(&["task", "discovery", "odd"]), "max_seconds": self.odd() });
+        let mut object = object.as_object().cloned().unwrap();
+        object.retain(|_, _| !self.often(3));
+        self.worn(object)
+    }
+
+    /// An answer to a stop.
+    fn stop(&mut self) -> Value {
+        let failed = json!([{ "job_id": "j9", "error": self.maybe(json!("busy")) }]);
+        let object = json!({ "stopped": self.maybe(json!(["j9"])), "stopped_job_ids": self.maybe(json!([])),
+            "failed": self.maybe(failed), "not_found": self.maybe(json!(["j8"])), "message": self.odd(), "success": self.often(2),
+            "results": self.odd() });
+        let mut object = object.as_object().cloned().unwrap();
+        object.retain(|_, _| !self.often(3));
+        self.worn(object)
+    }
+
     /// Any of the fields that replies about builds have.
     fn build(&mut self) -> Value {
         let object = json!({ "upload_type": self.one(&["single-part", "multipart", "odd"]), "build_id": self.maybe(json!("b-1")),
             "upload_id": self.maybe(json!("upload-0123456789abcdef")), "total_parts": self.0.u32(..3), "part_size": self.odd(),
-            "object_key": self.maybe(json!("k/f")), "status": self.one(&["OK", "ready", "uploading", "success", "odd"]) });
+            "object_key": self.maybe(json!("k/f")), "status": self.one(&["OK", "ready", "uploading", "success", "odd"]),
+            "upload_urls": self.part_urls() });
         let mut object = object.as_object().cloned().unwrap();
         object.retain(|_, _| !self.often(3));
         self.worn(object)
@@ -213,9 +259,17 @@ fn followed(seed: u64) {
 /// An upload whose replies are changed: it ends in a documented way.
 fn uploaded(seed: u64) {
     let mut draw = Draw(Rng::with_seed(seed));
-    let stage = Stage::new();
+    let multipart = if draw.often(2) { "always" } else { "never" };
+    let stage = Stage::of(Sim::builder().part_size(4_000)).env("NUNU_MULTIPART", multipart);
     let build = stage.apk(10_000);
-    for call in [Call::Initiate, Call::Complete, Call::ListBuilds, Call::GetBuild, Call::DeploymentConfigs] {
+    for call in [
+        Call::Initiate,
+        Call::PartUrls,
+        Call::Complete,
+        Call::ListBuilds,
+        Call::GetBuild,
+        Call::DeploymentConfigs,
+    ] {
         if !draw.often(3) {
             stage.sim.fault(call, Fault::altered(200, draw.build()).forever());
         }
@@ -226,13 +280,74 @@ fn uploaded(seed: u64) {
     assert!(ended.code != 0 || ended.outputs["tests-passed"] == "1", "seed {seed}: {}", ended.log());
 }
 
+/// A plan: its start, what lists and look-ups say of it, also after a lost answer, and the files that its runs left.
+fn planned(seed: u64) {
+    let mut draw = Draw(Rng::with_seed(seed));
+    let files = ["shot.png", "play.mp4"].map(|name| Artifact::new(name, name));
+    let script = Script::new("SUCCESS").artifacts(&files);
+    let stage = Stage::of(Sim::builder().scenario(Scenario::of(script)));
+    let lost = !draw.often(3);
+    let start = draw.start();
+    let altered = !lost && draw.often(2);
+    if lost {
+        stage.sim.fault(Call::AnyStart, Fault::drop_after().once());
+    } else if altered {
+        stage.sim.fault(Call::StartPlan, Fault::altered(start.0, start.1.clone()));
+    }
+    for call in [Call::ListJobs, Call::ListRuns, Call::ListExecutions, Call::ListPlans, Call::ListTests] {
+        if !draw.often(3) {
+            stage.sim.fault(call, Fault::altered(200, draw.list()).forever());
+        }
+    }
+    for call in [Call::GetExecution, Call::GetPlan, Call::GetTest] {
+        if !draw.often(3) {
+            stage.sim.fault(call, Fault::altered(200, draw.thing()).forever());
+        }
+    }
+    for call in [Call::ListArtifacts, Call::GetArtifact, Call::StorageGet] {
+        if !draw.often(3) {
+            let status = [200, 204, 302, 403, 404, 500][draw.0.usize(..6)];
+            let body = draw.list().to_string();
+            stage.sim.fault(call, Fault::reply(status, body).forever());
+        }
+    }
+    let args = ["run", "--test-plan-id", PLAN, "--deployment-config-id", CONFIG, "--artifacts", "all"];
+    let ended = stage.run(&[&args[..], &["--timeout", "4s"]].concat());
+    let told = format!("seed {seed}: lost {lost}, start {altered} {start:?}\n{}", ended.log());
+    assert!((0..=10).contains(&ended.code), "{told}");
+    if ended.code == 0 {
+        let jobs = stage.sim.ledger().jobs.len();
+        assert!(!altered || start.0 == 201, "green after a part of a start: {told}");
+        assert_eq!(ended.outputs["tests-passed"], jobs.to_string(), "{told}");
+        assert_eq!(ended.outputs["tests-total"], jobs.to_string(), "{told}");
+    }
+}
+
+/// Whatever the service says to a stop, the program ends in time.
+fn stopped(seed: u64) {
+    let mut draw = Draw(Rng::with_seed(seed));
+    let stage = Stage::of(Sim::builder().scenario(Scenario::of(Script::endless())));
+    let status = [200, 200, 207, 404, 409][draw.0.usize(..5)];
+    stage.sim.fault(Call::Stop, Fault::altered(status, draw.stop()).forever());
+    if !draw.often(2) {
+        stage.sim.fault(Call::ListJobs, Fault::altered(200, draw.list()).forever());
+    }
+    let args = ["run", "--test-id", TEST, "--deployment-config-id", CONFIG];
+    let child = stage.spawn(&args);
+    stage.wait_until_followed();
+    let ended = stage.end_by("TERM", child);
+    assert_eq!(ended.code, 143, "seed {seed}: {}", ended.log());
+}
+
 #[test]
 fn random_replies_never_make_a_green_job_of_nothing() {
     let cells: Vec<Cell> = (0..rounds())
         .flat_map(|seed| {
             let followed: Cell = (format!("followed {seed}"), Box::new(move || followed(seed)));
             let uploaded: Cell = (format!("uploaded {seed}"), Box::new(move || uploaded(seed)));
-            [followed, uploaded]
+            let planned: Cell = (format!("planned {seed}"), Box::new(move || planned(seed)));
+            let stopped: Cell = (format!("stopped {seed}"), Box::new(move || stopped(seed)));
+            [followed, uploaded, planned, stopped]
         })
         .collect();
     run("random replies", AT_ONCE, &cells);
