@@ -8,9 +8,9 @@ use crate::http::Net;
 use crate::model::{Env, Log, Secrets};
 
 use super::artifacts::content_range;
-use super::ask::parse;
 use super::auth::AuthProblem;
-use super::wire;
+use super::request::parse;
+use super::{bugs, builds, error_body, jobs, json, runs, start_reply, uploads};
 
 /// Replies after which the register of secrets is thrown away.
 const REPLIES_PER_NET: usize = 500;
@@ -28,9 +28,9 @@ fn assert_short(text: &str) {
 /// Jobs, alone and in lists.
 pub(crate) fn jobs(data: &[u8]) {
     let Some(value) = value(data) else { return };
-    let alone = wire::job(&value);
-    let listed = wire::list_of(&value, &["jobs", "data"]).unwrap_or_default();
-    for job in listed.iter().filter_map(wire::job).chain(alone) {
+    let alone = jobs::job(&value);
+    let listed = json::list_of(&value, &["jobs", "data"]).unwrap_or_default();
+    for job in listed.iter().filter_map(jobs::job).chain(alone) {
         assert_short(&job.job_id);
         assert!(!job.job_id.is_empty() && job.attempts.len() <= 100 && job.tags.len() <= 200);
         let starts: Vec<_> = job.attempts.iter().map(|attempt| attempt.started_at).collect();
@@ -41,14 +41,14 @@ pub(crate) fn jobs(data: &[u8]) {
 /// Runs with players, steps and artifacts, and their bugs.
 pub(crate) fn runs(data: &[u8]) {
     let Some(value) = value(data) else { return };
-    if let Some(run) = wire::run(&value) {
+    if let Some(run) = runs::run(&value) {
         assert!(!run.run_id.is_empty() && run.attempt.players.len() <= 64);
         for player in &run.attempt.players {
             assert!(player.steps.len() <= 2000 && player.artifacts.len() <= 1000);
             player.steps.iter().for_each(|step| assert_short(&step.goal));
         }
     }
-    if let Some(page) = wire::bugs(&value) {
+    if let Some(page) = bugs::bugs(&value) {
         assert!(page.bugs.len() <= 2000);
         page.bugs.iter().for_each(|bug| assert_short(&bug.title));
     }
@@ -57,7 +57,7 @@ pub(crate) fn runs(data: &[u8]) {
 /// Start replies of every generation.
 pub(crate) fn starts(data: &[u8]) {
     let Some(value) = value(data) else { return };
-    let Some(started) = wire::started(201, &value) else { return };
+    let Some(started) = start_reply::started(201, &value) else { return };
     assert!(!(started.job_ids.is_empty() && started.run_ids.is_empty()), "a start of nothing");
     assert!(started.job_ids.len() <= 10_000 && !started.job_ids.iter().any(String::is_empty));
 }
@@ -66,7 +66,7 @@ pub(crate) fn starts(data: &[u8]) {
 pub(crate) fn uploads(data: &[u8]) {
     thread_local!(static NET: RefCell<Option<(usize, Net)>> = const { RefCell::new(None) });
     let Some(value) = value(data) else { return };
-    let build = wire::build(&value);
+    let build = builds::build(&value);
     assert!(build.is_none_or(|build| !build.id.is_empty()));
     NET.with_borrow_mut(|shared| {
         let (used, net) = match shared.take() {
@@ -76,7 +76,7 @@ pub(crate) fn uploads(data: &[u8]) {
                 Err(error) => panic!("{error}"),
             },
         };
-        if let Ok(open) = wire::open_upload(&value, &net) {
+        if let Ok(open) = uploads::open_upload(&value, &net) {
             let shown = format!("{open:?}");
             let secret = value.get("upload_id").and_then(Value::as_str).filter(|id| id.len() >= 16);
             assert!(
@@ -84,7 +84,7 @@ pub(crate) fn uploads(data: &[u8]) {
                     .is_none_or(|id| open.handle.upload_id.is_none() || !shown.contains(&format!("{id:?}")))
             );
         }
-        match wire::part_urls(&value, &[1, 2, 3], &net) {
+        match uploads::part_urls(&value, &[1, 2, 3], &net) {
             Ok(urls) => assert_eq!(urls.len(), 3),
             Err(why) => assert!(!why.contains('?') && why.len() < 600, "{why}"),
         }
@@ -94,7 +94,7 @@ pub(crate) fn uploads(data: &[u8]) {
 
 /// Error bodies of the service and of what stands in between.
 pub(crate) fn errors(data: &[u8]) {
-    let problem = wire::problem(data, &Secrets::default());
+    let problem = error_body::problem(data, &Secrets::default());
     if let Some(words) = &problem.words {
         assert!(!words.is_empty() && words.len() <= 1000, "{} bytes", words.len());
         assert!(!words.contains(char::is_control), "{words:?}");

@@ -10,7 +10,7 @@ use crate::http::{self, Attempts, Class, Download, HttpError, Policy, Request, R
 
 use super::client::{Api, Call, Mode};
 use super::error::{ApiError, Fault};
-use super::wire;
+use super::error_body::problem;
 
 /// Time until the head of an answer comes, and longest pause between pieces.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -135,7 +135,7 @@ impl Api {
             (416, Some((None, Some(size)))) if size == from => Ok(stream(Some(size), from, None)),
             (status, _) => {
                 let body = download.rest(LARGEST_REFUSAL).await.unwrap_or_default();
-                let problem = wire::problem(&body, self.net().secrets());
+                let problem = problem(&body, self.net().secrets());
                 Err(ApiError::of_answer(call.clone(), self.key_note(), status, problem, head.retry_after))
             }
         }

@@ -6,7 +6,7 @@ use crate::http::{self, HttpError};
 
 use super::auth::{AuthProblem, KeyKind};
 use super::client::Call;
-use super::wire::Problem;
+use super::error_body::Problem;
 
 /// Who or what is at fault.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use serde_json::json;
 use crate::http::Class;
 use crate::model::Permission;
 
-use super::ask::Ask;
 use super::auth::AuthProblem;
 use super::client::Api;
 use super::error::{ApiError, Fault};
+use super::request::ApiRequest;
 
 /// What is known about one permission of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl Api {
             },
             Permission::OperateRuns => {
                 let body = json!({ "job_ids": [random_uuid()] });
-                let ask = Ask::post(&["runs", "stop"], body, Class::Repeatable);
-                match self.ask(&ask, |_| Ok(())).await {
+                let request = ApiRequest::post(&["runs", "stop"], body, Class::Repeatable);
+                match self.send(&request, |_| Ok(())).await {
                     // No such job: the key would have been allowed to stop it.
                     Err(error) if error.is_not_found() && !error.html => Ok(()),
                     result => result,
@@ -65,7 +65,7 @@ impl Api {
     }
 
     async fn peek(&self, list: &'static str) -> Result<(), ApiError> {
-        self.ask(&Ask::get(&[list]).with("page", "0").with("page_size", "1"), |_| Ok(())).await
+        self.send(&ApiRequest::get(&[list]).with("page", "0").with("page_size", "1"), |_| Ok(())).await
     }
 }
 

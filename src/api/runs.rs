@@ -1,22 +1,28 @@
 //! Runs: the attempts of jobs with their players, steps, artifacts and bugs.
 
-use crate::model::run_report::{Attempt, Bug};
+use serde_json::Value;
 
-use super::ask::Ask;
+use crate::model::TestResult;
+use crate::model::given::SeenBuild;
+use crate::model::run_report::{Artifact, Attempt, Player, Step, StepItem};
+
 use super::builds::tag_query;
 use super::client::Api;
 use super::error::ApiError;
-use super::sieve::Sieve;
-use super::wire;
+use super::json::{Fields, clip};
+use super::list_filter::ListFilter;
+use super::request::ApiRequest;
 
 /// Most runs of a list.
 const MOST_RUNS: usize = 2_000;
-/// Most bugs of a run.
-const MOST_BUGS: usize = 2_000;
-/// Bugs on a page.
-const BUG_PAGE: u64 = 100;
-/// Most pages of bugs; a service may show fewer on a page than it was asked for.
-const MOST_BUG_PAGES: u64 = 100;
+/// Most players of a run.
+const MOST_PLAYERS: usize = 64;
+/// Most steps of a player.
+const MOST_STEPS: usize = 2_000;
+/// Most items of a step.
+const MOST_ITEMS: usize = 200;
+/// Most artifacts of a player.
+const MOST_ARTIFACTS: usize = 1_000;
 
 /// A run as the service last told it.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,26 +58,17 @@ pub(crate) struct RunFilter {
     pub(crate) state: Option<&'static str>,
 }
 
-/// The bugs of a run, from all pages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Bugs {
-    /// At most 2,000.
-    pub(crate) bugs: Vec<Bug>,
-    /// How many there are, as far as the service says or shows.
-    pub(crate) count: u64,
-}
-
 impl Api {
     /// `GET runs`, all pages (at most 2,000 runs); without steps and artifacts.
     pub(crate) async fn list_runs(&self, filter: &RunFilter) -> Result<Vec<RunDetails>, ApiError> {
         let execution = filter.test_plan_execution_id.as_deref();
         let job = filter.job_id.as_deref();
-        let ask = Ask::get(&["runs"])
+        let request = ApiRequest::get(&["runs"])
             .with("state", filter.state.unwrap_or_default())
             .with("job_id", job.unwrap_or_default())
             .with("test_plan_execution_id", execution.unwrap_or_default())
             .with("tags", tag_query(&filter.tags));
-        let read = |value: &serde_json::Value| wire::run(value).map(|run| self.linked_run(run));
+        let read = |value: &Value| run(value).map(|run| self.linked_run(run));
         let keep = |run: &RunDetails| {
             let same = |found: Option<&str>, wanted: Option<&str>| {
                 wanted.is_none_or(|wanted| found.is_none_or(|found| found == wanted))
@@ -80,46 +77,15 @@ impl Api {
                 && same(run.test_plan_execution_id.as_deref(), execution)
                 && filter.tags.iter().all(|tag| run.tags.contains(tag))
         };
-        let sieve = Sieve { keep: &keep, made: |run| run.attempt.started_at };
-        self.pages(&ask, &["data", "runs"], MOST_RUNS, read, sieve).await
+        let wanted = ListFilter { keep: &keep, made: |run| run.attempt.started_at };
+        self.pages(&request, &["data", "runs"], MOST_RUNS, read, wanted).await
     }
 
     /// `GET runs/{id}` with players, steps and artifacts.
     pub(crate) async fn run(&self, run_id: &str) -> Result<RunDetails, ApiError> {
-        let ask = Ask::get(&["runs", run_id]);
-        let run = self.ask(&ask, |answer| wire::run(&answer.json).ok_or_else(|| "no run".to_owned())).await?;
+        let request = ApiRequest::get(&["runs", run_id]);
+        let run = self.send(&request, |answer| run(&answer.json).ok_or_else(|| "no run".to_owned())).await?;
         Ok(self.linked_run(run))
-    }
-
-    /// `GET runs/{id}/bugs`, all pages (at most 2,000 bugs). What a page counts beyond them is in `count`.
-    pub(crate) async fn bugs(&self, run_id: &str) -> Result<Bugs, ApiError> {
-        let mut all: Vec<Bug> = Vec::new();
-        let mut count = 0;
-        for number in 0..MOST_BUG_PAGES {
-            let ask = Ask::get(&["runs", run_id, "bugs"])
-                .with("page", number.to_string())
-                .with("page_size", BUG_PAGE.to_string());
-            let page = self
-                .ask(&ask, |answer| wire::bugs(&answer.json).ok_or_else(|| "no list of bugs".to_owned()))
-                .await?;
-            let shown = page.bugs.len();
-            let before = all.len();
-            // A service that does not know pages gives the first one for ever.
-            let fresh = page
-                .bugs
-                .into_iter()
-                .filter(|bug| bug.id.is_empty() || all.iter().all(|known| known.id != bug.id));
-            let fresh: Vec<Bug> = fresh.collect();
-            all.extend(fresh);
-            let read = u64::try_from(all.len()).unwrap_or(u64::MAX);
-            count = page.total.unwrap_or_default().max(count).max(read).max(page.left_out + read);
-            let more = page.pages.is_some_and(|pages| pages > number + 1) || count > read;
-            if !more || shown == 0 || all.len() == before || all.len() >= MOST_BUGS {
-                break;
-            }
-        }
-        all.truncate(MOST_BUGS);
-        Ok(Bugs { bugs: all, count })
     }
 
     /// The run with dashboard links, where the project is known, and with addresses for artifacts that came without.
@@ -136,5 +102,274 @@ impl Api {
             }
         }
         run
+    }
+}
+
+/// A run, bare or wrapped in `run` or `data`; `None` without an id. Links are not filled in.
+pub(super) fn run(value: &Value) -> Option<RunDetails> {
+    let fields = unwrap(Fields::of(value))?;
+    let run_id = fields.text(&["multiplayer_run_id", "run_id", "id"])?;
+    let test = fields.object(&["test"]);
+    Some(RunDetails {
+        project_id: fields.text(&["project_id"]),
+        job_id: fields.text(&["job_id"]),
+        tags: fields.tags(),
+        test_id: test.text(&["id"]).or_else(|| fields.text(&["multiplayer_test_id"])),
+        test_name: test.text(&["name"]).or_else(|| fields.text(&["test_name"])),
+        test_plan_execution_id: fields.text(&["test_plan_execution_id"]),
+        attempt: Attempt {
+            players: fields.list(&["players"]).iter().take(MOST_PLAYERS).map(player).collect(),
+            bug_count: fields.object(&["bug_info"]).count(&["bug_count"]),
+            builds: builds(fields),
+            ..attempt(fields, run_id.clone())
+        },
+        run_id,
+    })
+}
+
+fn unwrap(fields: Fields<'_>) -> Option<Fields<'_>> {
+    [fields, fields.object(&["run"]), fields.object(&["data"])]
+        .into_iter()
+        .find(|fields| fields.text(&["multiplayer_run_id", "run_id"]).is_some())
+}
+
+/// The builds that the run names: of the whole run, and as the main app of its players.
+fn builds(fields: Fields<'_>) -> Vec<SeenBuild> {
+    let whole = fields.object(&["build"]).text(&["id", "build_id"]).or_else(|| fields.text(&["build_id"]));
+    let main = |app: Fields<'_>| app.word(&["role"]).is_none_or(|role| role == "MAIN");
+    let of_apps = fields.list(&["apps"]).iter().take(MOST_PLAYERS).map(Fields::of).filter(|app| main(*app));
+    let of_apps = of_apps.filter_map(|app| {
+        Some(SeenBuild { player: app.count(&["player_number"]), id: app.text(&["build_id"])? })
+    });
+    whole.into_iter().map(|id| SeenBuild { player: None, id }).chain(of_apps).collect()
+}
+
+/// What jobs and runs say alike about an attempt.
+pub(super) fn attempt(fields: Fields<'_>, run_id: String) -> Attempt {
+    let started_at = fields.time(&["started_at"]);
+    let completed_at = fields.time(&["completed_at"]);
+    let between = || (completed_at? - started_at?).to_std().ok();
+    Attempt {
+        run_id,
+        url: None,
+        state: fields.word(&["state", "status"]),
+        result: result(fields, &["result"]),
+        started_at,
+        completed_at,
+        duration: fields.millis(&["duration_ms"]).or_else(between),
+        players: Vec::new(),
+        bugs: Vec::new(),
+        bug_count: None,
+        builds: Vec::new(),
+        unreadable: None,
+    }
+}
+
+/// A result of any spelling; what is no word at all is kept as an unknown one.
+fn result(fields: Fields<'_>, names: &[&str]) -> Option<TestResult> {
+    let value = fields.value(names)?;
+    match value.as_str() {
+        Some("") => None,
+        Some(word) => Some(TestResult::parse(&clip(word, 200))),
+        None => Some(TestResult::Unknown(clip(&value.to_string(), 200))),
+    }
+}
+
+fn player(value: &Value) -> Player {
+    let fields = Fields::of(value);
+    let all = fields.list(&["steps"]);
+    let steps = keep(all);
+    Player {
+        id: fields.text(&["id", "composite_run_id"]).unwrap_or_default(),
+        number: fields.count(&["player_number"]).unwrap_or_default(),
+        url: None,
+        device: device(fields),
+        state: fields.word(&["state"]),
+        result: result(fields, &["result"]),
+        steps_left_out: all.len() - steps.len(),
+        steps,
+        artifacts: fields.list(&["artifacts"]).iter().take(MOST_ARTIFACTS).filter_map(artifact).collect(),
+    }
+}
+
+/// The steps to keep, in order: when there are too many, those that did not succeed come before those that did.
+fn keep(all: &[Value]) -> Vec<Step> {
+    if all.len() <= MOST_STEPS {
+        return all.iter().map(step).collect();
+    }
+    let succeeded = |value: &&Value| result(Fields::of(value), &["run_result"]) == Some(TestResult::Success);
+    let others = all.iter().filter(|value| !succeeded(value)).count().min(MOST_STEPS);
+    let (mut bad, mut good) = (others, MOST_STEPS - others);
+    all.iter()
+        .filter(|value| {
+            let room = if succeeded(value) { &mut good } else { &mut bad };
+            let keep = *room > 0;
+            *room -= usize::from(keep);
+            keep
+        })
+        .map(step)
+        .collect()
+}
+
+fn step(value: &Value) -> Step {
+    let fields = Fields::of(value);
+    let test = fields.object(&["test"]);
+    let started_at = fields.time(&["start_time", "started_at"]);
+    let ended_at = fields.time(&["end_time", "completed_at"]);
+    let between = || (ended_at? - started_at?).to_std().ok();
+    Step {
+        number: fields.count(&["step_number"]).unwrap_or_default(),
+        goal: test.text(&["goal", "name"]).or_else(|| fields.text(&["goal"])).unwrap_or_default(),
+        state: fields.word(&["run_state", "state"]),
+        result: result(fields, &["run_result", "result"]),
+        report: fields.text(&["report"]),
+        started_at,
+        ended_at,
+        duration: fields.millis(&["duration_ms"]).or_else(between),
+        items: fields.list(&["items"]).iter().take(MOST_ITEMS).map(item).collect(),
+    }
+}
+
+fn item(value: &Value) -> StepItem {
+    let fields = Fields::of(value);
+    StepItem {
+        id: fields.text(&["id"]).unwrap_or_default(),
+        expected: fields.text(&["expected"]).unwrap_or_default(),
+        status: fields.text(&["status"]).unwrap_or_default(),
+        comment: fields.text(&["comment"]),
+    }
+}
+
+fn artifact(value: &Value) -> Option<Artifact> {
+    let fields = Fields::of(value);
+    Some(Artifact {
+        file_name: fields.text(&["filename", "file_name", "name"])?,
+        url: fields.text(&["url"]).unwrap_or_default(),
+        size_bytes: fields.count(&["size", "file_size"]),
+        saved_as: None,
+    })
+}
+
+/// A label from any of the shapes a platform has had: text, `{type, device}` or `{kind, config: {device}}`.
+pub(super) fn device(fields: Fields<'_>) -> Option<String> {
+    if let Some(label) = fields.text(&["platform"]) {
+        return Some(label);
+    }
+    let platform = fields.object(&["platform"]);
+    let inner = platform.object(&["config"]).object(&["device"]);
+    let kind = platform.text(&["kind", "type"]);
+    let name = inner
+        .text(&["name", "model"])
+        .or_else(|| platform.text(&["device"]))
+        .or_else(|| platform.object(&["device"]).text(&["name", "model"]));
+    let label = match (name, inner.text(&["os_version"])) {
+        (Some(name), Some(version)) => Some(format!("{name} ({version})")),
+        (Some(name), None) => Some(name),
+        (None, _) => kind,
+    };
+    label.map(|label| clip(&label, 200))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::{Fields, MOST_STEPS, device, run};
+    use crate::model::TestResult;
+
+    fn fixture(name: &str) -> Value {
+        let path = format!("{}/tests/fixtures/api/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn reads_the_oldest_run() {
+        let run = run(&fixture("run-v1")).unwrap();
+        assert_eq!(run.run_id, "1g20ccrgksb");
+        assert_eq!((run.job_id.as_deref(), run.test_name.as_deref()), (None, Some("Tutorial")));
+        assert_eq!(run.attempt.state.as_deref(), Some("COMPLETED"));
+        assert_eq!(run.attempt.result, Some(TestResult::Failed));
+        assert_eq!(run.attempt.bug_count, Some(2));
+        let player = &run.attempt.players[0];
+        assert_eq!((player.id.as_str(), player.number), ("ab12cd34ef56", 0));
+        assert_eq!(player.device.as_deref(), Some("Pixel 6"));
+        assert_eq!(player.steps[1].result, Some(TestResult::Failed));
+        assert_eq!(player.steps[1].report.as_deref(), Some("the door stayed shut"));
+    }
+
+    #[test]
+    fn reads_the_newest_run_bare_and_wrapped() {
+        let bare = fixture("run-v5");
+        for value in [json!({"run": bare}), json!({"data": bare}), bare.clone()] {
+            let run = run(&value).unwrap();
+            assert_eq!(run.run_id, "lkkg6t5612m");
+            assert_eq!(run.project_id.as_deref(), Some("test"));
+            assert_eq!(run.attempt.result, Some(TestResult::Unknown("PARTIAL".to_owned())));
+            assert_eq!(run.attempt.duration, Some(Duration::from_millis(240_660)));
+            let player = &run.attempt.players[0];
+            assert_eq!((player.id.as_str(), player.number), ("lkkg6t5612m-1", 1));
+            assert_eq!(player.device.as_deref(), Some("Pixel 8 (14)"));
+            assert_eq!(player.steps[0].items[0].id, "1a");
+            assert_eq!(player.artifacts[0].size_bytes, Some(1234));
+        }
+    }
+
+    #[test]
+    fn reads_which_builds_were_tested() {
+        let value = json!({"multiplayer_run_id": "r", "build": {"id": "b0"}, "apps": [
+            {"role": "main", "player_number": 1, "build_id": "b1"}, {"role": "extra", "extra_app_number": 1, "build_id": "x"},
+            {"role": "main", "player_number": 2, "build_id": null}, {"role": "main", "build_id": "b3"}]});
+        let builds = run(&value).unwrap().attempt.builds;
+        let seen: Vec<_> = builds.iter().map(|seen| (seen.player, seen.id.as_str())).collect();
+        assert_eq!(seen, [(None, "b0"), (Some(1), "b1"), (None, "b3")]);
+        for value in
+            [json!({"build": null, "apps": null}), json!({"build": {"id": null}, "apps": []}), json!({})]
+        {
+            let mut value = value;
+            value["multiplayer_run_id"] = json!("r");
+            assert!(run(&value).unwrap().attempt.builds.is_empty(), "{value}");
+        }
+    }
+
+    #[test]
+    fn names_devices_in_every_shape() {
+        for (platform, want) in [
+            (json!("lt_phone"), Some("lt_phone")),
+            (json!({"type": "android", "device": "Pixel 6"}), Some("Pixel 6")),
+            (json!({"type": "windows"}), Some("windows")),
+            (
+                json!({"kind": "android-native", "config": {"device": {"name": "Pixel 8", "os_version": "14"}}}),
+                Some("Pixel 8 (14)"),
+            ),
+            (json!({"kind": "browser", "config": null}), Some("browser")),
+            (json!(null), None),
+            (json!([]), None),
+        ] {
+            let value = json!({"platform": platform});
+            assert_eq!(device(Fields::of(&value)).as_deref(), want, "{platform}");
+        }
+    }
+
+    #[test]
+    fn keeps_failing_steps_of_a_million() {
+        let steps: Vec<Value> = (0..5_000)
+            .map(|number| json!({"step_number": number, "run_result": if number >= 4_000 { "FAILED" } else { "SUCCESS" }}))
+            .collect();
+        let run = run(&json!({"multiplayer_run_id": "r", "players": [{"id": "p", "steps": steps}]})).unwrap();
+        let player = &run.attempt.players[0];
+        assert_eq!((player.steps.len(), player.steps_left_out), (MOST_STEPS, 5_000 - MOST_STEPS));
+        let failed = player.steps.iter().filter(|step| step.result == Some(TestResult::Failed)).count();
+        assert_eq!(failed, 1_000);
+        assert!(player.steps.is_sorted_by_key(|step| step.number));
+    }
+
+    #[test]
+    fn holds_a_bounded_part_of_endless_words() {
+        let value =
+            json!({"multiplayer_run_id": "r", "players": [{"steps": [{"report": "ä".repeat(5_000_000)}]}]});
+        let run = run(&value).unwrap();
+        assert!(run.attempt.players[0].steps[0].report.as_ref().unwrap().len() <= 64 * 1024);
     }
 }

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use crate::http::Class;
 
-use super::ask::{Answer, Ask};
 use super::client::Api;
 use super::error::ApiError;
-use super::wire::{Fields, clip};
+use super::json::{Fields, clip};
+use super::request::{Answer, ApiRequest};
 
 /// Jobs in one call.
 const BATCH: usize = 100;
@@ -33,10 +33,11 @@ impl Api {
         let mut first = None;
         let mut answered = job_ids.is_empty();
         let calls = job_ids.chunks(BATCH).map(|batch| async move {
-            let ask = Ask::post(&["runs", "stop"], json!({ "job_ids": batch }), Class::Repeatable).accepting(
-                |status, body| matches!(status, 400..=500) && !Fields::of(body).list(&["results"]).is_empty(),
-            );
-            (batch, self.ask(&ask, |answer| Ok(read(answer, batch))).await)
+            let request = ApiRequest::post(&["runs", "stop"], json!({ "job_ids": batch }), Class::Repeatable)
+                .accepting(|status, body| {
+                    matches!(status, 400..=500) && !Fields::of(body).list(&["results"]).is_empty()
+                });
+            (batch, self.send(&request, |answer| Ok(read(answer, batch))).await)
         });
         for (batch, result) in join_all(calls).await {
             match result {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Bench, KEY};
-use crate::api::start::Generation;
+use crate::api::start_reply::Generation;
 use crate::api::{BuildFilter, InitiateUpload, JobFilter, Proof, RunFilter, UploadHandle, UploadKind};
 use crate::http::ETag;
 use crate::http::testing::{answer, json};

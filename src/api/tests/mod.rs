@@ -1,9 +1,10 @@
-//! The room against a scripted server: what goes out, and what becomes of every kind of answer.
+//! The module against a scripted server: what goes out, and what becomes of every kind of answer.
 
 mod artifacts;
 mod calls;
 mod endpoints;
-mod forge;
+mod pr_comment;
+mod readers;
 
 use crate::http::testing::{Act, Lines, Server, net};
 use crate::model::ApiKey;

@@ -8,16 +8,16 @@ use crate::model::units::Timestamp;
 const OLD: TimeDelta = TimeDelta::days(1);
 
 /// Sorts the objects of a list.
-pub(super) struct Sieve<'a, T> {
+pub(super) struct ListFilter<'a, T> {
     /// What is wanted.
     pub(super) keep: &'a (dyn Fn(&T) -> bool + Sync),
     /// When an object was made, where that is known.
     pub(super) made: fn(&T) -> Option<Timestamp>,
 }
 
-impl<T> Sieve<'_, T> {
+impl<T> ListFilter<'_, T> {
     /// Wants everything.
-    pub(super) const ALL: Self = Sieve { keep: &|_| true, made: |_| None };
+    pub(super) const ALL: Self = ListFilter { keep: &|_| true, made: |_| None };
 
     /// Whether pages after this one are pointless: the service ignores filters, its list begins with the newest, and this page
     /// is a day old, or holds nothing more after earlier ones held something.
@@ -38,14 +38,14 @@ impl<T> Sieve<'_, T> {
 mod tests {
     use chrono::{TimeDelta, Utc};
 
-    use super::{Sieve, Timestamp};
+    use super::{ListFilter, Timestamp};
 
     type Item = (bool, Option<Timestamp>);
 
     #[test]
     fn stops_where_nothing_more_can_be_expected() {
         let now = Utc::now();
-        let sieve = Sieve { keep: &|item: &Item| item.0, made: |item| item.1 };
+        let filter = ListFilter { keep: &|item: &Item| item.0, made: |item| item.1 };
         let ago = |hours: i64| Some(now - TimeDelta::hours(hours));
         for (page, found_before, want) in [
             (vec![], false, false),
@@ -58,8 +58,8 @@ mod tests {
             (vec![(false, ago(25)), (false, ago(1))], true, false),
             (vec![(false, ago(1)), (false, None)], true, false),
         ] {
-            assert_eq!(sieve.is_over(&page, found_before, now), want, "{page:?} {found_before}");
+            assert_eq!(filter.is_over(&page, found_before, now), want, "{page:?} {found_before}");
         }
-        assert!(!Sieve::ALL.is_over(&[(false, ago(25)), (false, ago(26))], true, now));
+        assert!(!ListFilter::ALL.is_over(&[(false, ago(25)), (false, ago(26))], true, now));
     }
 }

@@ -14,7 +14,8 @@ use crate::model::secrets::{ExposeSecret as _, Owner, SecretString};
 
 use super::client::Call;
 use super::error::{ApiError, KeyNote};
-use super::wire::{self, Fields};
+use super::error_body;
+use super::json::{Fields, list_of};
 use super::{Fault, KeyKind};
 
 /// Comments on a page.
@@ -28,7 +29,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Where comments go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Forge {
+pub(crate) enum CommentTarget {
     /// GitHub: issue comments (REST API, "Issue comments").
     GitHub {
         /// `GITHUB_API_URL`.
@@ -57,7 +58,7 @@ const WORKFLOW: &str = "github-actions[bot]";
 pub(crate) struct Comment {
     /// Id.
     pub(crate) id: u64,
-    /// Login of who wrote it; empty when the forge does not say.
+    /// Login of who wrote it; empty when the target does not say.
     pub(crate) author: String,
     /// Text.
     pub(crate) body: String,
@@ -66,7 +67,7 @@ pub(crate) struct Comment {
 /// Why a comment could not be read or written. Never fails the job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(crate) struct ForgeError {
+pub(crate) struct CommentError {
     /// What failed, with the server's words.
     pub(crate) message: String,
     /// What to do.
@@ -74,23 +75,23 @@ pub(crate) struct ForgeError {
     status: Option<u16>,
 }
 
-/// Calls to a forge.
+/// Calls to a target.
 #[derive(Debug, Clone)]
 pub(crate) struct Comments {
     net: Net,
-    forge: Forge,
+    target: CommentTarget,
     token: SecretString,
 }
 
 impl Comments {
-    /// Comments at `forge`, with a token of that forge, which is registered as a secret.
-    pub(crate) fn new(net: Net, forge: Forge, token: SecretString) -> Self {
+    /// Comments at `target`, with a token of that target, which is registered as a secret.
+    pub(crate) fn new(net: Net, target: CommentTarget, token: SecretString) -> Self {
         net.secret(token.expose_secret(), Owner::User);
-        Self { net, forge, token }
+        Self { net, target, token }
     }
 
     /// The login that the token writes as.
-    pub(crate) async fn author(&self) -> Result<String, ForgeError> {
+    pub(crate) async fn author(&self) -> Result<String, CommentError> {
         let said = match self.call("GET", self.api(&["user"])?, None, Class::Repeatable).await {
             Ok(said) => said,
             // Tokens of an installation are nobody's.
@@ -99,7 +100,7 @@ impl Comments {
             }
             Err(error) => return Err(error),
         };
-        Fields::of(&said).text(&["login", "username"]).ok_or_else(|| ForgeError {
+        Fields::of(&said).text(&["login", "username"]).ok_or_else(|| CommentError {
             message: format!("{} does not say whose token this is", self.name()),
             hint: None,
             status: None,
@@ -107,7 +108,7 @@ impl Comments {
     }
 
     /// All comments, at most 1,000.
-    pub(crate) async fn list(&self) -> Result<Vec<Comment>, ForgeError> {
+    pub(crate) async fn list(&self) -> Result<Vec<Comment>, CommentError> {
         let mut comments = Vec::new();
         for page in 1..=PAGES {
             let mut url = self.url(None)?;
@@ -115,7 +116,7 @@ impl Comments {
                 .append_pair("per_page", &PAGE.to_string())
                 .append_pair("page", &page.to_string());
             let reply = self.call("GET", url, None, Class::Repeatable).await?;
-            let items = wire::list_of(&reply, &[]).map(<[Value]>::to_vec).unwrap_or_default();
+            let items = list_of(&reply, &[]).map(<[Value]>::to_vec).unwrap_or_default();
             comments.extend(items.iter().filter_map(|item| {
                 let fields = Fields::of(item);
                 let author = [fields.object(&["user"]), fields.object(&["author"])]
@@ -135,23 +136,23 @@ impl Comments {
     }
 
     /// Writes a new comment.
-    pub(crate) async fn create(&self, body: &str) -> Result<(), ForgeError> {
+    pub(crate) async fn create(&self, body: &str) -> Result<(), CommentError> {
         self.call("POST", self.url(None)?, Some(body), Class::Effectful).await.map(drop)
     }
 
     /// Replaces the text of a comment.
-    pub(crate) async fn update(&self, id: u64, body: &str) -> Result<(), ForgeError> {
-        let method = match self.forge {
-            Forge::GitHub { .. } => "PATCH",
-            Forge::GitLab { .. } => "PUT",
+    pub(crate) async fn update(&self, id: u64, body: &str) -> Result<(), CommentError> {
+        let method = match self.target {
+            CommentTarget::GitHub { .. } => "PATCH",
+            CommentTarget::GitLab { .. } => "PUT",
         };
         self.call(method, self.url(Some(id))?, Some(body), Class::Repeatable).await.map(drop)
     }
 
     /// The list of comments, or one of them.
-    fn url(&self, id: Option<u64>) -> Result<Url, ForgeError> {
-        let mut segments = match &self.forge {
-            Forge::GitHub { repository, number, .. } => {
+    fn url(&self, id: Option<u64>) -> Result<Url, CommentError> {
+        let mut segments = match &self.target {
+            CommentTarget::GitHub { repository, number, .. } => {
                 let mut segments = vec!["repos".to_owned()];
                 segments.extend(repository.split('/').map(str::to_owned));
                 segments.push("issues".to_owned());
@@ -161,7 +162,7 @@ impl Comments {
                 segments.push("comments".to_owned());
                 segments
             }
-            Forge::GitLab { project, number, .. } => {
+            CommentTarget::GitLab { project, number, .. } => {
                 let words = ["projects", project, "merge_requests", &number.to_string(), "notes"];
                 words.map(str::to_owned).to_vec()
             }
@@ -170,10 +171,10 @@ impl Comments {
         self.api(&segments)
     }
 
-    /// The address of a path of the forge's API.
-    fn api<S: AsRef<str>>(&self, segments: &[S]) -> Result<Url, ForgeError> {
-        let (Forge::GitHub { api_url, .. } | Forge::GitLab { api_url, .. }) = &self.forge;
-        let wrong = || ForgeError {
+    /// The address of a path of the target's API.
+    fn api<S: AsRef<str>>(&self, segments: &[S]) -> Result<Url, CommentError> {
+        let (CommentTarget::GitHub { api_url, .. } | CommentTarget::GitLab { api_url, .. }) = &self.target;
+        let wrong = || CommentError {
             message: format!("the address of the {} API is not an https:// URL", self.name()),
             hint: None,
             status: None,
@@ -189,7 +190,7 @@ impl Comments {
         url: Url,
         text: Option<&str>,
         class: Class,
-    ) -> Result<Value, ForgeError> {
+    ) -> Result<Value, CommentError> {
         let call = Call { method, path: url.path().to_owned() };
         let request = self.request(method, url, text)?;
         let mut attempts = Attempts::begin(Policy { budget: BUDGET, ..Policy::patient(class) });
@@ -209,15 +210,17 @@ impl Comments {
         }
     }
 
-    fn request(&self, method: &'static str, url: Url, text: Option<&str>) -> Result<Request, ForgeError> {
+    fn request(&self, method: &'static str, url: Url, text: Option<&str>) -> Result<Request, CommentError> {
         let token = self.token.expose_secret().trim();
-        let (name, value, accept) = match self.forge {
-            Forge::GitHub { .. } => (AUTHORIZATION, format!("Bearer {token}"), "application/vnd.github+json"),
-            Forge::GitLab { .. } => {
+        let (name, value, accept) = match self.target {
+            CommentTarget::GitHub { .. } => {
+                (AUTHORIZATION, format!("Bearer {token}"), "application/vnd.github+json")
+            }
+            CommentTarget::GitLab { .. } => {
                 (HeaderName::from_static("private-token"), token.to_owned(), "application/json")
             }
         };
-        let mut value = HeaderValue::from_str(&value).map_err(|_| ForgeError {
+        let mut value = HeaderValue::from_str(&value).map_err(|_| CommentError {
             message: format!("the {} token holds characters that no token has", self.name()),
             hint: None,
             status: None,
@@ -237,28 +240,28 @@ impl Comments {
     }
 
     const fn is_github(&self) -> bool {
-        matches!(self.forge, Forge::GitHub { .. })
+        matches!(self.target, CommentTarget::GitHub { .. })
     }
 
     const fn name(&self) -> &'static str {
-        match self.forge {
-            Forge::GitHub { .. } => "GitHub",
-            Forge::GitLab { .. } => "GitLab",
+        match self.target {
+            CommentTarget::GitHub { .. } => "GitHub",
+            CommentTarget::GitLab { .. } => "GitLab",
         }
     }
 
-    fn error(&self, error: &ApiError) -> ForgeError {
-        let hint = match (&self.forge, error.status) {
-            (Forge::GitHub { .. }, Some(401)) => {
+    fn error(&self, error: &ApiError) -> CommentError {
+        let hint = match (&self.target, error.status) {
+            (CommentTarget::GitHub { .. }, Some(401)) => {
                 Some("the token is not valid: pass github-token: ${{ github.token }}")
             }
-            (Forge::GitHub { .. }, Some(403 | 404)) => Some(
+            (CommentTarget::GitHub { .. }, Some(403 | 404)) => Some(
                 "the token may not write comments (pull requests of forks get a read-only one); add to the job:\n  permissions:\n    pull-requests: write",
             ),
-            (Forge::GitLab { .. }, Some(401)) => Some(
+            (CommentTarget::GitLab { .. }, Some(401)) => Some(
                 "the token is not valid: use a project access token with the scope api (CI_JOB_TOKEN cannot write notes)",
             ),
-            (Forge::GitLab { .. }, Some(403 | 404)) => Some(
+            (CommentTarget::GitLab { .. }, Some(403 | 404)) => Some(
                 "the token may not write notes: it needs the scope api and at least the role Reporter in this project",
             ),
             _ => None,
@@ -269,7 +272,7 @@ impl Comments {
             }
             _ => None,
         };
-        ForgeError {
+        CommentError {
             message: format!("{}: {error}", self.name()),
             hint: hint.map(str::to_owned).or(network),
             status: error.status,
@@ -292,6 +295,6 @@ fn check(call: &Call, reply: &Reply, secrets: &Secrets) -> Result<Value, ApiErro
             )
         });
     }
-    let problem = wire::problem(&reply.body, secrets);
+    let problem = error_body::problem(&reply.body, secrets);
     Err(ApiError::of_answer(call.clone(), NO_KEY, status, problem, reply.head.retry_after))
 }

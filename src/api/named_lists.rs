@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::model::Platform;
 
-use super::ask::Ask;
 use super::client::Api;
 use super::error::ApiError;
-use super::sieve::Sieve;
-use super::wire::Fields;
+use super::json::Fields;
+use super::list_filter::ListFilter;
+use super::request::ApiRequest;
 
 /// Most entries of a list.
 const MOST: usize = 2_000;
@@ -111,7 +111,7 @@ impl Api {
 
     /// `GET tests/{id}`. Any key of the project may.
     pub(crate) async fn test(&self, test_id: &str) -> Result<TestFacts, ApiError> {
-        self.ask(&Ask::get(&["tests", test_id]), |answer| {
+        self.send(&ApiRequest::get(&["tests", test_id]), |answer| {
             let fields = object(&answer.json, "test")?;
             Ok(TestFacts {
                 name: fields.text(&["name"]),
@@ -125,7 +125,7 @@ impl Api {
 
     /// `GET test-plans/{id}`.
     pub(crate) async fn test_plan(&self, plan_id: &str) -> Result<PlanFacts, ApiError> {
-        self.ask(&Ask::get(&["test-plans", plan_id]), |answer| {
+        self.send(&ApiRequest::get(&["test-plans", plan_id]), |answer| {
             let fields = object(&answer.json, "test_plan")?;
             let items = fields.value(&["test_items"]).and_then(Value::as_array);
             Ok(PlanFacts { name: fields.text(&["name"]), tests: items.map(Vec::len) })
@@ -136,14 +136,14 @@ impl Api {
     /// `GET test-plan-executions` of one plan, the newest first.
     pub(crate) async fn executions(&self, plan_id: &str) -> Result<Vec<Execution>, ApiError> {
         const LISTS: &[&str] = &["data", "test_plan_executions", "items"];
-        let ask = Ask::get(&["test-plan-executions"]).with("test_plan_id", plan_id);
-        self.pages(&ask, LISTS, MOST_EXECUTIONS, execution, Sieve::ALL).await
+        let request = ApiRequest::get(&["test-plan-executions"]).with("test_plan_id", plan_id);
+        self.pages(&request, LISTS, MOST_EXECUTIONS, execution, ListFilter::ALL).await
     }
 
     async fn named(&self, list: &'static str) -> Result<Vec<Named>, ApiError> {
         const LISTS: &[&str] =
             &["data", "deployment_configs", "agent_configs", "tests", "test_plans", "items", "configs"];
-        self.pages(&Ask::get(&[list]), LISTS, MOST, named, Sieve::ALL).await
+        self.pages(&ApiRequest::get(&[list]), LISTS, MOST, named, ListFilter::ALL).await
     }
 }
 

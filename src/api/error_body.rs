@@ -5,36 +5,36 @@ use serde_json::Value;
 use crate::model::Secrets;
 use crate::model::redact::Redact as _;
 
-use super::field::{Fields, clip};
-use super::start::{devices, none_started};
+use super::json::{Fields, clip};
+use super::start_reply::{devices, none_started};
 
 /// Longest words of the server that are kept, in bytes.
 const LONGEST_WORDS: usize = 1_000;
 
 /// What an error body says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::api) struct Problem {
+pub(super) struct Problem {
     /// The server's own words, one line.
-    pub(in crate::api) words: Option<String>,
+    pub(super) words: Option<String>,
     /// Its code.
-    pub(in crate::api) code: Option<String>,
+    pub(super) code: Option<String>,
     /// Numbers of a full storage.
-    pub(in crate::api) used: Option<u64>,
+    pub(super) used: Option<u64>,
     /// Numbers of a full storage.
-    pub(in crate::api) capacity: Option<u64>,
+    pub(super) capacity: Option<u64>,
     /// Numbers of a full storage.
-    pub(in crate::api) needed: Option<u64>,
+    pub(super) needed: Option<u64>,
     /// Devices on which nothing was started, with the server's words.
-    pub(in crate::api) refused: Vec<(String, String)>,
+    pub(super) refused: Vec<(String, String)>,
     /// True when the body says that nothing at all was started.
-    pub(in crate::api) none_started: bool,
+    pub(super) none_started: bool,
     /// True when the body is a web page: something else than the service may have answered.
-    pub(in crate::api) html: bool,
+    pub(super) html: bool,
 }
 
 /// Reads an error body: the first non-empty of `error`, `message`, the XML's `Message` and the raw text. A server may echo what it was
 /// sent: secrets are replaced before anything is cut.
-pub(in crate::api) fn problem(body: &[u8], secrets: &Secrets) -> Problem {
+pub(super) fn problem(body: &[u8], secrets: &Secrets) -> Problem {
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}').trim();
     if is_html(text) {
@@ -51,7 +51,7 @@ pub(in crate::api) fn problem(body: &[u8], secrets: &Secrets) -> Problem {
 }
 
 /// True for web pages.
-pub(in crate::api) fn is_html(text: &str) -> bool {
+pub(super) fn is_html(text: &str) -> bool {
     let start: String = text.trim_start().chars().take(100).collect::<String>().to_ascii_lowercase();
     ["<!doctype html", "<html", "<head", "<body", "<!--"].iter().any(|tag| start.starts_with(tag))
 }

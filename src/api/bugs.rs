@@ -4,25 +4,74 @@ use serde_json::Value;
 
 use crate::model::run_report::Bug;
 
-use super::field::{Fields, list_of};
+use super::client::Api;
+use super::error::ApiError;
+use super::json::{Fields, list_of};
+use super::request::ApiRequest;
 
 /// Most bugs of a run.
 const MOST_BUGS: usize = 2_000;
+/// Bugs on a page.
+const BUG_PAGE: u64 = 100;
+/// Most pages of bugs; a service may show fewer on a page than it was asked for.
+const MOST_BUG_PAGES: u64 = 100;
+
+/// The bugs of a run, from all pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Bugs {
+    /// At most 2,000.
+    pub(crate) bugs: Vec<Bug>,
+    /// How many there are, as far as the service says or shows.
+    pub(crate) count: u64,
+}
 
 /// One page of a run's bugs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::api) struct BugPage {
-    pub(in crate::api) bugs: Vec<Bug>,
+pub(super) struct BugPage {
+    pub(super) bugs: Vec<Bug>,
     /// Bugs that were left out because there were too many to hold.
-    pub(in crate::api) left_out: u64,
+    pub(super) left_out: u64,
     /// Bugs in all, as the page says.
-    pub(in crate::api) total: Option<u64>,
+    pub(super) total: Option<u64>,
     /// Pages in all, as the page says.
-    pub(in crate::api) pages: Option<u64>,
+    pub(super) pages: Option<u64>,
+}
+
+impl Api {
+    /// `GET runs/{id}/bugs`, all pages (at most 2,000 bugs). What a page counts beyond them is in `count`.
+    pub(crate) async fn bugs(&self, run_id: &str) -> Result<Bugs, ApiError> {
+        let mut all: Vec<Bug> = Vec::new();
+        let mut count = 0;
+        for number in 0..MOST_BUG_PAGES {
+            let request = ApiRequest::get(&["runs", run_id, "bugs"])
+                .with("page", number.to_string())
+                .with("page_size", BUG_PAGE.to_string());
+            let page = self
+                .send(&request, |answer| bugs(&answer.json).ok_or_else(|| "no list of bugs".to_owned()))
+                .await?;
+            let shown = page.bugs.len();
+            let before = all.len();
+            // A service that does not know pages gives the first one for ever.
+            let fresh = page
+                .bugs
+                .into_iter()
+                .filter(|bug| bug.id.is_empty() || all.iter().all(|known| known.id != bug.id));
+            let fresh: Vec<Bug> = fresh.collect();
+            all.extend(fresh);
+            let read = u64::try_from(all.len()).unwrap_or(u64::MAX);
+            count = page.total.unwrap_or_default().max(count).max(read).max(page.left_out + read);
+            let more = page.pages.is_some_and(|pages| pages > number + 1) || count > read;
+            if !more || shown == 0 || all.len() == before || all.len() >= MOST_BUGS {
+                break;
+            }
+        }
+        all.truncate(MOST_BUGS);
+        Ok(Bugs { bugs: all, count })
+    }
 }
 
 /// The first list found; `None` when there is none at all, which is not the same as no bugs.
-pub(in crate::api) fn bugs(value: &Value) -> Option<BugPage> {
+pub(super) fn bugs(value: &Value) -> Option<BugPage> {
     let names = ["bug_occurrences", "data", "bugs"];
     let items = list_of(value, &names).or_else(|| {
         ["detail", "data", "run"].iter().find_map(|wrapper| list_of(value.get(wrapper)?, &names))

@@ -2,18 +2,67 @@
 
 use serde_json::Value;
 
-use super::super::start::{Generation, Started};
-use super::field::{Fields, clip};
+use super::json::{Fields, clip};
 
 /// Most job ids of one start.
 const MOST_JOBS: usize = 10_000;
+
+/// Which objects are polled after a start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Generation {
+    /// Jobs (`job_ids` in the reply).
+    #[default]
+    Jobs,
+    /// Runs: the oldest API, whose reply has a run id and no `job_ids`.
+    Runs,
+}
+
+/// What a start came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Started {
+    /// What is polled from here on.
+    pub(crate) generation: Generation,
+    /// Job ids, unique, in the order of the reply. With [`Generation::Runs`] the id to stop by, when there is one.
+    pub(crate) job_ids: Vec<String>,
+    /// Run ids that the reply named.
+    pub(crate) run_ids: Vec<String>,
+    /// Build the service picked or confirms.
+    pub(crate) build_id: Option<String>,
+    /// Execution, when a plan was started.
+    pub(crate) test_plan_execution_id: Option<String>,
+    /// Test of a start in words.
+    pub(crate) test_id: Option<String>,
+    /// Devices that did not start: label and the server's words.
+    pub(crate) failed_devices: Vec<(String, String)>,
+    /// Devices that did start: label and their job ids.
+    pub(crate) devices: Vec<(String, Vec<String>)>,
+    /// Devices or copies that were asked for, as the service counts.
+    pub(crate) requested: Option<u64>,
+    /// How many of them started, as the service counts.
+    pub(crate) started: Option<u64>,
+    /// How many did not, as the service counts.
+    pub(crate) failed: Option<u64>,
+    /// True when the status or `ok` says that not all started.
+    pub(crate) partly: bool,
+}
+
+impl Started {
+    /// True when anything says that only a part of what was asked for was started; `asked` is the least number of runs.
+    pub(crate) fn is_partial(&self, asked: u64) -> bool {
+        let fewer = self.started.is_some_and(|started| started < self.requested.unwrap_or(0).max(asked));
+        self.partly
+            || fewer
+            || !self.failed_devices.is_empty()
+            || self.failed.is_some_and(|failed| failed > 0)
+    }
+}
 
 /// Labelled devices: those that started with their jobs, and those that failed with the server's words.
 type Devices = (Vec<(String, Vec<String>)>, Vec<(String, String)>);
 
 /// A start reply; `None` when it names neither a job nor a run, so that nothing is known. A status other than 201 (or 200) means
 /// that only a part was started, whatever the counts in the body say.
-pub(in crate::api) fn started(status: u16, value: &Value) -> Option<Started> {
+pub(super) fn started(status: u16, value: &Value) -> Option<Started> {
     let body = Fields::of(value);
     let data = body.object(&["data"]);
     let (devices, failed_devices) = devices(value);
@@ -60,7 +109,7 @@ pub(in crate::api) fn started(status: u16, value: &Value) -> Option<Started> {
 }
 
 /// True for a reply that says that nothing at all was started, whatever its status.
-pub(in crate::api) fn none_started(value: &Value) -> bool {
+pub(super) fn none_started(value: &Value) -> bool {
     let body = Fields::of(value);
     let data = body.object(&["data"]);
     let count = |names: &[&str]| body.count(names).or_else(|| data.count(names));
@@ -68,7 +117,7 @@ pub(in crate::api) fn none_started(value: &Value) -> bool {
 }
 
 /// What a multi-device reply says of each device, under `results` or `device_runs`.
-pub(in crate::api) fn devices(value: &Value) -> Devices {
+pub(super) fn devices(value: &Value) -> Devices {
     let body = Fields::of(value);
     let names = ["results", "device_runs"];
     let items = match body.list(&names) {
@@ -106,11 +155,41 @@ fn unique(ids: &mut Vec<String>) {
     ids.truncate(MOST_JOBS);
 }
 
+/// How many tests each job of a start is, when `asked` instances of a test were asked for. `devices` has the device of each job,
+/// where the start named one; `started` is how many runs the service counts.
+///
+/// The service makes one job of all instances, or one of each; on several devices it does so for each device.
+pub(crate) fn instances_of(
+    job_ids: &[String],
+    devices: &[(String, String)],
+    started: Option<u64>,
+    asked: usize,
+) -> Vec<usize> {
+    let device = |job: &String| devices.iter().find(|(id, _)| id == job).map(|(_, device)| device);
+    let all = started.and_then(|started| usize::try_from(started).ok()).unwrap_or(asked);
+    let of_job = |job: &String| {
+        let own = device(job);
+        let beside: Vec<&String> = job_ids.iter().filter(|other| device(other) == own).collect();
+        let (jobs, place) = (beside.len(), beside.iter().position(|other| *other == job).unwrap_or(0));
+        share(if own.is_some() { asked } else { all.min(MOST_INSTANCES * jobs) }, jobs, place)
+    };
+    job_ids.iter().map(of_job).collect()
+}
+
+/// Instances that one job may have, by the documentation.
+const MOST_INSTANCES: usize = 10;
+
+/// The part of `whole` that falls on the job at `place` among `jobs`, at least 1.
+fn share(whole: usize, jobs: usize, place: usize) -> usize {
+    let jobs = jobs.max(1);
+    (whole / jobs + usize::from(place < whole % jobs)).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Generation, none_started, started};
+    use super::{Generation, instances_of, none_started, started};
 
     #[test]
     fn reads_every_generation() {
@@ -251,6 +330,27 @@ mod tests {
             (json!({"error": "internal"}), false),
         ] {
             assert_eq!(none_started(&value), none, "{value}");
+        }
+    }
+
+    #[test]
+    fn every_job_knows_how_many_tests_it_is() {
+        for (name, jobs, devices, started, asked, want) in [
+            ("one", "a", "", None, 1, vec![1]),
+            ("one job of three", "a", "", None, 3, vec![3]),
+            ("a job for each", "a b c", "", None, 3, vec![1, 1, 1]),
+            ("a plan", "a b c", "", None, 1, vec![1, 1, 1]),
+            ("a plan on devices", "a b c d", "", Some(2), 1, vec![1, 1, 1, 1]),
+            ("only two of three started", "a", "", Some(2), 3, vec![2]),
+            ("uneven", "a b", "", None, 3, vec![2, 1]),
+            ("devices", "a b", "x y", Some(6), 3, vec![3, 3]),
+            ("devices, a job for each", "a b c", "x x y", Some(4), 2, vec![1, 1, 2]),
+            ("nonsense", "a", "", Some(u64::MAX), 1, vec![10]),
+        ] {
+            let jobs: Vec<String> = jobs.split(' ').map(str::to_owned).collect();
+            let devices: Vec<(String, String)> =
+                jobs.iter().cloned().zip(devices.split_whitespace().map(str::to_owned)).collect();
+            assert_eq!(instances_of(&jobs, &devices, started, asked), want, "{name}");
         }
     }
 }

@@ -3,22 +3,26 @@
 use serde_json::json;
 
 use super::KEY;
-use crate::api::forge::{Comment, Comments, Forge};
+use crate::api::pr_comment::{Comment, CommentTarget, Comments};
 use crate::http::testing::{Act, Lines, Server, json, net};
 use crate::model::secrets::SecretString;
 
 async fn github(act: Act) -> (Server, Comments) {
     let server = Server::play([act]).await;
-    let forge = Forge::GitHub { api_url: server.origin.clone(), repository: "o/r".to_owned(), number: 7 };
-    let comments = Comments::new(net(&Lines::default()), forge, SecretString::from("ghs_token0123456789"));
+    let target =
+        CommentTarget::GitHub { api_url: server.origin.clone(), repository: "o/r".to_owned(), number: 7 };
+    let comments = Comments::new(net(&Lines::default()), target, SecretString::from("ghs_token0123456789"));
     (server, comments)
 }
 
 async fn gitlab(act: Act) -> (Server, Comments) {
     let server = Server::play([act]).await;
-    let forge =
-        Forge::GitLab { api_url: format!("{}/api/v4", server.origin), project: "g/p".to_owned(), number: 7 };
-    let comments = Comments::new(net(&Lines::default()), forge, SecretString::from("glpat-0123456789"));
+    let target = CommentTarget::GitLab {
+        api_url: format!("{}/api/v4", server.origin),
+        project: "g/p".to_owned(),
+        number: 7,
+    };
+    let comments = Comments::new(net(&Lines::default()), target, SecretString::from("glpat-0123456789"));
     (server, comments)
 }
 
@@ -84,8 +88,11 @@ async fn a_comment_is_written_once_and_a_token_stays_on_encrypted_ways() {
     let (server, comments) = github(json(502, "{}")).await;
     assert!(comments.create("x").await.is_err());
     assert_eq!(server.seen().len(), 1);
-    let forge =
-        Forge::GitHub { api_url: "http://ghe.example".to_owned(), repository: "o/r".to_owned(), number: 7 };
-    let comments = Comments::new(net(&Lines::default()), forge, SecretString::from("ghs_token0123456789"));
+    let target = CommentTarget::GitHub {
+        api_url: "http://ghe.example".to_owned(),
+        repository: "o/r".to_owned(),
+        number: 7,
+    };
+    let comments = Comments::new(net(&Lines::default()), target, SecretString::from("ghs_token0123456789"));
     assert!(comments.list().await.unwrap_err().message.contains("https://"));
 }

@@ -238,8 +238,8 @@ mod tests {
     use crate::api::auth::KeyKind;
     use crate::api::client::Call;
     use crate::api::error::{ApiError, Fault, KeyNote};
+    use crate::api::error_body;
     use crate::api::permissions::Proof;
-    use crate::api::wire;
     use crate::http::HttpError;
     use crate::model::{ExitReason, Permission, units};
 
@@ -251,7 +251,7 @@ mod tests {
             call,
             KeyNote { kind, project },
             status,
-            wire::problem(body.as_bytes(), &crate::model::Secrets::default()),
+            error_body::problem(body.as_bytes(), &crate::model::Secrets::default()),
             None,
         )
     }

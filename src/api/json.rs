@@ -16,7 +16,7 @@ const MOST_TAGS: usize = 200;
 const LONGEST_MILLIS: f64 = 366.0 * 86_400_000.0;
 
 /// The text, cut to `most` bytes at a character.
-pub(in crate::api) fn clip(text: &str, most: usize) -> String {
+pub(super) fn clip(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
@@ -28,7 +28,7 @@ pub(in crate::api) fn clip(text: &str, most: usize) -> String {
 }
 
 /// The first array under one of `names`, or the value itself when it is an array.
-pub(in crate::api) fn list_of<'a>(value: &'a Value, names: &[&str]) -> Option<&'a [Value]> {
+pub(super) fn list_of<'a>(value: &'a Value, names: &[&str]) -> Option<&'a [Value]> {
     if let Value::Array(items) = value {
         return Some(items);
     }
@@ -37,51 +37,51 @@ pub(in crate::api) fn list_of<'a>(value: &'a Value, names: &[&str]) -> Option<&'
 
 /// The fields of an object; anything else has none. Names are tried in order, and null is as good as missing.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::api) struct Fields<'a>(Option<&'a Map<String, Value>>);
+pub(super) struct Fields<'a>(Option<&'a Map<String, Value>>);
 
 impl<'a> Fields<'a> {
-    pub(in crate::api) fn of(value: &'a Value) -> Self {
+    pub(super) fn of(value: &'a Value) -> Self {
         Self(value.as_object())
     }
 
     /// The first of `names` that is not null.
-    pub(in crate::api) fn value(self, names: &[&str]) -> Option<&'a Value> {
+    pub(super) fn value(self, names: &[&str]) -> Option<&'a Value> {
         let map = self.0?;
         names.iter().find_map(|name| map.get(*name).filter(|value| !value.is_null()))
     }
 
     /// The object under the first of `names` that is not null.
-    pub(in crate::api) fn object(self, names: &[&str]) -> Self {
+    pub(super) fn object(self, names: &[&str]) -> Self {
         Self(self.value(names).and_then(Value::as_object))
     }
 
     /// The array under one of `names`; empty when there is none.
-    pub(in crate::api) fn list(self, names: &[&str]) -> &'a [Value] {
+    pub(super) fn list(self, names: &[&str]) -> &'a [Value] {
         self.0
             .and_then(|map| names.iter().find_map(|name| map.get(*name)?.as_array()))
             .map_or(&[], Vec::as_slice)
     }
 
     /// Text, or a number or truth value as text; not empty.
-    pub(in crate::api) fn text(self, names: &[&str]) -> Option<String> {
+    pub(super) fn text(self, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| text(self.0?.get(*name)?))
     }
 
     /// A word in upper case.
-    pub(in crate::api) fn word(self, names: &[&str]) -> Option<String> {
+    pub(super) fn word(self, names: &[&str]) -> Option<String> {
         self.text(names)
             .map(|word| clip(word.trim(), 200).to_ascii_uppercase())
             .filter(|word| !word.is_empty())
     }
 
     /// A count: an integer, a float or digits in a string; never negative.
-    pub(in crate::api) fn count(self, names: &[&str]) -> Option<u64> {
+    pub(super) fn count(self, names: &[&str]) -> Option<u64> {
         let value = self.value(names)?;
         value.as_u64().or_else(|| number(value).and_then(whole))
     }
 
     /// Milliseconds, whole or broken, rounded.
-    pub(in crate::api) fn millis(self, names: &[&str]) -> Option<Duration> {
+    pub(super) fn millis(self, names: &[&str]) -> Option<Duration> {
         let millis = number(self.value(names)?)?;
         (0.0..=LONGEST_MILLIS)
             .contains(&millis)
@@ -94,22 +94,22 @@ impl<'a> Fields<'a> {
     }
 
     /// A time stamp.
-    pub(in crate::api) fn time(self, names: &[&str]) -> Option<Timestamp> {
+    pub(super) fn time(self, names: &[&str]) -> Option<Timestamp> {
         parse_time(self.value(names)?.as_str()?)
     }
 
     /// A truth value.
-    pub(in crate::api) fn flag(self, names: &[&str]) -> Option<bool> {
+    pub(super) fn flag(self, names: &[&str]) -> Option<bool> {
         self.value(names)?.as_bool()
     }
 
     /// Texts of an array.
-    pub(in crate::api) fn texts(self, names: &[&str]) -> Vec<String> {
+    pub(super) fn texts(self, names: &[&str]) -> Vec<String> {
         self.list(names).iter().filter_map(text).collect()
     }
 
     /// Tags, a bounded number of them.
-    pub(in crate::api) fn tags(self) -> Vec<String> {
+    pub(super) fn tags(self) -> Vec<String> {
         self.list(&["tags"]).iter().take(MOST_TAGS).filter_map(text).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! One `ask` for all calls: status and body become a value or a typed error, once.
+//! One `send` for all calls: status and body become a value or a typed error, once.
 
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use crate::model::redact::Redact as _;
 
 use super::client::{Api, Call, Mode};
 use super::error::{ApiError, Fault, KeyNote};
+use super::error_body::{is_html, problem};
 use super::incoming;
-use super::sieve::Sieve;
-use super::wire::{self, Fields};
+use super::json::{Fields, clip, list_of};
+use super::list_filter::ListFilter;
 
 /// The header that carries the key.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -35,7 +36,7 @@ const PAGE: usize = 100;
 
 /// A call to be made.
 #[derive(Debug, Clone)]
-pub(super) struct Ask<'a> {
+pub(super) struct ApiRequest<'a> {
     method: &'static str,
     segments: Vec<&'a str>,
     query: Vec<(&'static str, String)>,
@@ -47,7 +48,7 @@ pub(super) struct Ask<'a> {
     accept: fn(u16, &Value) -> bool,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> ApiRequest<'a> {
     fn new(method: &'static str, segments: &[&'a str], class: Class) -> Self {
         Self {
             method,
@@ -118,32 +119,32 @@ pub(super) struct Answer {
 
 impl Api {
     /// Makes the call as patiently as this handle is, and reads the answer with `read`, whose error says what is missing.
-    pub(super) async fn ask<T>(
+    pub(super) async fn send<T>(
         &self,
-        ask: &Ask<'_>,
+        request: &ApiRequest<'_>,
         read: impl Fn(&Answer) -> Result<T, String> + Send + Sync,
     ) -> Result<T, ApiError> {
-        let call = Call::new(ask.method, &ask.segments);
+        let call = Call::new(request.method, &request.segments);
         let fail = |fault| ApiError::new(call.clone(), self.key_note(), None, fault);
-        let request = self.request(ask).map_err(|error| fail(Fault::Network(error)))?;
-        let timeout = match (self.mode(), ask.class, self.limit()) {
+        let http_request = self.http_request(request).map_err(|error| fail(Fault::Network(error)))?;
+        let timeout = match (self.mode(), request.class, self.limit()) {
             (Mode::Urgent, ..) => URGENT,
             // Half of it, so that there is time for another attempt.
-            (_, Class::Repeatable, Some(limit)) => ask.timeout.min(limit / 2),
-            _ => ask.timeout,
+            (_, Class::Repeatable, Some(limit)) => request.timeout.min(limit / 2),
+            _ => request.timeout,
         };
         let mut attempts = Attempts::begin(match self.mode() {
-            Mode::Patient => Policy::patient(ask.class).within(self.limit().unwrap_or(Duration::MAX)),
-            Mode::Once => Policy::once(ask.class, timeout),
-            Mode::Urgent => Policy::urgent(ask.class),
+            Mode::Patient => Policy::patient(request.class).within(self.limit().unwrap_or(Duration::MAX)),
+            Mode::Once => Policy::once(request.class, timeout),
+            Mode::Urgent => Policy::urgent(request.class),
         });
         loop {
             let least =
-                if ask.class == Class::Effectful { SHORTEST_EFFECTFUL } else { Duration::from_secs(1) };
+                if request.class == Class::Effectful { SHORTEST_EFFECTFUL } else { Duration::from_secs(1) };
             let time = timeout.min(attempts.time_left().max(least));
-            let result = match self.net().send(&request, attempts.number(), time).await {
+            let result = match self.net().send(&http_request, attempts.number(), time).await {
                 Ok(reply) => self
-                    .check(ask, &call, &reply)
+                    .check(request, &call, &reply)
                     .and_then(|answer| read(&answer).map_err(|what| self.unusable(&call, &answer, &what))),
                 Err(error) => Err(fail(Fault::Network(error))),
             };
@@ -159,15 +160,15 @@ impl Api {
     }
 
     /// All pages of a list, at most `most` objects, each read by `read`; those it cannot read are left out, and so are those that
-    /// `sieve` does not want, for services that ignore filters. There the pages go on only as long as they may hold something:
+    /// `filter` does not want, for services that ignore filters. There the pages go on only as long as they may hold something:
     /// a list that begins with the newest is left once it is a day old, or once everything of one moment was found.
     pub(super) async fn pages<T>(
         &self,
-        ask: &Ask<'_>,
+        request: &ApiRequest<'_>,
         names: &'static [&'static str],
         most: usize,
         read: impl Fn(&Value) -> Option<T> + Send + Sync,
-        sieve: Sieve<'_, T>,
+        filter: ListFilter<'_, T>,
     ) -> Result<Vec<T>, ApiError>
     where
         T: PartialEq + Clone + Send,
@@ -175,11 +176,13 @@ impl Api {
         let mut all: Vec<T> = Vec::new();
         let mut first: Option<T> = None;
         for page in 0..most.div_ceil(PAGE).max(1) {
-            let ask =
-                ask.clone().with("page", page.to_string()).with("page_size", most.clamp(1, PAGE).to_string());
+            let request = request
+                .clone()
+                .with("page", page.to_string())
+                .with("page_size", most.clamp(1, PAGE).to_string());
             let (items, more) = self
-                .ask(&ask, |answer| {
-                    let items = wire::list_of(&answer.json, names).ok_or("no list")?;
+                .send(&request, |answer| {
+                    let items = list_of(&answer.json, names).ok_or("no list")?;
                     let pages = Fields::of(&answer.json).object(&["pagination"]).count(&["total_pages"]);
                     let more = pages.is_some_and(|pages| pages > page as u64 + 1) && !items.is_empty();
                     Ok((items.iter().filter_map(&read).collect::<Vec<T>>(), more))
@@ -191,8 +194,8 @@ impl Api {
                 break;
             }
             first = first.or_else(|| items.first().cloned());
-            let over = !more || sieve.is_over(&items, !all.is_empty(), chrono::Utc::now());
-            all.extend(items.into_iter().filter(|item| (sieve.keep)(item)));
+            let over = !more || filter.is_over(&items, !all.is_empty(), chrono::Utc::now());
+            all.extend(items.into_iter().filter(|item| (filter.keep)(item)));
             if over || all.len() >= most {
                 break;
             }
@@ -206,13 +209,13 @@ impl Api {
         KeyNote { kind: self.key_kind(), project: self.project_id().is_some() }
     }
 
-    fn request(&self, ask: &Ask<'_>) -> Result<Request, HttpError> {
-        let mut url = self.url(&ask.segments)?;
-        if !ask.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&ask.query);
+    fn http_request(&self, request: &ApiRequest<'_>) -> Result<Request, HttpError> {
+        let mut url = self.url(&request.segments)?;
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
         }
         let mut headers = vec![(ACCEPT, HeaderValue::from_static("application/json"))];
-        if ask.keyed {
+        if request.keyed {
             let key = self.key().ok_or_else(|| {
                 HttpError::Setup(
                     "the API key holds characters that no key has, such as a line break".to_owned(),
@@ -220,16 +223,16 @@ impl Api {
             })?;
             headers.push((API_KEY, key.clone()));
         }
-        let body = ask.body.as_ref().map(|body| Bytes::from(body.to_string()));
+        let body = request.body.as_ref().map(|body| Bytes::from(body.to_string()));
         if body.is_some() {
             headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
         }
-        let route = match (self.mode(), ask.class) {
+        let route = match (self.mode(), request.class) {
             (Mode::Urgent, _) => Route::Urgent,
             (_, Class::Effectful) => Route::Fresh,
             (_, Class::Repeatable) => Route::Pooled,
         };
-        let method = match ask.method {
+        let method = match request.method {
             "POST" => Method::POST,
             "DELETE" => Method::DELETE,
             _ => Method::GET,
@@ -244,19 +247,19 @@ impl Api {
         error.understood = answer.json.is_object();
         let mut shown = without_secrets(&answer.json);
         shown.redact(self.net().secrets());
-        error.words = Some(wire::clip(&shown.to_string(), LONGEST_RAW)).filter(|_| !shown.is_null());
+        error.words = Some(clip(&shown.to_string(), LONGEST_RAW)).filter(|_| !shown.is_null());
         error
     }
 
     /// Status and body become an answer or an error.
-    fn check(&self, ask: &Ask<'_>, call: &Call, reply: &Reply) -> Result<Answer, ApiError> {
+    fn check(&self, request: &ApiRequest<'_>, call: &Call, reply: &Reply) -> Result<Answer, ApiError> {
         let status = reply.head.status;
         let parsed = parse(&reply.body);
         if let Ok(json) = &parsed
-            && ((200..300).contains(&status) || (ask.accept)(status, json))
+            && ((200..300).contains(&status) || (request.accept)(status, json))
         {
             let mut answer = Answer { status, json: json.clone() };
-            let received = if ask.lends {
+            let received = if request.lends {
                 incoming::check_ids(&answer.json, self.net())
             } else {
                 incoming::receive(&mut answer.json, self.net())
@@ -269,7 +272,7 @@ impl Api {
         if let (Err(what), 200..300) = (parsed, status) {
             return Err(ApiError::new(call.clone(), self.key_note(), Some(status), Fault::Unreadable(what)));
         }
-        let problem = wire::problem(&reply.body, self.net().secrets());
+        let problem = problem(&reply.body, self.net().secrets());
         Err(ApiError::of_answer(call.clone(), self.key_note(), status, problem, reply.head.retry_after))
     }
 }
@@ -297,7 +300,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
     if text.is_empty() {
         return Ok(Value::Null);
     }
-    if wire::is_html(text) {
+    if is_html(text) {
         return Err("a web page instead of JSON".to_owned());
     }
     if text.bytes().filter(|byte| *byte == b',').count() > MOST_VALUES {
