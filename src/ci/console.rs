@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::model::log::{Level, Sink};
 use crate::model::{Env, Secrets};
 
+use super::detect::Kind;
 use super::escape::{command_data, inert, own_line};
-use super::host::Kind;
 use super::stream::{self, Stream};
 
 /// How much is said.

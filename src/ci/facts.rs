@@ -6,8 +6,8 @@
 
 use crate::model::Env;
 
+use super::detect::Kind;
 use super::event::Told;
-use super::host::Kind;
 
 /// What is known; everything is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use crate::model::Env;
 
+use super::detect::Kind;
 use super::facts::Facts;
-use super::host::Kind;
 
 /// What makes two invocations the same place in a pipeline. Empty where the host has no such thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

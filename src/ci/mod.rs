@@ -2,6 +2,7 @@
 //! Touches stdout, stderr, the host's files and `git`.
 
 mod console;
+mod detect;
 mod escape;
 mod event;
 mod facts;
@@ -15,4 +16,5 @@ mod identity;
 pub(crate) mod stream;
 
 pub(crate) use console::Loudness;
-pub(crate) use host::{Annotation, Host, Kind};
+pub(crate) use detect::Kind;
+pub(crate) use host::{Annotation, Host};

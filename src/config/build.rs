@@ -10,10 +10,10 @@ use crate::model::{BuildSpec, DeletionPolicy, ExitReason, Multipart, Platform, m
 use super::build_path;
 use super::file::Raw;
 use super::layers::Source;
-use super::load::{number, whole_minutes};
 use super::plan::Command;
 use super::resolve::Resolver;
 use super::templates::fill;
+use super::values::{number, whole_minutes};
 
 /// Names of a build have at most this many characters, tags and descriptions their own limits (API reference, `POST builds/upload`).
 const LONGEST_NAME: usize = 255;

@@ -22,6 +22,23 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// The items of a list of texts, without empty ones.
+pub(super) fn texts(document: &mut Document<'_>, path: &str, items: &[Value]) -> Vec<String> {
+    let mut list = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        match item {
+            Value::Null => {}
+            Value::String(text) if text.trim().is_empty() => {}
+            Value::String(text) => list.push(text.trim().to_owned()),
+            other => {
+                let quotes = if scalar(other).is_some() { "; put it in quotes" } else { "" };
+                document.problem(&format!("{path}[{index}]"), &format!("has to be a text{quotes}"));
+            }
+        }
+    }
+    list
+}
+
 impl<'d, 'a> Entry<'d, 'a> {
     pub(super) const fn new(document: &'d mut Document<'a>, map: &'d Mapping, path: String) -> Self {
         Self { document, map, path }

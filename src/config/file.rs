@@ -6,7 +6,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::model::verdict::{Quarantine, Quarantined};
 
-use super::entry::{Entry, scalar};
+use super::entry::{Entry, texts};
 use super::runs::{FileRun, runs};
 use super::settings::{Definition, SETTINGS};
 use super::yaml::Document;
@@ -147,23 +147,6 @@ fn raw(document: &mut Document<'_>, path: &str, value: &Value, shape: Shape) -> 
     };
     document.problem(path, what);
     None
-}
-
-/// The items of a list of texts, without empty ones.
-pub(super) fn texts(document: &mut Document<'_>, path: &str, items: &[Value]) -> Vec<String> {
-    let mut list = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        match item {
-            Value::Null => {}
-            Value::String(text) if text.trim().is_empty() => {}
-            Value::String(text) => list.push(text.trim().to_owned()),
-            other => {
-                let quotes = if scalar(other).is_some() { "; put it in quotes" } else { "" };
-                document.problem(&format!("{path}[{index}]"), &format!("has to be a text{quotes}"));
-            }
-        }
-    }
-    list
 }
 
 fn quarantine(document: &mut Document<'_>, value: Option<&Value>) -> Vec<Quarantine> {

@@ -353,7 +353,7 @@ fn report(resolver: &mut Resolver<'_>, env: &Env, cwd: &Path) -> ReportPlan {
     ReportPlan {
         dir: cwd.join(dir),
         artifacts: artifacts(resolver),
-        annotations: resolver.parsed("annotations", |text| number(text, 0, 10)).unwrap_or(10),
+        annotations: resolver.parsed("annotations", |text| values::number(text, 0, 10)).unwrap_or(10),
         comment,
         github_token: github_token.map(SecretString::from),
     }
@@ -378,21 +378,4 @@ fn artifacts(resolver: &mut Resolver<'_>) -> Artifacts {
             Artifacts::Globs(items)
         }
     }
-}
-
-pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    text.trim()
-        .parse()
-        .ok()
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| format!("\"{}\" is not a whole number from {least} to {most}", text.trim()))
-}
-
-pub(super) fn whole_minutes(text: &str) -> Result<u16, String> {
-    let span = values::duration(text)?;
-    let wrong = || format!("\"{}\" is not a number of whole minutes from 1 to 1440", text.trim());
-    if span.as_secs() % 60 != 0 {
-        return Err(wrong());
-    }
-    u16::try_from(span.as_secs() / 60).ok().filter(|minutes| (1..=1440).contains(minutes)).ok_or_else(wrong)
 }

@@ -33,6 +33,7 @@ mod variables;
 mod yaml;
 
 pub(crate) use args::{Args, Parsed, guess, parse};
+pub(crate) use build_path::{likely_build, tells_platform};
 pub(crate) use key::SECRET_VARIABLES;
 pub(crate) use load::{SERVICE, access, command_of, is_silent, is_verbose, plan, results_dir};
 pub(crate) use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll};

@@ -8,8 +8,7 @@ use crate::model::ids::is_ours;
 use crate::model::run::{Deployment, GpsLocation, RunOptions};
 use crate::model::{RunSpec, Target, may_be_id};
 
-use super::entry::{Entry, scalar};
-use super::file::texts;
+use super::entry::{Entry, scalar, texts};
 use super::places::join;
 use super::yaml::Document;
 

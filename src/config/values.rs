@@ -47,6 +47,25 @@ fn sane(span: &Duration) -> bool {
     span.as_secs() <= 366 * 86_400
 }
 
+/// A whole number within bounds.
+pub(super) fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("\"{}\" is not a whole number from {least} to {most}", text.trim()))
+}
+
+/// A duration of whole minutes, at most a day.
+pub(super) fn whole_minutes(text: &str) -> Result<u16, String> {
+    let span = duration(text)?;
+    let wrong = || format!("\"{}\" is not a number of whole minutes from 1 to 1440", text.trim());
+    if span.as_secs() % 60 != 0 {
+        return Err(wrong());
+    }
+    u16::try_from(span.as_secs() / 60).ok().filter(|minutes| (1..=1440).contains(minutes)).ok_or_else(wrong)
+}
+
 /// Reads `true` or `false` in one of the three usual capitalisations.
 pub(super) fn boolean(raw: &str) -> Result<bool, String> {
     match raw.trim() {

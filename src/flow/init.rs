@@ -20,7 +20,7 @@ use super::wrong;
 
 /// Writes the files and says what to do next.
 pub(super) async fn init(around: &Surroundings) -> ExitReason {
-    let (build, platform) = starter::likely_build(&around.cwd).unzip();
+    let (build, platform) = config::likely_build(&around.cwd).unzip();
     let mut facts = Facts { host: host(around), build, platform: platform.flatten(), ..Facts::default() };
     let api = match service(around) {
         Ok(api) => api,
@@ -119,7 +119,7 @@ fn ask(facts: &mut Facts, around: &Surroundings) {
         facts.platform = None;
         facts.build = Some(path);
     }
-    if facts.platform.is_none() && !facts.build.as_deref().is_none_or(starter::tells_platform) {
+    if facts.platform.is_none() && !facts.build.as_deref().is_none_or(config::tells_platform) {
         let known = Platform::ALL.map(Platform::as_str).join(", ");
         facts.platform = question(&format!("Its platform: {known}"), "to fill in")
             .and_then(|word| Platform::ALL.into_iter().find(|platform| platform.as_str() == word));
