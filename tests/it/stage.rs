@@ -1,11 +1,11 @@
 //! A place to run the built program as a pipeline does, with a simulated service beside it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nunu_sim::{Builder, Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_TEST, Sim};
@@ -20,16 +20,32 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// A signal ends the program within this time, as the contract says.
 const WAY_OUT: Duration = Duration::from_secs(6);
 
-/// Stages made; every second one runs in debug mode.
-static MADE: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Stages that this thread, which is a test, made.
+    static MADE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Whether the next stage of this test runs in debug mode: every second one does, and which one begins is the test's name's to say, so that
+/// a test by itself does what it does among all others.
+fn next_is_debug() -> bool {
+    let name: u64 = test_name().bytes().map(u64::from).sum();
+    let made = MADE.replace(MADE.get() + 1);
+    (name + made) % 2 == 1
+}
+
+/// The name of the test on whose thread this is.
+fn test_name() -> String {
+    std::thread::current().name().unwrap_or_default().to_owned()
+}
 
 /// A home folder, a simulator and the environment of a GitHub runner.
 pub(crate) struct Stage {
     pub(crate) sim: Sim,
     home: TempDir,
     env: BTreeMap<String, String>,
-    /// Every second stage has the host's debug switch on, when it is on a host and nobody set the switch.
+    /// The host's debug switch is on, when it is on a host and nobody set the switch.
     debug: bool,
+    began: Instant,
 }
 
 /// What one run of the program left.
@@ -74,8 +90,7 @@ impl Stage {
             ("NUNU_POLL", "1s".to_owned()),
         ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let debug = MADE.fetch_add(1, Ordering::Relaxed) % 2 == 1;
-        Self { sim, home, env, debug }
+        Self { sim, home, env, debug: next_is_debug(), began: Instant::now() }
     }
 
     /// Sets a variable; an empty value removes it.
@@ -267,6 +282,14 @@ impl Stage {
         captures.push(("stderr".to_owned(), ended.stderr.clone()));
         let home = self.home.path();
         leaks::search(&self.sim, &key, home, &home.join("children"), captures, self.is_debug());
+    }
+}
+
+impl Drop for Stage {
+    /// For the list of the slowest tests.
+    #[expect(clippy::print_stdout, reason = "the list is made of what the tests print")]
+    fn drop(&mut self) {
+        println!("took: {:.1} s {}", self.began.elapsed().as_secs_f64(), test_name());
     }
 }
 
