@@ -10,7 +10,7 @@ use crate::model::build::{BuildSource, DeletionPolicy, Multipart};
 use crate::model::{ApiKey, BuildSpec, Details, Env, Log, Platform, Secrets};
 use crate::upload::{KeepOut, NoJournal, Patience, Places, Prepared, Purpose, Upload, inspect};
 
-pub use crate::config::{Definition, SETTINGS};
+pub use crate::config::{DefaultValue, Definition, SETTINGS, Shape};
 pub use crate::http::install_crypto;
 pub use crate::model::secrets::forms;
 

@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 use crate::model::{ExitReason, Failure};
 
 use super::plan::Command;
-use super::settings::SETTINGS;
+use super::settings::{DefaultValue, SETTINGS, Shape};
 use super::snippet::without_keys;
 use super::values::nearest;
 
@@ -137,13 +137,13 @@ fn program() -> Clap {
         let mut arg = Arg::new(definition.name)
             .long(definition.name)
             .help(match definition.default {
-                "-" | "" => definition.help.to_owned(),
-                default => format!("{} [default: {default}]", definition.help),
+                DefaultValue::None => definition.help.to_owned(),
+                default => format!("{} [default: {}]", definition.help, default.shown()),
             })
             .help_heading(definition.heading)
             .global(true)
             .value_name("VALUE");
-        if definition.switch {
+        if definition.shape == Shape::Switch {
             arg = arg
                 .num_args(0..=1)
                 .require_equals(true)
@@ -252,7 +252,9 @@ fn no_command(error: &clap::Error) -> Failure {
 fn joined(argv: &[String]) -> Vec<String> {
     let is_switch = |word: &str| {
         word.strip_prefix("--").is_some_and(|name| {
-            SETTINGS.iter().any(|setting| setting.switch && setting.has_flag() && setting.name == name)
+            SETTINGS
+                .iter()
+                .any(|setting| setting.shape == Shape::Switch && setting.has_flag() && setting.name == name)
         })
     };
     let mut words: Vec<String> = Vec::new();

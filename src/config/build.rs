@@ -13,7 +13,7 @@ use super::layers::Source;
 use super::plan::Command;
 use super::resolve::Resolver;
 use super::templates::fill;
-use super::values::{number, whole_minutes};
+use super::values::{number, one_of, whole_minutes};
 
 /// Names of a build have at most this many characters, tags and descriptions their own limits (API reference, `POST builds/upload`).
 const LONGEST_NAME: usize = 255;
@@ -40,21 +40,17 @@ pub(super) fn build(
         description,
         tags,
         auto_delete: resolver.switch("auto-delete"),
-        deletion_policy: resolver
-            .word(
-                "deletion-policy",
-                &[("least_recent", DeletionPolicy::LeastRecent), ("oldest", DeletionPolicy::Oldest)],
-            )
-            .unwrap_or_default(),
+        deletion_policy: resolver.value(
+            "deletion-policy",
+            one_of(&[("least_recent", DeletionPolicy::LeastRecent), ("oldest", DeletionPolicy::Oldest)]),
+        ),
         upload_timeout_minutes: resolver.parsed("upload-timeout", whole_minutes),
         reuse: resolver.switch("build-reuse"),
-        multipart: resolver
-            .word(
-                "multipart",
-                &[("auto", Multipart::Auto), ("always", Multipart::Always), ("never", Multipart::Never)],
-            )
-            .unwrap_or_default(),
-        parallel: resolver.parsed("parallel", |text| number(text, 1, 16)).unwrap_or(4),
+        multipart: resolver.value(
+            "multipart",
+            one_of(&[("auto", Multipart::Auto), ("always", Multipart::Always), ("never", Multipart::Never)]),
+        ),
+        parallel: resolver.value("parallel", |text| number(text, 1, 16)),
     }
 }
 
@@ -156,7 +152,7 @@ fn located(resolver: &mut Resolver<'_>, path: &str, by: &Source, cwd: &Path) -> 
 fn platform(resolver: &mut Resolver<'_>, source: &BuildSource) -> Option<Platform> {
     let words = Platform::ALL.map(|platform| (platform.as_str(), platform));
     let set = resolver.found("platform").is_some();
-    let platform = resolver.word("platform", &words);
+    let platform = resolver.parsed("platform", one_of(&words));
     let BuildSource::Path(path) = source else { return platform };
     if platform.is_some() || set {
         return platform;

@@ -35,7 +35,7 @@ pub(super) fn find(
     within: Option<&Workspace>,
 ) -> Result<PathBuf, Trouble> {
     let path = cwd.join(raw);
-    let leads_out = |path: &Path| within.is_some_and(|workspace| !workspace.holds(path).unwrap_or(false));
+    let leads_out = |path: &Path| within.is_some_and(|workspace| !workspace.holds(path));
     if !leads_out(&path) {
         match fs::metadata(&path) {
             Ok(about) => return Ok(usable(path, &about, raw, source)?),

@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn no_fact_is_a_credential() {
         for name in CI_FACTS.iter().flat_map(|(_, names)| *names) {
-            assert!(!super::super::variables::names_a_secret(name), "{name}");
+            assert!(!crate::config::secret_names::names_a_secret(name), "{name}");
         }
         for name in [
             "CI_REPOSITORY_URL",

@@ -8,7 +8,7 @@ use crate::model::verdict::{Quarantine, Quarantined};
 
 use super::entry::{Entry, texts};
 use super::runs::{FileRun, runs};
-use super::settings::{Definition, SETTINGS};
+use super::settings::{SETTINGS, Shape};
 use super::yaml::Document;
 
 /// Keys of the whole.
@@ -34,24 +34,6 @@ pub(super) struct FileConfig {
     pub(super) runs: Vec<FileRun>,
     /// Entries of `gate.quarantine`.
     pub(super) quarantine: Vec<Quarantine>,
-}
-
-/// What YAML a setting may be written as. Text always may: variables are filled into text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Text,
-    Number,
-    Switch,
-    List,
-}
-
-fn shape(definition: &Definition) -> Shape {
-    match definition.name {
-        _ if definition.switch => Shape::Switch,
-        _ if definition.list => Shape::List,
-        "timeout" | "poll" | "stall" | "upload-timeout" | "parallel" | "annotations" => Shape::Number,
-        _ => Shape::Text,
-    }
 }
 
 /// The keys of a section, such as `wait`.
@@ -98,7 +80,7 @@ pub(super) fn read(document: &mut Document<'_>) -> FileConfig {
             Some((section, word)) => root.get(section).and_then(|section| section.get(word)),
             None => root.get(key),
         };
-        if let Some(raw) = value.and_then(|value| raw(document, key, value, shape(definition))) {
+        if let Some(raw) = value.and_then(|value| raw(document, key, value, definition.shape)) {
             config.settings.insert(definition.name, (raw, key));
         }
     }

@@ -8,7 +8,7 @@ use super::values;
 
 /// What fails the job.
 pub(super) fn fail_on(resolver: &mut Resolver<'_>) -> FailOn {
-    let Some((items, source)) = resolver.items("fail-on") else { return FailOn::default() };
+    let (items, source) = resolver.items_or_default("fail-on");
     let mut fail_on = FailOn {
         failed: false,
         error: false,

@@ -12,6 +12,7 @@
 
 use crate::model::Env;
 
+use super::secret_names::is_secret_setting;
 use super::settings::{Definition, SETTINGS};
 use super::snippet::without_keys;
 
@@ -92,7 +93,7 @@ impl Inputs {
 }
 
 fn shown(setting: &str, value: &str) -> String {
-    if setting.ends_with("-token") {
+    if is_secret_setting(setting) {
         return "(from the CI's secret store)".to_owned();
     }
     if value.len() > LONGEST_SHOWN || value.contains(char::is_control) {

@@ -9,26 +9,13 @@ use crate::model::{ApiKey, Env};
 
 use super::args::Args;
 use super::layers::Layers;
+use super::secret_names::API_TOKEN;
 
 /// A file or stream with more than this is not a key.
 const LARGEST: u64 = 64 * 1024;
 
 /// Longer than any key.
 const LONGEST: usize = 4096;
-
-/// Variables and inputs that hold secrets of ours, wherever they count: masked before anything is printed.
-pub(crate) const SECRET_VARIABLES: [&str; 10] = [
-    "NUNU_API_TOKEN",
-    "NUNU_API_KEY",
-    "INPUT_API-TOKEN",
-    "INPUT_API_TOKEN",
-    "NUNU_INPUT_API_TOKEN",
-    "NUNU_GITHUB_TOKEN",
-    "INPUT_GITHUB-TOKEN",
-    "INPUT_GITHUB_TOKEN",
-    "NUNU_INPUT_GITHUB_TOKEN",
-    "NUNU_GITLAB_TOKEN",
-];
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -62,19 +49,15 @@ pub(super) fn find(args: &Args, env: &Env, cwd: &Path) -> KeyFound {
         }
     } else {
         let input = Layers::new(args, env).key_input();
-        let token = env.get("NUNU_API_TOKEN");
-        let alias = env.get("NUNU_API_KEY");
+        let (name, other) = (API_TOKEN.variable(), API_TOKEN.alias);
+        let (token, alias) = (env.get(&name), env.get(other));
         if input.is_none() && token.zip(alias).is_some_and(|(token, alias)| token.trim() != alias.trim()) {
-            found.problem = Some(
-                "api-token (from NUNU_API_TOKEN and NUNU_API_KEY): both are set, to different keys; set one"
-                    .to_owned(),
-            );
+            found.problem = Some(format!(
+                "api-token (from {name} and {other}): both are set, to different keys; set one"
+            ));
             return found;
         }
-        let variable = |name: &str, raw| (name.to_owned(), raw);
-        let chosen = input
-            .or(token.map(|raw| variable("NUNU_API_TOKEN", raw)))
-            .or(alias.map(|raw| variable("NUNU_API_KEY", raw)));
+        let chosen = input.or(token.map(|raw| (name, raw))).or(alias.map(|raw| (other.to_owned(), raw)));
         chosen.map(|(name, raw)| {
             found.source = name;
             raw.to_owned()

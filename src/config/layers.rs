@@ -6,7 +6,8 @@ use crate::model::Env;
 
 use super::args::Args;
 use super::inputs::{Inputs, is_composite};
-use super::settings::{Definition, SETTINGS, definition};
+use super::secret_names::secret_variables;
+use super::settings::{Definition, SETTINGS, Shape, definition};
 use super::values::{list, nearest};
 
 /// The layer a value came from, highest first.
@@ -73,7 +74,9 @@ impl<'a> Layers<'a> {
     /// The highest value outside of the run config. What is empty, or a list without items, is not set.
     pub(super) fn get(&self, name: &str) -> Option<Found> {
         let definition = definition(name)?;
-        let is_set = |value: &&str| if definition.list { !list(value).is_empty() } else { !value.is_empty() };
+        let is_set = |value: &&str| {
+            if definition.shape == Shape::List { !list(value).is_empty() } else { !value.is_empty() }
+        };
         let variables = std::iter::once(definition.variable())
             .chain(definition.aliases.iter().map(|&alias| alias.to_owned()))
             // The composite action hands the address on in the first variable; the alias is the job's.
@@ -134,7 +137,7 @@ impl<'a> Layers<'a> {
     /// Variables that look like a misspelt setting. Other tools use the prefix too, so these are no errors.
     pub(super) fn misspelt(&self) -> Vec<String> {
         let mut known: Vec<String> = SETTINGS.iter().map(Definition::variable).collect();
-        known.extend(["NUNU_API_TOKEN", "NUNU_API_KEY"].map(str::to_owned));
+        known.extend(secret_variables().map(|(name, _)| name).filter(|name| name.starts_with("NUNU_")));
         let mut notices = Vec::new();
         for (name, _) in self.env.iter().filter(|(_, value)| !value.is_empty()) {
             let Some(word) = name.strip_prefix("NUNU_") else { continue };
@@ -169,13 +172,12 @@ const COMPOSITE_ADDRESS: [(&str, &str); 3] = [
 ];
 
 /// Variables with our prefix that are no settings of the table.
-const OTHER_VARIABLES: [&str; 10] = [
+const OTHER_VARIABLES: [&str; 9] = [
     "NUNU_ACTION",
     "NUNU_ACTION_ENV_API_URL",
     "NUNU_ACTION_ENV_BASE_URL",
     "NUNU_BASE_URL",
     "NUNU_FILE",
-    "NUNU_GITLAB_TOKEN",
     "NUNU_MATRIX_INDEX",
     "NUNU_ACTION_REF",
     "NUNU_ACTION_REPOSITORY",

@@ -1,7 +1,6 @@
 //! All the user said becomes one [`Plan`].
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chrono::NaiveDate;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -18,20 +17,16 @@ use super::key;
 use super::layers::{Layers, Source};
 use super::plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Wait};
 use super::resolve::Resolver;
+use super::secret_names::is_secret_setting;
+use super::settings::{SERVICE, default_of};
 use super::source::{self, RunConfig, run_config, run_config_again};
 use super::targets::{check_ids, runs};
-use super::values;
+use super::values::{self, at_least_a_second};
 use super::variables::{SHORTEST_SECRET, Variables};
 use super::yaml::{Document, Placed};
 
 /// A key of that many bytes does not stand in another value by chance.
 const SURELY_A_KEY: usize = 16;
-
-/// Origin of the service.
-pub(crate) const SERVICE: &str = "https://nunu.ai";
-
-/// Folder for results when nothing else is said.
-const RESULTS: &str = "nunu-results";
 
 /// What `stop` cannot do without; whatever else is wrong must not keep it from stopping what costs money.
 const NEEDED_TO_STOP: [&str; 7] =
@@ -55,8 +50,12 @@ pub(crate) fn results_dir(args: &Args, env: &Env, cwd: &Path) -> Option<PathBuf>
     let in_file = in_file
         .filter(|dir| !dir.is_empty() && !dir.contains("${"))
         .map(|dir| cwd.join(dir))
-        .filter(|dir| workspace.holds(dir).unwrap_or(false));
-    in_file.or_else(|| Some(cwd.join(RESULTS)).filter(|dir| workspace.holds(dir).unwrap_or(false)))
+        .filter(|dir| workspace.holds(dir));
+    in_file.or_else(|| Some(cwd.join(default_results_dir())).filter(|dir| workspace.holds(dir)))
+}
+
+fn default_results_dir() -> String {
+    default_of("results-dir", |text| Ok(text.to_owned()))
 }
 
 /// The command as far as it can be told without a plan; `None` when nothing names one, or not a known one.
@@ -146,7 +145,7 @@ pub(crate) fn plan(
     let found = key::find(args, env, cwd);
     resolver.problems.extend(found.problem);
     resolver.notices.extend(found.notices);
-    let plan = assemble(&mut resolver, args, env, cwd, context, today, found.key);
+    let plan = assemble(&mut resolver, args, cwd, context, today, found.key);
     if let Some(key) = &plan.key {
         refuse_the_key_elsewhere(&mut resolver, key.expose_secret());
     }
@@ -161,7 +160,7 @@ pub(crate) fn plan(
         vec![super::plan::Setting { name: "api-token", value: token.to_owned(), source: token_source }];
     settings.append(&mut resolver.settings);
     for setting in &mut settings {
-        if setting.name == "github-token" && setting.value != "-" {
+        if is_secret_setting(setting.name) && setting.value != "-" {
             "***".clone_into(&mut setting.value);
         }
     }
@@ -214,7 +213,6 @@ fn take_in<'a>(
 fn assemble(
     resolver: &mut Resolver<'_>,
     args: &Args,
-    env: &Env,
     cwd: &Path,
     context: &Context,
     today: NaiveDate,
@@ -225,17 +223,18 @@ fn assemble(
     if let Err(problem) = resolver.layers.address() {
         resolver.problems.push(problem);
     }
-    let origin = resolver.parsed("api-url", values::origin).unwrap_or_else(|| SERVICE.to_owned());
+    let origin = resolver.value("api-url", values::origin);
     let project_id = project(resolver, key.as_ref());
     let build = build::build(resolver, command, cwd, context, &date);
     let runs = runs(resolver, command, &build);
     let job_ids = job_ids(resolver, args.best_effort);
     let wait = wait(resolver);
     let gate = Gate { fail_on: fail_on(resolver), quarantine: std::mem::take(&mut resolver.file.quarantine) };
-    let report = report(resolver, env, cwd);
-    let on_missing_token = resolver
-        .word("on-missing-token", &[("fail", OnMissingToken::Fail), ("skip", OnMissingToken::Skip)])
-        .unwrap_or_default();
+    let report = report(resolver, cwd);
+    let on_missing_token = resolver.value(
+        "on-missing-token",
+        values::one_of(&[("fail", OnMissingToken::Fail), ("skip", OnMissingToken::Skip)]),
+    );
     resolver.switch("verbose");
     Plan {
         command,
@@ -263,7 +262,7 @@ fn command(resolver: &mut Resolver<'_>, args: &Args) -> Command {
         return command;
     }
     let words = Command::ALL.map(|command| (command.as_str(), command));
-    resolver.word("command", &words).unwrap_or_default()
+    resolver.value("command", values::one_of(&words))
 }
 
 /// The jobs that `wait` and `stop` are told of. The safety net takes no ids from a variable: what an earlier job of the pipeline
@@ -311,56 +310,42 @@ fn bare_numbers(resolver: &mut Resolver<'_>) {
 fn wait(resolver: &mut Resolver<'_>) -> Wait {
     let on_end = [("stop", OnEnd::Stop), ("leave", OnEnd::Leave)];
     bare_numbers(resolver);
-    let at_least_a_second = |text: &str| {
-        values::duration(text).and_then(|span| {
-            if span < Duration::from_secs(1) { Err("has to be at least 1s".to_owned()) } else { Ok(span) }
-        })
-    };
     Wait {
         enabled: resolver.switch("wait"),
-        timeout: resolver
-            .parsed("timeout", at_least_a_second)
-            .unwrap_or(Duration::from_secs(3 * 3600 + 1800)),
-        poll: resolver
-            .parsed("poll", |text| {
-                if text.trim() == "auto" { Ok(Poll::Auto) } else { at_least_a_second(text).map(Poll::Every) }
-            })
-            .unwrap_or_default(),
-        on_timeout: resolver.word("on-timeout", &on_end).unwrap_or_default(),
-        on_cancel: resolver.word("on-cancel", &on_end).unwrap_or_default(),
-        stall: resolver
-            .parsed("stall", |text| {
-                if ["off", "false"].contains(&text.trim()) {
-                    Ok(None)
-                } else {
-                    at_least_a_second(text).map(Some)
-                }
-            })
-            .flatten(),
+        timeout: resolver.value("timeout", at_least_a_second),
+        poll: resolver.value("poll", |text| match text.trim() {
+            "auto" => Ok(Poll::Auto),
+            every => at_least_a_second(every).map(Poll::Every),
+        }),
+        on_timeout: resolver.value("on-timeout", values::one_of(&on_end)),
+        on_cancel: resolver.value("on-cancel", values::one_of(&on_end)),
+        stall: resolver.value("stall", |text| match text.trim() {
+            "off" | "false" => Ok(None),
+            span => at_least_a_second(span).map(Some),
+        }),
     }
 }
 
-fn report(resolver: &mut Resolver<'_>, env: &Env, cwd: &Path) -> ReportPlan {
+fn report(resolver: &mut Resolver<'_>, cwd: &Path) -> ReportPlan {
     let source = resolver.found("results-dir").map_or(Source::Default, |(_, source)| source);
-    let dir = resolver.text("results-dir").unwrap_or_else(|| RESULTS.to_owned());
+    let dir = resolver.text("results-dir").unwrap_or_else(default_results_dir);
     if matches!(source, Source::File(_) | Source::Default) && !resolver.in_workspace(&cwd.join(&dir)) {
         let what = resolver.leads_out(&dir, "results-dir");
         resolver.complain("results-dir", &source, &what);
     }
     let comment = resolver.switch("comment");
-    let github_token =
-        resolver.text("github-token").or_else(|| env.get("NUNU_GITLAB_TOKEN").map(str::to_owned));
+    let github_token = resolver.text("github-token");
     ReportPlan {
         dir: cwd.join(dir),
         artifacts: artifacts(resolver),
-        annotations: resolver.parsed("annotations", |text| values::number(text, 0, 10)).unwrap_or(10),
+        annotations: resolver.value("annotations", |text| values::number(text, 0, 10)),
         comment,
         github_token: github_token.map(SecretString::from),
     }
 }
 
 fn artifacts(resolver: &mut Resolver<'_>) -> Artifacts {
-    let Some((items, source)) = resolver.items("artifacts") else { return Artifacts::None };
+    let (items, source) = resolver.items_or_default("artifacts");
     match items.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["none"] => Artifacts::None,
         ["failed"] => Artifacts::Failed,

@@ -92,7 +92,7 @@ struct Walker<'a> {
 
 impl Walker<'_> {
     fn allowed(&self, path: &Path) -> bool {
-        self.within.is_none_or(|workspace| workspace.holds(path).unwrap_or(false))
+        self.within.is_none_or(|workspace| workspace.holds(path))
     }
 
     fn walk(&mut self, at: PathBuf, parts: &[Part]) {

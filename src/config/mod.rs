@@ -20,6 +20,7 @@ mod places;
 mod plan;
 mod resolve;
 mod runs;
+mod secret_names;
 mod settings;
 mod snippet;
 mod source;
@@ -34,10 +35,11 @@ mod yaml;
 
 pub(crate) use args::{Args, Parsed, guess, parse};
 pub(crate) use build_path::{likely_build, tells_platform};
-pub(crate) use key::SECRET_VARIABLES;
-pub(crate) use load::{SERVICE, access, command_of, is_silent, is_verbose, plan, results_dir};
+pub(crate) use load::{access, command_of, is_silent, is_verbose, plan, results_dir};
 pub(crate) use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll};
-pub use settings::{Definition, SETTINGS};
+pub(crate) use secret_names::secret_variables;
+pub(crate) use settings::SERVICE;
+pub use settings::{DefaultValue, Definition, SETTINGS, Shape};
 pub(crate) use values::{is_id, resolve_name};
 
 /// The JSON Schema of the run config.

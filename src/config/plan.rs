@@ -61,40 +61,36 @@ impl Command {
 }
 
 /// How often jobs are looked at; the setting `wait.poll`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Poll {
     /// Dense at first, then thinning out: at most 60 looks in the first ten minutes, one every 30 s afterwards.
-    #[default]
     Auto,
     /// Always the same, at least 1 s.
     Every(Duration),
 }
 
 /// What happens to unfinished jobs when we end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnEnd {
     /// They are stopped.
-    #[default]
     Stop,
     /// They go on.
     Leave,
 }
 
 /// What happens without an API key; the setting `on-missing-token`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnMissingToken {
     /// Exit code 3.
-    #[default]
     Fail,
     /// Exit code 0 with a warning, status `skipped`.
     Skip,
 }
 
 /// Which artifacts are downloaded; the setting `artifacts`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Artifacts {
     /// None.
-    #[default]
     None,
     /// Those of tests that did not succeed.
     Failed,

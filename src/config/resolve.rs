@@ -7,7 +7,7 @@ use crate::model::{ExitReason, Failure, Workspace};
 use super::file::{FileConfig, Raw};
 use super::layers::{Found, Layers, Source};
 use super::plan::Setting;
-use super::settings::{Definition, SETTINGS, definition};
+use super::settings::{Definition, SETTINGS, default_of};
 use super::snippet::without_keys;
 use super::values::list;
 use super::yaml::Document;
@@ -43,7 +43,7 @@ impl Resolver<'_> {
 
     /// True when a path ends in the workspace; one that cannot be followed does not.
     pub(super) fn in_workspace(&self, path: &Path) -> bool {
-        self.workspace.holds(path).unwrap_or(false)
+        self.workspace.holds(path)
     }
 
     /// Why a path of the run config is refused, with the line to use instead.
@@ -133,22 +133,19 @@ impl Resolver<'_> {
         })
     }
 
-    /// One of a few words.
-    pub(super) fn word<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Option<T> {
-        self.parsed(name, |text| {
-            words.iter().find(|(word, _)| *word == text.trim()).map(|&(_, value)| value).ok_or_else(|| {
-                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                let near = super::values::nearest(text, known.iter().copied());
-                let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-                format!("\"{}\" is none of {}{near}", text.trim(), known.join(", "))
-            })
-        })
+    /// A value of a setting that has a default in the table; the default also stands in for a value that is not good.
+    pub(super) fn value<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        self.parsed(name, &parse).unwrap_or_else(|| default_of(name, parse))
     }
 
-    /// `true` or `false`, with the built-in default.
+    /// `true` or `false`.
     pub(super) fn switch(&mut self, name: &'static str) -> bool {
-        let default = definition(name).is_some_and(|definition| definition.default == "true");
-        self.parsed(name, super::values::boolean).unwrap_or(default)
+        self.value(name, super::values::boolean)
+    }
+
+    /// The list of a setting that has a default in the table, and where it came from.
+    pub(super) fn items_or_default(&mut self, name: &'static str) -> (Vec<String>, Source) {
+        self.items(name).unwrap_or_else(|| (default_of(name, |text| Ok(list(text))), Source::Default))
     }
 
     /// A list, and where it came from; one without items is not set.
@@ -166,7 +163,7 @@ impl Resolver<'_> {
     pub(super) fn record_defaults(&mut self) {
         for definition in SETTINGS {
             if !self.settings.iter().any(|setting| setting.name == definition.name) {
-                self.record(definition.name, definition.default.to_owned(), &Source::Default);
+                self.record(definition.name, definition.default.shown().to_owned(), &Source::Default);
             }
         }
         let order = |name: &str| SETTINGS.iter().position(|definition| definition.name == name);

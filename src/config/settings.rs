@@ -1,5 +1,10 @@
-//! Every setting once: its name, where it may be set, and what people read about it.
-//! Flags, variables, action inputs, the README's tables and their tests all come from here.
+//! Every setting once: its name, where it may be set, what it may be written as, its default, and what people read about it.
+//! Flags, variables, action inputs, the plan's defaults, the README's tables and their tests all come from here.
+
+/// Origin of the service.
+pub(crate) const SERVICE: &str = "https://nunu.ai";
+/// The run config when nothing names one.
+pub(super) const RUN_CONFIG: &str = ".nunu/run.yml";
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -8,52 +13,66 @@ pub struct Definition {
     pub name: &'static str,
     /// Key in the run config.
     pub key: Option<&'static str>,
-    /// Default, as people read it.
-    pub default: &'static str,
+    /// What it may be written as.
+    pub shape: Shape,
+    /// What counts when nothing sets it.
+    pub default: DefaultValue,
     /// One or two sentences.
     pub help: &'static str,
     /// Where `--help` lists it; empty: it has no flag and no action input, only the key and the variable.
     pub heading: &'static str,
-    /// True for `true`/`false`.
-    pub switch: bool,
-    /// True for lists, separated by commas or lines.
-    pub list: bool,
-    /// Further variables and inputs that mean the same.
+    /// Further variables that mean the same.
     pub aliases: &'static [&'static str],
+}
+
+/// What a setting may be written as in YAML. Text always may: variables are filled into text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A text.
+    Text,
+    /// A number, or a duration.
+    Number,
+    /// `true` or `false`; as a flag it needs no value.
+    Switch,
+    /// A list; outside of YAML separated by commas or lines.
+    List,
+}
+
+/// What counts when nothing sets a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// Nothing.
+    None,
+    /// This text, read like one that a person wrote.
+    Text(&'static str),
+    /// What the program finds out; these words describe it.
+    Computed(&'static str),
+}
+
+impl DefaultValue {
+    /// As people read it.
+    #[must_use]
+    pub const fn shown(self) -> &'static str {
+        match self {
+            Self::None => "-",
+            Self::Text(text) | Self::Computed(text) => text,
+        }
+    }
 }
 
 const fn setting(
     name: &'static str,
     key: Option<&'static str>,
-    default: &'static str,
+    shape: Shape,
+    default: DefaultValue,
     heading: &'static str,
     help: &'static str,
 ) -> Definition {
-    Definition { name, key, default, help, heading, switch: false, list: false, aliases: &[] }
-}
-
-const fn switch(
-    name: &'static str,
-    key: Option<&'static str>,
-    default: &'static str,
-    heading: &'static str,
-    help: &'static str,
-) -> Definition {
-    Definition { name, key, default, help, heading, switch: true, list: false, aliases: &[] }
+    Definition { name, key, shape, default, help, heading, aliases: &[] }
 }
 
 const fn also(definition: Definition, aliases: &'static [&'static str]) -> Definition {
     Definition { aliases, ..definition }
-}
-
-const fn list(
-    name: &'static str,
-    key: Option<&'static str>,
-    default: &'static str,
-    heading: &'static str,
-    help: &'static str,
-) -> Definition {
-    Definition { name, key, default, help, heading, switch: false, list: true, aliases: &[] }
 }
 
 const ACCOUNT: &str = "Account";
@@ -68,213 +87,290 @@ pub const SETTINGS: &[Definition] = &[
     setting(
         "project-id",
         Some("project_id"),
-        "-",
+        Shape::Text,
+        DefaultValue::None,
         ACCOUNT,
         "Project; needed with organisation keys (nunu_org_...)",
     ),
     setting(
         "build-path",
         Some("build.path"),
-        "-",
+        Shape::Text,
+        DefaultValue::None,
         BUILD,
         "Build to upload: a file, a folder (sent as a zip) or a glob with one match",
     ),
     setting(
         "build-id",
         Some("build.id"),
-        "-",
+        Shape::Text,
+        DefaultValue::None,
         BUILD,
         "Use a stored build instead of uploading one; excludes build-path",
     ),
     setting(
         "name",
         Some("build.name"),
-        "derived",
+        Shape::Text,
+        DefaultValue::Computed("derived"),
         BUILD,
         "Name of the build, 1-255 characters; by default the pull request's title, the commit's subject, or the file name and CI build number",
     ),
     setting(
         "platform",
         Some("build.platform"),
-        "by extension",
+        Shape::Text,
+        DefaultValue::Computed("by extension"),
         BUILD,
         "windows, macos, linux, android, ios-native, ios-simulator, xbox or playstation; needed for folders, zip, tar and unknown extensions",
     ),
     setting(
         "description",
         Some("build.description"),
-        "-",
+        Shape::Text,
+        DefaultValue::None,
         BUILD,
         "Description of the build, at most 1000 characters",
     ),
-    list(
+    setting(
         "tags",
         Some("build.tags"),
-        "-",
+        Shape::List,
+        DefaultValue::None,
         BUILD,
         "Tags of the build: comma or newline list, 1-50 characters each",
     ),
-    switch(
+    setting(
         "auto-delete",
         Some("build.auto_delete"),
-        "false",
+        Shape::Switch,
+        DefaultValue::Text("false"),
         BUILD,
         "Let the service remove old builds when the storage is full",
     ),
     setting(
         "deletion-policy",
         Some("build.deletion_policy"),
-        "least_recent",
+        Shape::Text,
+        DefaultValue::Text("least_recent"),
         BUILD,
         "Which builds auto-delete removes: least_recent or oldest",
     ),
     setting(
         "upload-timeout",
         Some("build.upload_timeout"),
-        "size / 0.5 MB/s, at least 60",
+        Shape::Number,
+        DefaultValue::Computed("size / 0.5 MB/s, at least 60"),
         BUILD,
         "Reservation on the server: whole minutes, 1-1440",
     ),
-    setting("run-config", None, ".nunu/run.yml", RUNS, "Run config: a path, or the YAML itself"),
-    list(
+    setting(
+        "run-config",
+        None,
+        Shape::Text,
+        DefaultValue::Computed(RUN_CONFIG),
+        RUNS,
+        "Run config: a path, or the YAML itself",
+    ),
+    setting(
         "config-env",
         None,
-        "-",
+        Shape::List,
+        DefaultValue::None,
         RUNS,
         "Further variables that the run config may read: names, comma or newline list; long values in template_data and instructions are kept secret",
     ),
-    list(
+    setting(
         "test-id",
         Some("runs[].test"),
-        "-",
+        Shape::List,
+        DefaultValue::None,
         RUNS,
         "Tests to start, without a run config: comma or newline list",
     ),
-    list(
+    setting(
         "test-plan-id",
         Some("runs[].test_plan"),
-        "-",
+        Shape::List,
+        DefaultValue::None,
         RUNS,
         "Test plans to start, without a run config: comma or newline list",
     ),
     setting(
         "deployment-config-id",
         Some("runs[].deployment_config"),
-        "-",
+        Shape::Text,
+        DefaultValue::None,
         RUNS,
         "Deployment configuration for every run that names none",
     ),
-    list(
+    setting(
         "job-ids",
         None,
-        "-",
+        Shape::List,
+        DefaultValue::None,
         RUNS,
         "For wait and stop in another job: comma or newline list, the output job-ids of the start",
     ),
-    switch("wait", Some("wait.enabled"), "true", RESULT, "false: start the runs and leave, status started"),
+    setting(
+        "wait",
+        Some("wait.enabled"),
+        Shape::Switch,
+        DefaultValue::Text("true"),
+        RESULT,
+        "false: start the runs and leave, status started",
+    ),
     setting(
         "timeout",
         Some("wait.timeout"),
-        "3h30m",
+        Shape::Number,
+        DefaultValue::Text("3h30m"),
         RESULT,
         "Longest time from the start to the last result, such as 90m or 2h",
     ),
-    list(
+    setting(
         "fail-on",
         Some("gate.fail_on"),
-        "failed, error, timeout, blocked, stopped",
+        Shape::List,
+        DefaultValue::Text("failed, error, timeout, blocked, stopped"),
         RESULT,
         "What fails the job: results, also skipped, and bugs:<severity>[:<confidence>] such as bugs:high",
     ),
     setting(
         "results-dir",
         Some("report.dir"),
-        "nunu-results",
+        Shape::Text,
+        DefaultValue::Text("nunu-results"),
         RESULT,
         "Folder for results.json, junit.xml, summary.md and the rest",
     ),
-    list(
+    setting(
         "artifacts",
         Some("report.artifacts"),
-        "none",
+        Shape::List,
+        DefaultValue::Text("none"),
         RESULT,
         "Artifacts to download: none, failed, all, or file name globs",
     ),
-    switch(
+    setting(
         "comment",
         Some("report.comment"),
-        "false",
+        Shape::Switch,
+        DefaultValue::Text("false"),
         RESULT,
         "Keep one comment with the result on the pull or merge request",
     ),
-    setting(
-        "github-token",
-        None,
-        "-",
-        RESULT,
-        "Token for the comment; needs pull-requests: write (the action takes the job's own, when comment is on)",
+    also(
+        setting(
+            "github-token",
+            None,
+            Shape::Text,
+            DefaultValue::None,
+            RESULT,
+            "Token for the comment; needs pull-requests: write (the action takes the job's own, when comment is on)",
+        ),
+        &["NUNU_GITLAB_TOKEN"],
     ),
-    also(setting("api-url", None, "https://nunu.ai", GENERAL, "Address of the service"), &["NUNU_BASE_URL"]),
-    setting("command", None, "run", GENERAL, "What to do: run, upload, start, wait, stop or check"),
-    switch(
+    also(
+        setting("api-url", None, Shape::Text, DefaultValue::Text(SERVICE), GENERAL, "Address of the service"),
+        &["NUNU_BASE_URL"],
+    ),
+    setting(
+        "command",
+        None,
+        Shape::Text,
+        DefaultValue::Text("run"),
+        GENERAL,
+        "What to do: run, upload, start, wait, stop or check",
+    ),
+    setting(
         "dry-run",
         None,
-        "false",
+        Shape::Switch,
+        DefaultValue::Text("false"),
         GENERAL,
         "Do everything up to the first request that costs or changes anything",
     ),
     setting(
         "on-missing-token",
         None,
-        "fail",
+        Shape::Text,
+        DefaultValue::Text("fail"),
         GENERAL,
         "Without an API key: fail, or skip with a warning (forks and Dependabot get no secrets)",
     ),
-    switch("verbose", None, "false", GENERAL, "Say more, also where each setting came from"),
+    setting(
+        "verbose",
+        None,
+        Shape::Switch,
+        DefaultValue::Text("false"),
+        GENERAL,
+        "Say more, also where each setting came from",
+    ),
     setting(
         "poll",
         Some("wait.poll"),
-        "auto",
+        Shape::Number,
+        DefaultValue::Text("auto"),
         KEY_ONLY,
         "How often to look: auto, or a duration of at least 1s",
     ),
     setting(
         "on-timeout",
         Some("wait.on_timeout"),
-        "stop",
+        Shape::Text,
+        DefaultValue::Text("stop"),
         KEY_ONLY,
         "Unfinished runs when the timeout passes: stop or leave",
     ),
     setting(
         "on-cancel",
         Some("wait.on_cancel"),
-        "stop",
+        Shape::Text,
+        DefaultValue::Text("stop"),
         KEY_ONLY,
         "Unfinished runs when the job is cancelled: stop or leave",
     ),
     setting(
         "stall",
         Some("wait.stall"),
-        "off",
+        Shape::Number,
+        DefaultValue::Text("off"),
         KEY_ONLY,
         "Give up after this time without any change of a job, run or step",
     ),
-    switch(
+    setting(
         "build-reuse",
         Some("build.reuse"),
-        "true",
+        Shape::Switch,
+        DefaultValue::Text("true"),
         KEY_ONLY,
         "Use a stored build with the same content instead of sending it again",
     ),
     setting(
         "multipart",
         Some("build.multipart"),
-        "auto",
+        Shape::Text,
+        DefaultValue::Text("auto"),
         KEY_ONLY,
         "Send the build in parts: auto, always or never",
     ),
-    setting("parallel", Some("build.parallel"), "4", KEY_ONLY, "Parts in flight, 1-16"),
-    setting("annotations", Some("report.annotations"), "10", KEY_ONLY, "Annotations at most, 0-10"),
+    setting(
+        "parallel",
+        Some("build.parallel"),
+        Shape::Number,
+        DefaultValue::Text("4"),
+        KEY_ONLY,
+        "Parts in flight, 1-16",
+    ),
+    setting(
+        "annotations",
+        Some("report.annotations"),
+        Shape::Number,
+        DefaultValue::Text("10"),
+        KEY_ONLY,
+        "Annotations at most, 0-10",
+    ),
 ];
 
 impl Definition {
@@ -299,4 +395,14 @@ impl Definition {
 /// The definition with that name.
 pub(super) fn definition(name: &str) -> Option<&'static Definition> {
     SETTINGS.iter().find(|definition| definition.name == name)
+}
+
+/// The default of a setting that has a text for one, read by `parse`.
+pub(super) fn default_of<T>(name: &str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+    match definition(name).map(|definition| definition.default) {
+        Some(DefaultValue::Text(text)) => {
+            parse(text).unwrap_or_else(|why| unreachable!("the default of {name} {why}"))
+        }
+        _ => unreachable!("{name} has no default to read"),
+    }
 }

@@ -8,11 +8,12 @@ use crate::model::Workspace;
 use crate::model::workspace::really;
 
 use super::layers::{Layers, Source};
+use super::settings::RUN_CONFIG;
 use super::values::nearest;
 use super::yaml::{LARGEST, Text};
 
 /// Where a run config is looked for when nothing names one.
-const USUAL: [&str; 2] = [".nunu/run.yml", ".nunu/run.yaml"];
+const USUAL: [&str; 2] = [RUN_CONFIG, ".nunu/run.yaml"];
 
 /// What is left of looking for the run config.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(super) fn run_config_again(layers: &Layers<'_>, cwd: &Path, workspace: &Work
 
 /// Why a run config that nobody named is not read: the repository's content must not choose another file by a link.
 fn out_of_place(name: &str, path: &Path, workspace: &Workspace) -> Option<String> {
-    if !workspace.holds(path).unwrap_or(false) {
+    if !workspace.holds(path) {
         return Some(format!(
             "{name} ends outside of the workspace {}, so it is not read by itself; where that is wanted write run-config: {name} as an input, or NUNU_RUN_CONFIG: {name}",
             workspace.shown()
@@ -77,7 +78,7 @@ fn out_of_place(name: &str, path: &Path, workspace: &Workspace) -> Option<String
 fn may_quote(path: &Path, workspace: &Workspace) -> bool {
     let Ok(end) = really(path) else { return false };
     let is_yaml = end.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-    is_yaml && end.is_file() && workspace.holds(&end).unwrap_or(false)
+    is_yaml && end.is_file() && workspace.holds(&end)
 }
 
 fn read(name: &str, source: Source, cwd: &Path, workspace: &Workspace) -> RunConfig {

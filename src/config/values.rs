@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// A duration of a second or more.
+pub(super) fn at_least_a_second(text: &str) -> Result<Duration, String> {
+    let span = duration(text)?;
+    if span < Duration::from_secs(1) { Err("has to be at least 1s".to_owned()) } else { Ok(span) }
+}
+
 /// Reads `90s`, `45m`, `2h`, `3h30m`, `1d`; a bare integer means minutes.
 pub(super) fn duration(raw: &str) -> Result<Duration, String> {
     let text = raw.trim();
@@ -64,6 +70,19 @@ pub(super) fn whole_minutes(text: &str) -> Result<u16, String> {
         return Err(wrong());
     }
     u16::try_from(span.as_secs() / 60).ok().filter(|minutes| (1..=1440).contains(minutes)).ok_or_else(wrong)
+}
+
+/// One of a few words.
+pub(super) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, String> {
+    |text| {
+        let text = text.trim();
+        words.iter().find(|(word, _)| *word == text).map(|&(_, value)| value).ok_or_else(|| {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let near = nearest(text, known.iter().copied());
+            let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            format!("\"{text}\" is none of {}{near}", known.join(", "))
+        })
+    }
 }
 
 /// Reads `true` or `false` in one of the three usual capitalisations.

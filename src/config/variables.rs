@@ -3,13 +3,11 @@
 use crate::model::Env;
 
 use super::ci_facts::is_ci_fact;
-use super::key::SECRET_VARIABLES;
 use super::layers::{Layers, Source};
+use super::secret_names::{is_secret_variable, names_a_secret, secret_variables};
 
 /// A shorter value is too likely to be part of an innocent text.
 pub(super) const SHORTEST_SECRET: usize = 8;
-/// Words in the names of variables that hold secrets.
-const SECRET_WORDS: [&str; 5] = ["TOKEN", "KEY", "SECRET", "PASS", "CRED"];
 
 /// What the run config may read.
 pub(super) struct Variables<'a> {
@@ -32,12 +30,6 @@ pub(super) struct Filled {
     pub(super) let_in: Vec<LetIn>,
 }
 
-/// True for names of variables that hold secrets as a rule.
-pub(super) fn names_a_secret(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    SECRET_WORDS.iter().any(|word| upper.contains(word))
-}
-
 fn is_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|letter: char| letter.is_ascii_digit())
@@ -46,7 +38,7 @@ fn is_name(name: &str) -> bool {
 
 /// Why no run config reads this variable, whatever `config-env` says.
 fn never(name: &str) -> Option<String> {
-    if SECRET_VARIABLES.contains(&name) {
+    if is_secret_variable(name) {
         return Some(format!("{name} is a secret of nunu-ci and cannot be used in a run config"));
     }
     let kinds = [("NUNU_OUTPUT_", "an output"), ("NUNU_INPUT_", "an input")];
@@ -142,9 +134,8 @@ impl<'a> Variables<'a> {
         let value = set.or(default).ok_or_else(|| {
             format!("the variable {name} is not set or empty; set it, or write ${{{name}:-default}}")
         })?;
-        let holds_secret = SECRET_VARIABLES
-            .iter()
-            .filter_map(|secret| self.env.get(secret))
+        let holds_secret = secret_variables()
+            .filter_map(|(secret, _)| self.env.get(&secret))
             .any(|secret| secret.trim().len() >= SHORTEST_SECRET && value.contains(secret.trim()));
         if holds_secret {
             return Err(format!(

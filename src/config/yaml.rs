@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_yaml::{Mapping, Value};
 
 use super::places::{Places, Spot, join, locate};
+use super::secret_names::is_secret_key;
 use super::snippet::{Show, snippet};
 use super::values::nearest;
 use super::variables::{LetIn, SHORTEST_SECRET, Variables};
@@ -15,10 +16,6 @@ pub(super) const LARGEST: usize = 1024 * 1024;
 const MOST_VALUES: usize = 50_000;
 /// Problems reported at once.
 const MOST_PROBLEMS: usize = 50;
-/// Keys under which people put secrets.
-const SECRET_KEYS: [&str; 7] =
-    ["api_token", "api_key", "apikey", "token", "nunu_api_token", "nunu_api_key", "github_token"];
-
 /// Said in place of words that would quote a file which is not shown.
 const NOT_SHOWN: &str =
     "this is no run config; its text is not shown, since only a .yml or .yaml file inside the workspace is";
@@ -152,8 +149,7 @@ impl<'a> Document<'a> {
             }
             let place = join(path, key);
             let spot = self.places.key(&place);
-            let lower = key.to_ascii_lowercase().replace('-', "_");
-            let (what, show) = if SECRET_KEYS.contains(&lower.as_str()) {
+            let (what, show) = if is_secret_key(key) {
                 (
                     "secrets have no place in a file; set NUNU_API_TOKEN from the CI's secret store"
                         .to_owned(),

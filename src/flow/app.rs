@@ -80,10 +80,8 @@ pub(super) async fn run(command_line: &[String], env: Env, cwd: PathBuf, cancel:
         Loudness::Normal
     };
     let log = Log::new(host.console(secrets.clone(), loudness, args.json));
-    for name in config::SECRET_VARIABLES {
-        // The tokens of GitHub and GitLab are for comments alone.
-        let owner = if name.contains("_GIT") { Owner::User } else { Owner::Key };
-        if let Some(value) = env.get(name) {
+    for (name, owner) in config::secret_variables() {
+        if let Some(value) = env.get(&name) {
             mask(&log, &secrets, value.trim(), owner);
         }
     }
@@ -190,7 +188,7 @@ fn state_leads_out(around: &Surroundings) -> Option<Failure> {
     }
     let folder = around.host.state_dir(&around.cwd);
     let workspace = Workspace::find(&around.env, &around.cwd);
-    if workspace.holds(&folder).unwrap_or(false) {
+    if workspace.holds(&folder) {
         return None;
     }
     let failure = Failure::new(

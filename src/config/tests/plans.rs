@@ -322,3 +322,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn writing_a_default_out_changes_nothing() {
+    use crate::config::{DefaultValue, SETTINGS};
+    let plan = |world: &World| {
+        let mut plan = world.good(&quick(&["--build-path", "build/app.apk"]));
+        plan.settings.clear();
+        format!("{plan:?}").replace(&*world.cwd().to_string_lossy(), "<cwd>")
+    };
+    let usual = plan(&World::new());
+    let mut read = 0;
+    for setting in SETTINGS {
+        if let DefaultValue::Text(text) = setting.default {
+            assert_eq!(plan(&World::new().env(&setting.variable(), text)), usual, "{}", setting.name);
+            read += 1;
+        }
+    }
+    assert!(read > 15, "{read}");
+    let gate = World::new().good(&quick(&[])).gate;
+    assert_eq!(gate.fail_on, crate::model::verdict::FailOn::default());
+}
