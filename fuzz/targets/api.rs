@@ -1,4 +1,4 @@
-//! Fuzz targets of this room: any reply gives a value within bounds or a reason, never a panic.
+//! Fuzz targets of this module: any reply gives a value within bounds or a reason, never a panic.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! Fuzz targets of this room: what the host reads is what was meant, and nothing else.
+//! Fuzz targets of this module: what the host reads is what was meant, and nothing else.
 
 use crate::fuzzing::Pieces;
 

@@ -1,4 +1,4 @@
-//! Fuzz targets of this room: whatever a person or a pull request writes ends in a value or in a sentence.
+//! Fuzz targets of this module: whatever a person or a pull request writes ends in a value or in a sentence.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Fuzz targets of this room: a state file that somebody else wrote.
+//! Fuzz targets of this module: a state file that somebody else wrote.
 
 use super::state::parse;
 

@@ -1,11 +1,11 @@
-//! Fuzz targets of this room: headers of any server.
+//! Fuzz targets of this module: headers of any server.
 
 use std::time::Duration;
 
 use crate::model::units::{Timestamp, format_time, parse_time};
 
+use super::presigned::ETag;
 use super::reply::retry_after;
-use super::url::ETag;
 
 /// `Retry-After`, `ETag` and time stamps.
 pub(crate) fn headers(data: &[u8]) {

@@ -1,4 +1,4 @@
-//! Fuzz targets of this room: what is registered is never shown.
+//! Fuzz targets of this module: what is registered is never shown.
 
 use crate::fuzzing::Pieces;
 

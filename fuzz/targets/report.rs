@@ -1,18 +1,19 @@
-//! Fuzz targets of this room: remote text stays text in every format.
+//! Fuzz targets of this module: remote text stays text in every format.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::fuzzing::Pieces;
+use crate::model::job::{Artifact, Attempt, Bug, JobReport, Player, Step, StepItem};
 use crate::model::judge::{decide, judge};
-use crate::model::run_report::{Artifact, Attempt, Bug, Context, JobReport, Player, Step, StepItem};
+use crate::model::run_report::Context;
 use crate::model::units::Timestamp;
 use crate::model::verdict::Gate;
 use crate::model::{Build, BuildOrigin, ExitReason, Failure, RunReport, TestResult};
 
+use super::annotations::gitlab;
 use super::artifact_path::safe_artifact_path;
-use super::brief::gitlab;
 use super::comment::comment;
 use super::dotenv::dotenv;
 use super::escape::{address, code, inline, link, quote, xml};

@@ -1,4 +1,4 @@
-//! Fuzz targets of this room: hostile packages and ignore files.
+//! Fuzz targets of this module: hostile packages and ignore files.
 
 use std::io::Write as _;
 

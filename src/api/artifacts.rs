@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT_ENCODING, HeaderName, HeaderValue, RANGE};
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue, RANGE};
 use reqwest::{Method, Url};
 
-use crate::http::{self, Attempts, Class, Download, HttpError, Policy, Request, Route};
+use crate::http::{Attempts, Class, Download, HttpError, Policy, Request, Route};
 
 use super::client::{Api, Call, Mode};
 use super::error::{ApiError, Fault};
 use super::error_body::problem;
+use super::request::API_KEY;
 
 /// Time until the head of an answer comes, and longest pause between pieces.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,7 +85,7 @@ impl Api {
         };
         let target =
             url.join(&location).map_err(|_| self.refused(call, "the redirect does not lead to a URL"))?;
-        http::register_query(&target, self.net());
+        self.net().lent_url(&target);
         drop(first);
         let second = self.open(&target, from, attempt, call, false).await?;
         self.stream(second, from, call).await
@@ -104,7 +105,7 @@ impl Api {
         // Sizes and ranges are those of the file itself.
         let mut headers = vec![(ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
         if let Some(key) = self.key().filter(|_| keyed) {
-            headers.push((HeaderName::from_static("x-api-key"), key.clone()));
+            headers.push((API_KEY, key.clone()));
         }
         if from > 0
             && let Ok(range) = HeaderValue::from_str(&format!("bytes={from}-"))

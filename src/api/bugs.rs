@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::run_report::Bug;
+use crate::model::job::Bug;
 
 use super::client::Api;
 use super::error::ApiError;

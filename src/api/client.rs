@@ -136,7 +136,7 @@ impl Api {
 
     /// The storage client, for PUTs to presigned URLs.
     pub(crate) fn storage(&self) -> Storage {
-        let storage = self.inner.net.storage();
+        let storage = Storage::new(self.inner.net.clone());
         // Half of it, so that there is time for another attempt.
         let Some(limit) = self.limit.map(|limit| limit / 2) else { return storage };
         let Limits { stall, answer } = Limits::default();

@@ -3,7 +3,7 @@
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::http::{Net, register_query};
+use crate::http::Net;
 use crate::model::may_be_id;
 use crate::model::redact::Redact as _;
 
@@ -34,7 +34,7 @@ pub(super) fn receive(value: &mut Value, net: &Net) -> Result<(), String> {
     check_ids(value, net)?;
     walk(value, &mut |_, text| {
         if let Some(url) = address(text) {
-            register_query(&url, net);
+            net.lent_url(&url);
         }
     });
     walk(value, &mut |name, text| {

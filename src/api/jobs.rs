@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::run_report::Attempt;
+use crate::model::job::Attempt;
 use crate::model::units::Timestamp;
 
 use super::builds::tag_query;

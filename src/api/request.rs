@@ -18,7 +18,7 @@ use super::json::{Fields, clip, list_of};
 use super::list_filter::ListFilter;
 
 /// The header that carries the key.
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Longest attempt of a call that reads or changes little.
 pub(super) const SHORT: Duration = Duration::from_secs(20);
 /// Longest attempt of a call that makes the service work: starts and completions.

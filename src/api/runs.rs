@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::model::TestResult;
 use crate::model::given::SeenBuild;
-use crate::model::run_report::{Artifact, Attempt, Player, Step, StepItem};
+use crate::model::job::{Artifact, Attempt, Player, Step, StepItem};
 
 use super::builds::tag_query;
 use super::client::Api;

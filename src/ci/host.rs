@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::annotation::Level;
 use crate::model::details::{Ci, Commit, PullRequest, UploadMethod, Vcs};
 use crate::model::log::Sink;
 use crate::model::run_report::Context;
@@ -17,17 +18,6 @@ use super::files::append;
 use super::git;
 use super::identity::Identity;
 use super::stream::{self, Stream};
-
-/// How loud an annotation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Annotation {
-    /// Red.
-    Error,
-    /// Yellow.
-    Warning,
-    /// Neutral.
-    Notice,
-}
 
 /// The host of this invocation.
 #[derive(Debug, Clone)]
@@ -237,23 +227,23 @@ impl Host {
     }
 
     /// Puts a message of a report where the host shows problems; hosts without such a place have the log.
-    pub(crate) fn annotate(&self, level: Annotation, title: &str, message: &str) {
+    pub(crate) fn annotate(&self, level: Level, title: &str, message: &str) {
         let title = inert(title);
         let message: String = message.lines().map(inert).collect::<Vec<_>>().join("\n");
         match (self.kind, level) {
             (Kind::GitHub, _) => {
                 let word = match level {
-                    Annotation::Error => "error",
-                    Annotation::Warning => "warning",
-                    Annotation::Notice => "notice",
+                    Level::Error => "error",
+                    Level::Warning => "warning",
+                    Level::Notice => "notice",
                 };
                 say(&format!("::{word} title={}::{}", command_property(&title), command_data(&message)));
             }
-            (Kind::Azure, Annotation::Error | Annotation::Warning) => {
-                let word = if level == Annotation::Error { "error" } else { "warning" };
+            (Kind::Azure, Level::Error | Level::Warning) => {
+                let word = if level == Level::Error { "error" } else { "warning" };
                 say(&format!("##vso[task.logissue type={word}]{}", azure(&format!("{title}: {message}"))));
             }
-            (Kind::TeamCity, Annotation::Error) => {
+            (Kind::TeamCity, Level::Error) => {
                 say(&format!(
                     "##teamcity[buildProblem description='{}']",
                     team_city(&format!("{title}: {message}"))

@@ -17,4 +17,4 @@ pub(crate) mod stream;
 
 pub(crate) use console::Loudness;
 pub(crate) use detect::Kind;
-pub(crate) use host::{Annotation, Host};
+pub(crate) use host::Host;

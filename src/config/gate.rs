@@ -1,6 +1,6 @@
 //! What fails the job: the setting `fail-on`.
 
-use crate::model::run_report::{Confidence, Severity};
+use crate::model::job::{Confidence, Severity};
 use crate::model::verdict::{BugGate, FailOn};
 
 use super::resolve::Resolver;

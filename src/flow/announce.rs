@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::TestResult;
-use crate::model::run_report::{JobReport, Player};
+use crate::model::job::{JobReport, Player};
 use crate::model::units::duration;
 
 use super::track::Tracked;

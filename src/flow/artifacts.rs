@@ -5,7 +5,7 @@ use futures_util::stream::iter;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::Artifacts;
-use crate::model::run_report::{Artifact, Attempt};
+use crate::model::job::{Artifact, Attempt};
 use crate::model::units::{bytes, duration};
 use crate::model::{ExitReason, TestResult};
 use crate::report::ArtifactPaths;

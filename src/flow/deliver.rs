@@ -93,14 +93,8 @@ impl Sinks<'_> {
 
     /// Shows the report's annotations.
     pub(super) fn annotations(&self, report: &RunReport, most: usize) {
-        use crate::model::annotation::Level;
         for annotation in report::annotations(report, most) {
-            let level = match annotation.level {
-                Level::Error => ci::Annotation::Error,
-                Level::Warning => ci::Annotation::Warning,
-                Level::Notice => ci::Annotation::Notice,
-            };
-            self.host.annotate(level, &annotation.title, &annotation.message);
+            self.host.annotate(annotation.level, &annotation.title, &annotation.message);
         }
     }
 

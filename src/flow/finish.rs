@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crate::ci;
 use crate::config::Command;
+use crate::model::job::JobReport;
 use crate::model::judge::{decide, judge};
 use crate::model::redact::Redact as _;
-use crate::model::run_report::JobReport;
 use crate::model::units::Timestamp;
 use crate::model::{ExitReason, Failure, RunReport};
 use crate::report::{self, Files};

@@ -9,7 +9,7 @@ use nunu_protocol::Poll;
 
 use crate::api::{Api, ApiError, JobFilter, JobSnapshot, Phase, RunDetails};
 use crate::model::Failure;
-use crate::model::run_report::JobReport;
+use crate::model::job::JobReport;
 use crate::model::units::duration;
 
 use super::session::Session;

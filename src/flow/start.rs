@@ -6,7 +6,8 @@ use nunu_protocol::{Event, Expected, PostRef, Powers, Settled, StartSpec};
 
 use crate::api::{ApiError, Named, Phase, Started, given_builds, instances_of, start_body};
 use crate::model::given::GivenBuilds;
-use crate::model::run_report::{JobReport, StartProblem};
+use crate::model::job::JobReport;
+use crate::model::run_report::StartProblem;
 use crate::model::{ExitReason, Failure, Platform, RunSpec, Target};
 
 use super::clock::Stopwatch;

@@ -4,7 +4,7 @@ use nunu_protocol::JobState;
 
 use crate::api::{Api, ApiError, JobFilter, JobSnapshot, RunDetails, RunFilter};
 use crate::model::TestResult;
-use crate::model::run_report::Attempt;
+use crate::model::job::Attempt;
 
 /// One job, or one run where the service tells no jobs.
 #[derive(Debug, Clone)]

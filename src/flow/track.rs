@@ -7,7 +7,7 @@ use nunu_protocol::JobState;
 
 use crate::api::Bugs;
 use crate::model::TestResult;
-use crate::model::run_report::{Attempt, JobReport};
+use crate::model::job::{Attempt, JobReport};
 
 use super::announce::Announced;
 use super::tagged::state_of;
@@ -239,7 +239,7 @@ fn with_details_of(mut fresh: Attempt, known: &Attempt) -> Attempt {
 mod tests {
     use super::{Duration, PollBy, Tracked, UNKNOWN_FOR};
     use crate::model::TestResult;
-    use crate::model::run_report::{Attempt, JobReport, Player, Step};
+    use crate::model::job::{Attempt, JobReport, Player, Step};
 
     fn job() -> JobReport {
         JobReport { run: "smoke".to_owned(), job_id: "j1".to_owned(), ..JobReport::default() }

@@ -17,8 +17,8 @@ use super::proxy;
 use super::recorder::{Recorder, Recording};
 use super::reply::{self, Head, Reply};
 use super::retry::RetryLog;
-use super::storage::Storage;
 use super::tls;
+use super::url::{host_of, is_loopback, secrets_of};
 
 /// Time to connect, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -127,14 +127,9 @@ impl Net {
         })))
     }
 
-    /// The flight recorder.
+    /// The request log.
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.0.recorder
-    }
-
-    /// The storage client.
-    pub(crate) fn storage(&self) -> Storage {
-        Storage::new(self.clone())
     }
 
     /// Registers a secret and masks every form of it on the host.
@@ -144,10 +139,13 @@ impl Net {
         }
     }
 
-    /// Registers what a presigned URL lends us and masks it on the host in its raw form only: such secrets come by the thousand.
-    pub(crate) fn lent_secret(&self, raw: &str) {
-        if !self.0.secrets.register(raw, Owner::Lent).is_empty() {
-            self.0.log.mask(raw);
+    /// Registers what is secret in the query of a URL that was lent to us. It is masked on the host in its raw form only: such secrets
+    /// come by the thousand.
+    pub(crate) fn lent_url(&self, url: &Url) {
+        for secret in secrets_of(url) {
+            if !self.0.secrets.register(&secret, Owner::Lent).is_empty() {
+                self.0.log.mask(&secret);
+            }
         }
     }
 
@@ -286,56 +284,5 @@ impl Download {
             }
         }
         Ok(body.freeze())
-    }
-}
-
-/// Host, with its port when it is not the usual one.
-pub(crate) fn host_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("an address without a host");
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// True for addresses and names of this very machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost" | "[::1]") => true,
-        Some(host) => host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
-        None => false,
-    }
-}
-
-/// True when secrets may travel there: HTTPS, or plain HTTP that does not leave the machine.
-pub(crate) fn is_confidential(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| !host.is_empty())
-        && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
-}
-
-#[cfg(test)]
-mod tests {
-    use reqwest::Url;
-
-    use super::{host_of, is_confidential};
-
-    #[test]
-    fn plain_http_stays_on_the_machine() {
-        for (url, want) in [
-            ("https://nunu.ai/x?sig=1", true),
-            ("http://127.0.0.1:7777", true),
-            ("http://localhost", true),
-            ("http://[::1]:1", true),
-            ("http://nunu.ai", false),
-            ("http://127.0.0.1.evil.example", false),
-            ("http://localhost.evil.example", false),
-            ("ftp://127.0.0.1", false),
-            ("file:///etc/passwd", false),
-        ] {
-            assert_eq!(is_confidential(&Url::parse(url).unwrap()), want, "{url}");
-        }
-    }
-
-    #[test]
-    fn names_hosts_without_the_rest() {
-        assert_eq!(host_of(&Url::parse("https://u:p@nunu.ai/a?b").unwrap()), "nunu.ai");
-        assert_eq!(host_of(&Url::parse("http://127.0.0.1:8080/a").unwrap()), "127.0.0.1:8080");
     }
 }

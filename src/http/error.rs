@@ -90,7 +90,7 @@ impl HttpError {
         )
     }
 
-    /// One word for the flight recorder.
+    /// One word for the request log.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Setup(_) => "setup",

@@ -1,4 +1,4 @@
-//! The network: clients, retry as a value, bounded replies, the storage PUT and the flight recorder.
+//! The network: clients, retry, bounded replies, the storage PUT and the request log.
 //! Touches the network, the clock, jitter, certificate files and one file of its own (`diagnostics.jsonl`).
 //! Knows nothing of the service's endpoints.
 
@@ -9,6 +9,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 #[path = "../../fuzz/targets/http.rs"]
 pub(crate) mod fuzz;
+mod presigned;
 mod proxy;
 mod recorder;
 mod reply;
@@ -24,14 +25,14 @@ mod url;
 
 pub(crate) use body::PutBody;
 pub(crate) use client::Net;
-pub(crate) use client::{Download, Request, Route, is_confidential, is_loopback};
+pub(crate) use client::{Download, Request, Route};
 pub(crate) use detours::detours;
 pub(crate) use error::HttpError;
+pub(crate) use presigned::{ETag, PresignedUrl};
 pub(crate) use reply::Reply;
 pub(crate) use retry::{Attempts, RetryLog};
 pub(crate) use retry::{Class, Fault, Policy};
 pub(crate) use storage::{Limits, Storage};
 pub(crate) use storage_error::StorageError;
 pub use tls::install_crypto;
-pub(crate) use url::register as register_query;
-pub(crate) use url::{ETag, PresignedUrl};
+pub(crate) use url::{is_confidential, is_loopback};

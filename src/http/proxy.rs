@@ -45,7 +45,7 @@ pub(crate) fn from_env(env: &Env) -> Result<Option<Setting>, HttpError> {
     let password = url
         .password()
         .map(|password| percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned());
-    Ok(Some(Setting { proxy, variable, host: super::client::host_of(&url), password }))
+    Ok(Some(Setting { proxy, variable, host: super::url::host_of(&url), password }))
 }
 
 /// `NO_PROXY` in the form the client reads: names match themselves and all names below, addresses may be CIDR ranges, `*` is everything.

@@ -1,4 +1,4 @@
-//! The flight recorder: one JSON line for every request in `diagnostics.jsonl`, without query strings and secrets.
+//! The request log: one JSON line for every request in `diagnostics.jsonl`, without query strings and secrets.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -136,7 +136,7 @@ impl Recorder {
             entry: Some(Entry {
                 time: chrono::Utc::now(),
                 method: method.to_owned(),
-                host: super::client::host_of(url),
+                host: super::url::host_of(url),
                 path: url.path().to_owned(),
                 status: None,
                 attempt,

@@ -1,4 +1,4 @@
-//! One PUT to a presigned URL. No API key ever comes here; the upload room composes the retries.
+//! One PUT to a presigned URL. No API key ever comes here; `upload` composes the retries.
 
 use std::time::Duration;
 
@@ -7,11 +7,12 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::time::Instant;
 
 use super::body::{PutBody, Watch};
-use super::client::{Net, host_of};
+use super::client::Net;
 use super::error::HttpError;
+use super::presigned::{ETag, PresignedUrl};
 use super::reply::{self, Head};
 use super::storage_error::StorageError;
-use super::url::{ETag, PresignedUrl};
+use super::url::host_of;
 
 /// Largest answer of storage that is read.
 const LARGEST_ANSWER: u64 = 64 * 1024;
@@ -158,7 +159,7 @@ mod tests {
         let net = net(&Lines::default());
         let url = PresignedUrl::parse(&format!("{}{QUERY}", server.origin), &net).unwrap();
         let limits = Limits { stall: Duration::from_millis(300), answer: Duration::from_millis(300) };
-        Bench { storage: net.storage().with_limits(limits), server, url }
+        Bench { storage: Storage::new(net.clone()).with_limits(limits), server, url }
     }
 
     fn body(len: usize) -> PutBody {

@@ -146,7 +146,7 @@ impl StorageError {
         }
     }
 
-    /// One word for the flight recorder.
+    /// One word for the request log.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Expired(_) => "expired",

@@ -1,4 +1,4 @@
-//! For tests of this room and of `api`: a log in memory and a scripted TCP server.
+//! For tests of this module and of `api`: a log in memory and a scripted TCP server.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

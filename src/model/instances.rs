@@ -3,8 +3,8 @@
 //! The service tries again only after ERROR, TIMEOUT or STOPPED. Every other result is the final one of an instance, so that
 //! a FAILED beside a SUCCESS is another instance, never cured by it.
 
+use super::job::{Attempt, JobReport};
 use super::result::TestResult;
-use super::run_report::{Attempt, JobReport};
 
 /// True when the service may try again after this run.
 fn may_be_repeated(run: &Attempt) -> bool {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::failure::{ExitReason, Failure};
+use super::job::{Attempt, Bug, JobReport};
 use super::result::TestResult;
-use super::run_report::{Attempt, Bug, JobReport};
 use super::tolerance::Tolerance;
 use super::verdict::{Counted, FailOn, Gate, JudgedBug, Judgement, Standing, Verdict};
 

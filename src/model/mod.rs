@@ -1,4 +1,4 @@
-//! Meaning: plain types that every other room shares, and the pure functions that decide.
+//! Plain types that every other module shares, and the pure functions that decide.
 //! Touches nothing: no files, no network, no clock, no environment; `workspace` alone asks the disk where links end.
 
 pub(crate) mod annotation;
@@ -14,6 +14,7 @@ pub(crate) mod given;
 pub(crate) mod hidden;
 pub(crate) mod ids;
 mod instances;
+pub(crate) mod job;
 pub(crate) mod judge;
 pub(crate) mod log;
 pub(crate) mod permission;

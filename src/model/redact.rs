@@ -6,10 +6,9 @@ use std::borrow::Cow;
 use super::build::Build;
 use super::failure::Failure;
 use super::given::SeenBuild;
+use super::job::{Artifact, Attempt, Bug, JobReport, Player, Step, StepItem};
 use super::result::TestResult;
-use super::run_report::{
-    Artifact, Attempt, Bug, Context, JobReport, LeftRunning, Player, RunReport, StartProblem, Step, StepItem,
-};
+use super::run_report::{Context, LeftRunning, RunReport, StartProblem};
 use super::secrets::Secrets;
 use super::verdict::{JudgedBug, Judgement, Verdict};
 

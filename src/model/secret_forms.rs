@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// Strings shorter than this are never registered: masking them would shred every log. Also what the search looks up.
+pub(super) const SHORTEST: usize = 4;
+
 /// Every form in which `raw` could leak, without repeats: raw, URL-encoded, base64 with and without padding, JSON-escaped, and as
 /// Markdown and XML write it.
 #[must_use]
@@ -15,7 +18,7 @@ pub fn forms(raw: &str) -> Vec<String> {
     forms.extend([markdown(raw), xml(raw)]);
     forms.sort();
     forms.dedup();
-    forms.retain(|form| form.len() >= super::secrets::SHORTEST);
+    forms.retain(|form| form.len() >= SHORTEST);
     forms
 }
 

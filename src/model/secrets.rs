@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use secrecy::{ExposeSecret, SecretString};
 
+use super::secret_forms::SHORTEST;
 pub use super::secret_forms::forms;
 
 use super::hidden::is_hidden;
@@ -20,8 +21,6 @@ pub(crate) type ApiKey = SecretString;
 /// What stands where a secret stood.
 pub(crate) const REDACTED: &str = "***";
 
-/// Strings shorter than this are never registered: masking them would shred every log. Also what the search looks up.
-pub(super) const SHORTEST: usize = 4;
 /// The user's own secrets beside the key may be as short as this.
 const SHORTEST_OWN: usize = 8;
 /// What the service or storage hands us may be as short as this.

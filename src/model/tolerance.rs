@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::run_report::JobReport;
+use super::job::JobReport;
 use super::verdict::{Quarantine, Quarantined};
 
 /// The quarantine on one day, and which entries were of use.

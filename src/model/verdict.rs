@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::failure::ExitReason;
-use super::run_report::{Bug, Confidence, Severity};
+use super::job::{Bug, Confidence, Severity};
 
 /// Results and bugs that count against the build; the setting `fail-on`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use crate::model::RunReport;
 use crate::model::verdict::Standing;
 
 use super::escape::{code, inline, line, link};
-use super::findings::judged;
-use super::markdown::headline;
+use super::headline::headline;
+use super::markdown_tests::judged;
 
 /// The first line of our comment, by which the next run finds it. `place` says which job of the pipeline it belongs to, so that jobs
 /// side by side (legs of a matrix, say) do not overwrite each other's.

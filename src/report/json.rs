@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::model::run_report::{Artifact, Attempt, Bug, Context, JobReport, Player, Step, StepItem};
+use crate::model::job::{Artifact, Attempt, Bug, JobReport, Player, Step, StepItem};
+use crate::model::run_report::Context;
 use crate::model::units::{Timestamp, format_time};
 use crate::model::verdict::{Counted, Counts, JudgedBug, Standing};
 use crate::model::{Build, Failure, RunReport};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
-use crate::model::run_report::{Attempt, JobReport, Player, Step};
+use crate::model::job::{Attempt, JobReport, Player, Step};
 use crate::model::units::Timestamp;
 use crate::model::verdict::{Judgement, Standing};
 use crate::model::{ExitReason, RunReport, TestResult};

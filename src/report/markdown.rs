@@ -3,74 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::units::{bytes, duration};
+use crate::model::units::bytes;
 use crate::model::verdict::Standing;
-use crate::model::{ExitReason, RunReport, Status};
+use crate::model::{RunReport, Status};
 
 use super::escape::{code, inline, line};
-use super::findings::{bugs, failing, judged, tests};
-use super::page::{Page, ladder};
+use super::headline::headline;
+use super::markdown_tests::{bugs, failing, judged, tests};
+use super::page::{Page, detail_levels};
 
 /// GitHub refuses summaries over 1 MiB for a step; others may write to the same one.
 pub(crate) const LARGEST: usize = 900 * 1024;
 
 /// The fullest summary that fits.
 pub(crate) fn markdown(report: &RunReport) -> String {
-    ladder()
-        .map(|rung| render(report, Page::new(rung, LARGEST)))
+    detail_levels()
+        .map(|level| render(report, Page::new(level, LARGEST)))
         .find_map(Page::finish)
         .unwrap_or_else(|| format!("## nunu.ai play-test {}\n", inline(&headline(report))))
-}
-
-/// The verdict in one line: word, counts, time.
-pub(super) fn headline(report: &RunReport) -> String {
-    if report.unfinished {
-        return "unfinished: the job has not reported yet".to_owned();
-    }
-    let word = match report.reason.status() {
-        Status::Passed => "passed",
-        Status::Failed if report.reason == ExitReason::NothingTested => "failed: nothing was tested",
-        Status::Failed if report.reason == ExitReason::BugsFound => "failed: bugs found",
-        Status::Failed => "failed",
-        Status::Error => "error",
-        Status::TimedOut => "timed out",
-        Status::Stalled => "stalled",
-        Status::Cancelled => "cancelled",
-        Status::Started => "started",
-        Status::Uploaded => "uploaded",
-        Status::Checked => "checked",
-        Status::Skipped => "skipped",
-    };
-    let mut text = word.to_owned();
-    if report.verdict.is_some() {
-        text.push_str(&counted(report));
-        match report.bugs_total() {
-            0 => {}
-            1 => text.push_str(", 1 bug"),
-            many => {
-                let _ = write!(text, ", {many} bugs");
-            }
-        }
-    }
-    let _ = write!(text, " in {}", duration(report.duration));
-    text
-}
-
-/// The counts in words: every test is in exactly one of them.
-fn counted(report: &RunReport) -> String {
-    let counts = report.counts();
-    let plural = if counts.total == 1 { "test" } else { "tests" };
-    let others = counts.parts().into_iter().skip(1).filter(|(count, _)| *count > 0);
-    let others: Vec<String> = others.map(|(count, counted)| format!("{count} {}", counted.words())).collect();
-    // Where nothing passed and nothing is wrong, the reader wants to know what happened instead.
-    if counts.passed == 0 && report.reason.exit_code() == 0 && !others.is_empty() {
-        return format!(": {} of {} {plural}", others.join(", "), counts.total);
-    }
-    let mut text = format!(": {} of {} {plural} passed", counts.passed, counts.total);
-    for other in others {
-        let _ = write!(text, ", {other}");
-    }
-    text
 }
 
 fn render(report: &RunReport, mut page: Page) -> Page {
@@ -96,7 +46,7 @@ fn render(report: &RunReport, mut page: Page) -> Page {
 
 fn failure(page: &mut Page, report: &RunReport) {
     let Some(failure) = &report.failure else { return };
-    let words = page.rung.words().min(2000);
+    let words = page.level.words().min(2000);
     let mut lines = failure.message.lines();
     let first = inline(&line(lines.next().unwrap_or_default(), words));
     page.line(&format!("**{}** {first}\n", code(failure.reason.as_str())));
@@ -136,7 +86,7 @@ fn starts(page: &mut Page, report: &RunReport) {
             .as_deref()
             .map_or_else(String::new, |device| format!(" on {}", inline(&line(device, 100))));
         let tag = problem.tag.as_deref().map_or_else(String::new, |tag| format!(" (tag {})", code(tag)));
-        let message = inline(&line(&problem.message, page.rung.words().min(2000)));
+        let message = inline(&line(&problem.message, page.level.words().min(2000)));
         page.line(&format!("- **{}**{device}: {message}{tag}", inline(&line(&problem.run, 200))));
     });
     page.line("");

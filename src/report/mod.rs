@@ -1,34 +1,35 @@
 //! Text from data. Touches nothing; [`write_all`] alone writes the result files.
 
+mod annotations;
 mod artifact_path;
-mod brief;
 mod comment;
 mod dotenv;
 mod escape;
-mod findings;
 #[cfg(any(test, fuzzing))]
 #[path = "../../fuzz/targets/report.rs"]
 pub(crate) mod fuzz;
+mod headline;
 mod json;
 mod junit;
+mod log_summary;
 mod markdown;
+mod markdown_tests;
 mod outputs;
 mod page;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub(crate) use annotations::{annotations, gitlab};
 pub(crate) use artifact_path::ArtifactPaths;
-pub(crate) use brief::{annotations, closing};
 pub(crate) use comment::{comment, comment_mark};
 pub(crate) use dotenv::dotenv_notices;
 pub(crate) use json::json;
 pub(crate) use junit::junit;
+pub(crate) use log_summary::closing;
 pub(crate) use markdown::markdown;
 pub(crate) use outputs::{Files, outputs};
 pub(crate) use write::{DIAGNOSTICS, clear, names, write_all};
-
-pub(crate) use brief::gitlab;
 
 /// The JSON Schema of `results.json`.
 pub(crate) fn results_schema() -> &'static str {

@@ -1,4 +1,4 @@
-//! A text that grows until it is too big, and the rungs of the ladder that make it smaller. Pure.
+//! A text that grows until it is too big, and the levels of detail that make it smaller. Pure.
 
 /// How much is told. Each tells less than the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,16 +15,16 @@ pub(super) enum Depth {
     Names,
 }
 
-/// One rung of the ladder.
+/// How much detail a page has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rung {
+pub(super) struct DetailLevel {
     /// How much is told of each entry.
     pub(super) depth: Depth,
     /// Entries of a list that are shown; the rest is counted.
     most: usize,
 }
 
-impl Rung {
+impl DetailLevel {
     /// Characters of the agent's words on one step or bug.
     pub(super) const fn words(self) -> usize {
         match self.depth {
@@ -36,25 +36,25 @@ impl Rung {
     }
 }
 
-/// The rungs from everything down to names and counts.
-pub(super) fn ladder() -> impl Iterator<Item = Rung> {
+/// The levels from everything down to names and counts.
+pub(super) fn detail_levels() -> impl Iterator<Item = DetailLevel> {
     let depths = [Depth::Full, Depth::FailingOnly, Depth::Shortened, Depth::OneLine, Depth::Names];
-    let whole = depths.map(|depth| Rung { depth, most: usize::MAX });
+    let whole = depths.map(|depth| DetailLevel { depth, most: usize::MAX });
     let counted = std::iter::successors(Some(4096), |most| (*most > 1).then_some(most / 2));
-    whole.into_iter().chain(counted.map(|most| Rung { depth: Depth::Names, most }))
+    whole.into_iter().chain(counted.map(|most| DetailLevel { depth: Depth::Names, most }))
 }
 
-/// The text on one rung; it stops growing once it is too big.
+/// The text at one level; it stops growing once it is too big.
 pub(super) struct Page {
     text: String,
     largest: usize,
-    /// Where on the ladder it stands.
-    pub(super) rung: Rung,
+    /// How much it tells.
+    pub(super) level: DetailLevel,
 }
 
 impl Page {
-    pub(super) const fn new(rung: Rung, largest: usize) -> Self {
-        Self { text: String::new(), largest, rung }
+    pub(super) const fn new(level: DetailLevel, largest: usize) -> Self {
+        Self { text: String::new(), largest, level }
     }
 
     /// Adds a line, or several.
@@ -72,7 +72,7 @@ impl Page {
         }
     }
 
-    /// Adds the entries that this rung shows, and how many `what` there are beyond.
+    /// Adds the entries that this level shows, and how many `what` there are beyond.
     pub(super) fn list<T>(
         &mut self,
         entries: impl Iterator<Item = T>,
@@ -81,7 +81,7 @@ impl Page {
     ) {
         let mut more = 0_usize;
         for (index, one) in entries.enumerate() {
-            if index >= self.rung.most {
+            if index >= self.level.most {
                 more += 1;
             } else if self.is_full() {
                 return;

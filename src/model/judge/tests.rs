@@ -2,7 +2,7 @@
 
 use super::{Attempt, Bug, ExitReason, FailOn, Gate, JobReport, NaiveDate, Standing, TestResult, Verdict};
 use crate::model::given::{GivenBuilds, Handed, SeenBuild};
-use crate::model::run_report::{Confidence, Severity};
+use crate::model::job::{Confidence, Severity};
 use crate::model::verdict::{BugGate, Quarantine, Quarantined};
 
 fn day(text: &str) -> NaiveDate {

@@ -10,7 +10,7 @@ use proptest::prelude::{any, prop, proptest};
 
 use super::markdown::LARGEST;
 use super::{Files, annotations, closing, comment, gitlab, json, junit, markdown, outputs};
-use crate::model::run_report::JobReport;
+use crate::model::job::JobReport;
 use crate::model::verdict::{BugGate, FailOn, Gate, Quarantine, Quarantined};
 use crate::model::{ExitReason, Failure, RunReport};
 use reports::{all, bug, huge, job, player, report, step};
@@ -156,8 +156,8 @@ fn verdict_outputs_and_every_file_agree() {
     };
     let bugs = FailOn {
         bugs: vec![BugGate {
-            severity: crate::model::run_report::Severity::High,
-            confidence: crate::model::run_report::Confidence::Low,
+            severity: crate::model::job::Severity::High,
+            confidence: crate::model::job::Confidence::Low,
         }],
         skipped: true,
         ..FailOn::default()

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::model::job::{Attempt, Bug, JobReport, Player, Step, StepItem};
 use crate::model::judge::{decide, judge};
-use crate::model::run_report::{Attempt, Bug, Context, JobReport, LeftRunning, Player, Step, StepItem};
+use crate::model::run_report::{Context, LeftRunning};
 use crate::model::units::parse_time;
 use crate::model::verdict::{Gate, Quarantine, Quarantined};
 use crate::model::{Build, BuildOrigin, ExitReason, Failure, Platform, RunReport, TestResult};

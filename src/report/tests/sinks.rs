@@ -3,8 +3,9 @@
 use super::files;
 use super::reports::{bug, job, player, report, step};
 use crate::model::hidden::is_hidden;
+use crate::model::job::Artifact;
 use crate::model::redact::Redact as _;
-use crate::model::run_report::{Artifact, LeftRunning, StartProblem};
+use crate::model::run_report::{LeftRunning, StartProblem};
 use crate::model::secrets::{Owner, Secrets, forms};
 use crate::model::verdict::Gate;
 use crate::model::{ExitReason, Failure, RunReport, TestResult};

@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::model::run_report::{JobReport, Player, Step};
+use crate::model::job::{JobReport, Player, Step};
 use crate::model::units::duration;
 use crate::model::verdict::{Counted, JudgedBug, Judgement, Standing};
 use crate::model::{RunReport, TestResult};
 
-use super::brief::bad_steps;
 use super::escape::{code, inline, line, link, quote, shortened};
 use super::page::{Depth, Page};
 
@@ -64,7 +63,7 @@ pub(super) fn tests(page: &mut Page, report: &RunReport) {
         judgement.is_some_and(|judgement| judgement.standing == Standing::Passed && !judgement.flaky)
     };
     let good = jobs.iter().filter(|(_, judgement)| passed(*judgement)).count();
-    let shown = if page.rung.depth > Depth::Full { jobs.len() - good } else { jobs.len() };
+    let shown = if page.level.depth > Depth::Full { jobs.len() - good } else { jobs.len() };
     if shown > 0 {
         page.line(
             "| Result | Test | Device | Time | Attempts | Bugs |\n| --- | --- | --- | --- | --- | --- |",
@@ -115,14 +114,14 @@ fn failing_job(page: &mut Page, job: &JobReport, judgement: &Judgement) {
     let run = job.deciding();
     let name = link(&line(&job.name(), 150), run.and_then(|run| run.url.as_deref()));
     page.line(&format!("#### {} {name}\n", sign(Some(judgement))));
-    if page.rung.depth < Depth::Names && judgement.because != "FAILED" {
+    if page.level.depth < Depth::Names && judgement.because != "FAILED" {
         page.line(&format!("{}\n", inline(&judgement.because)));
     }
     let unreadable = run.and_then(|run| run.unreadable.as_deref());
-    if let Some(why) = unreadable.filter(|_| page.rung.depth < Depth::OneLine) {
+    if let Some(why) = unreadable.filter(|_| page.level.depth < Depth::OneLine) {
         page.line(&format!("Details are missing: {}\n", inline(why)));
     }
-    let steps = bad_steps(job);
+    let steps = job.bad_steps();
     let some = !steps.is_empty();
     page.list(steps.into_iter(), "failing steps", |page, (player, step)| {
         failing_step(page, job, player, step);
@@ -133,15 +132,15 @@ fn failing_job(page: &mut Page, job: &JobReport, judgement: &Judgement) {
 }
 
 fn failing_step(page: &mut Page, job: &JobReport, player: &Player, step: &Step) {
-    let depth = page.rung.depth;
+    let depth = page.level.depth;
     let word = step.result.as_ref().map_or("no result", TestResult::as_str);
     let several = job.deciding().is_some_and(|run| run.players.len() > 1);
     let who = if several { format!(" (player {})", player.number) } else { String::new() };
-    let goal = inline(&line(&step.goal, page.rung.words().min(2000)));
+    let goal = inline(&line(&step.goal, page.level.words().min(2000)));
     let said = step.report.as_deref().filter(|words| !words.trim().is_empty());
     let brief = said
         .filter(|_| depth == Depth::OneLine)
-        .map_or_else(String::new, |said| format!(": {}", inline(&line(said, page.rung.words()))));
+        .map_or_else(String::new, |said| format!(": {}", inline(&line(said, page.level.words()))));
     page.line(&format!("- **Step {}{who}: {goal}** ({}){brief}", step.number, inline(word)));
     if depth >= Depth::OneLine {
         return;
@@ -167,7 +166,7 @@ fn failing_step(page: &mut Page, job: &JobReport, player: &Player, step: &Step) 
 
 /// Words of the service below a list item.
 fn quoted(page: &mut Page, words: &str) {
-    let quoted = quote(&shortened(words, page.rung.words()));
+    let quoted = quote(&shortened(words, page.level.words()));
     let indented: Vec<String> = quoted.lines().map(|line| format!("  {line}")).collect();
     page.gap();
     page.line(&format!("{}\n", indented.join("\n")));
@@ -189,13 +188,13 @@ pub(super) fn bugs(page: &mut Page, report: &RunReport) {
 }
 
 fn bug(page: &mut Page, judged: &JudgedBug) {
-    let depth = page.rung.depth;
+    let depth = page.level.depth;
     let bug = &judged.bug;
     let title = if bug.title.trim().is_empty() { &bug.bug_id } else { &bug.title };
     let severity = bug.severity.as_deref().unwrap_or("unknown severity");
     let mut head = format!(
         "- **{}** — {}",
-        inline(&line(title, page.rung.words().min(200))),
+        inline(&line(title, page.level.words().min(200))),
         inline(&line(severity, 40))
     );
     if depth < Depth::Names {

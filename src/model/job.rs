@@ -1,0 +1,289 @@
+//! A job with its runs, players, steps and bugs: what the service tells, and what the report shows of it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::given::{GivenBuilds, SeenBuild};
+use super::result::TestResult;
+use super::units::Timestamp;
+
+/// One test of one start: a job, or one instance of it. While a job is followed, it has the runs of all its instances;
+/// [`JobReport::tests`] tells them apart.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct JobReport {
+    /// Label of the run entry it belongs to.
+    pub(crate) run: String,
+    /// `false`: cannot fail the job.
+    pub(crate) required: bool,
+    /// The service's job id; for the oldest generation, where a run id takes its place, that run id.
+    pub(crate) job_id: String,
+    /// Saved test, when known.
+    pub(crate) test_id: Option<String>,
+    /// Name of the test, when known.
+    pub(crate) test_name: Option<String>,
+    /// Device the start named, for multi-device starts.
+    pub(crate) device: Option<String>,
+    /// Deployment configuration it was started with, when we started it.
+    pub(crate) deployment_config: Option<String>,
+    /// Tests that were asked of the job, when that is known.
+    pub(crate) instances: Option<usize>,
+    /// Which of how many instances this is, from 1; `None` where the job is one test.
+    pub(crate) instance: Option<(usize, usize)>,
+    /// Builds that we gave.
+    pub(crate) given: GivenBuilds,
+    /// Build that the job names.
+    pub(crate) build_id: Option<String>,
+    /// Why the service was not asked any more, when it was given up.
+    pub(crate) lost: Option<String>,
+    /// Last status read, upper case (`QUEUED`, ... `COMPLETED`); `None` when the job was never read.
+    pub(crate) status: Option<String>,
+    /// Why the queue refused it.
+    pub(crate) queue_rejection: Option<String>,
+    /// Who stopped it, as the service says; `Some` also when only the fact is known.
+    pub(crate) stopped_by: Option<String>,
+    /// True when we asked the service to stop it.
+    pub(crate) stopped_by_us: bool,
+    /// When it was created.
+    pub(crate) created_at: Option<Timestamp>,
+    /// When it ended.
+    pub(crate) completed_at: Option<Timestamp>,
+    /// Attempts, the deciding one last.
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+impl JobReport {
+    /// The attempt that decides: the one with the latest start.
+    pub(crate) fn deciding(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// Steps of the deciding run that did not succeed, in the order of its players.
+    pub(crate) fn bad_steps(&self) -> Vec<(&Player, &Step)> {
+        let Some(run) = self.deciding() else { return Vec::new() };
+        run.players
+            .iter()
+            .flat_map(|player| player.steps.iter().map(move |step| (player, step)))
+            .filter(|(_, step)| {
+                !matches!(step.result, None | Some(TestResult::Success | TestResult::Skipped))
+            })
+            .collect()
+    }
+
+    /// True once the service will not change it any more.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.status.as_deref() == Some("COMPLETED")
+    }
+
+    /// Another build than the one we gave was tested: in words that name both.
+    pub(crate) fn other_build(&self) -> Option<String> {
+        let of_job = self.build_id.iter().map(|id| SeenBuild { player: None, id: id.clone() });
+        let seen: Vec<SeenBuild> = of_job.collect();
+        std::iter::once(seen.as_slice())
+            .chain(self.attempts.iter().map(|run| run.builds.as_slice()))
+            .find_map(|seen| self.given.other_build(seen))
+    }
+
+    /// What to call the job: its label and, where one test runs on several devices, the device.
+    pub(crate) fn name(&self) -> String {
+        match &self.device {
+            Some(device) => format!("{} on {device}", self.label()),
+            None => self.label(),
+        }
+    }
+
+    /// The run's label and the test, or the test alone where the label says no more.
+    pub(crate) fn label(&self) -> String {
+        let title = self.title();
+        let says_no_more =
+            self.run.is_empty() || self.run == title || self.test_id.as_deref() == Some(self.run.as_str());
+        let label = if says_no_more { title.to_owned() } else { format!("{} / {title}", self.run) };
+        match self.instance {
+            Some((number, of)) => format!("{label}, instance {number} of {of}"),
+            None => label,
+        }
+    }
+
+    /// What to call the test: its name, else its id, else the run's label.
+    pub(crate) fn title(&self) -> &str {
+        self.test_name.as_deref().or(self.test_id.as_deref()).unwrap_or(&self.run)
+    }
+}
+
+/// One run of a job.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Attempt {
+    /// `multiplayer_run_id`.
+    pub(crate) run_id: String,
+    /// Dashboard link.
+    pub(crate) url: Option<String>,
+    /// Last state read, upper case.
+    pub(crate) state: Option<String>,
+    /// Result; `None` when the service gave none.
+    pub(crate) result: Option<TestResult>,
+    /// When it started.
+    pub(crate) started_at: Option<Timestamp>,
+    /// When it ended.
+    pub(crate) completed_at: Option<Timestamp>,
+    /// As the service says, else from the two times.
+    pub(crate) duration: Option<Duration>,
+    /// Players, with their steps; empty when run details could not be read.
+    pub(crate) players: Vec<Player>,
+    /// Bugs found in this run.
+    pub(crate) bugs: Vec<Bug>,
+    /// Bugs that the service counts, which may be known where the list is not, and more than the list has.
+    pub(crate) bug_count: Option<u64>,
+    /// Builds that the run says it tested.
+    pub(crate) builds: Vec<SeenBuild>,
+    /// Why details or bugs are missing, when they are.
+    pub(crate) unreadable: Option<String>,
+}
+
+/// One player of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Player {
+    /// Composite run id, the folder of its artifacts.
+    pub(crate) id: String,
+    /// As the service numbers it.
+    pub(crate) number: u64,
+    /// Dashboard link.
+    pub(crate) url: Option<String>,
+    /// Device or platform label.
+    pub(crate) device: Option<String>,
+    /// Last state read, upper case.
+    pub(crate) state: Option<String>,
+    /// Its own result.
+    pub(crate) result: Option<TestResult>,
+    /// Its steps.
+    pub(crate) steps: Vec<Step>,
+    /// Its artifacts.
+    pub(crate) artifacts: Vec<Artifact>,
+    /// Steps that were dropped because there were too many to hold.
+    pub(crate) steps_left_out: usize,
+}
+
+/// One step of a player.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Step {
+    /// As the service numbers it.
+    pub(crate) number: u64,
+    /// What the agent had to do.
+    pub(crate) goal: String,
+    /// State, upper case.
+    pub(crate) state: Option<String>,
+    /// Its result.
+    pub(crate) result: Option<TestResult>,
+    /// The agent's words.
+    pub(crate) report: Option<String>,
+    /// When it began.
+    pub(crate) started_at: Option<Timestamp>,
+    /// When it ended.
+    pub(crate) ended_at: Option<Timestamp>,
+    /// How long it took.
+    pub(crate) duration: Option<Duration>,
+    /// Single checks of the step.
+    pub(crate) items: Vec<StepItem>,
+}
+
+/// One check of a step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct StepItem {
+    /// Such as `1a`.
+    pub(crate) id: String,
+    /// What was expected.
+    pub(crate) expected: String,
+    /// `passed`, `failed`, ... as the service says.
+    pub(crate) status: String,
+    /// The agent's comment.
+    pub(crate) comment: Option<String>,
+}
+
+/// A file the run left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Artifact {
+    /// Name as the service gives it; not safe as a path.
+    pub(crate) file_name: String,
+    /// Link (needs the API key).
+    pub(crate) url: String,
+    /// Size, when known.
+    pub(crate) size_bytes: Option<u64>,
+    /// Path of the downloaded copy, relative to the results folder, with `/`.
+    pub(crate) saved_as: Option<String>,
+}
+
+/// Severity of a bug, worst last. Unknown words rank as the worst, so that a gate never misses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    /// Low.
+    Low,
+    /// Medium.
+    Medium,
+    /// High.
+    High,
+    /// Critical.
+    Critical,
+}
+
+/// The agent's confidence in a bug, best last. Unknown words rank as the best, so that a gate never misses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Confidence {
+    /// Low.
+    Low,
+    /// Medium.
+    Medium,
+    /// High.
+    High,
+}
+
+/// A bug the agent found in one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Bug {
+    /// Id of the occurrence.
+    pub(crate) id: String,
+    /// Id of the bug, shared by its occurrences; falls back to the occurrence's id.
+    pub(crate) bug_id: String,
+    /// Title.
+    pub(crate) title: String,
+    /// Description.
+    pub(crate) description: Option<String>,
+    /// `ui`, `gameplay`, `performance`, `crash`, `audio`, `visual`, ... as given.
+    pub(crate) category: Option<String>,
+    /// Severity as given (see [`Bug::severity_rank`]).
+    pub(crate) severity: Option<String>,
+    /// Confidence as given (see [`Bug::confidence_rank`]).
+    pub(crate) confidence: Option<String>,
+    /// How to reproduce it.
+    pub(crate) reproduction_steps: Option<String>,
+    /// As the service numbers it.
+    pub(crate) player_number: Option<u64>,
+    /// Step it was found in, as the service names it.
+    pub(crate) test_step: Option<String>,
+    /// When.
+    pub(crate) detected_at: Option<Timestamp>,
+    /// Screenshot.
+    pub(crate) screenshot_url: Option<String>,
+}
+
+impl Bug {
+    /// Severity for gates and sorting; unknown or missing counts as critical.
+    pub(crate) fn severity_rank(&self) -> Severity {
+        match self.severity.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            Some("low") => Severity::Low,
+            Some("medium") => Severity::Medium,
+            Some("high") => Severity::High,
+            _ => Severity::Critical,
+        }
+    }
+
+    /// Confidence for gates and sorting; unknown or missing counts as high.
+    pub(crate) fn confidence_rank(&self) -> Confidence {
+        match self.confidence.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            Some("low") => Confidence::Low,
+            Some("medium") => Confidence::Medium,
+            _ => Confidence::High,
+        }
+    }
+}
