@@ -42,8 +42,8 @@ pub(crate) fn jobs(data: &[u8]) {
 pub(crate) fn runs(data: &[u8]) {
     let Some(value) = value(data) else { return };
     if let Some(run) = runs::run(&value) {
-        assert!(!run.run_id.is_empty() && run.attempt.players.len() <= 64);
-        for player in &run.attempt.players {
+        assert!(run.run_id.is_some_and(|id| !id.is_empty()) && run.attempts[0].players.len() <= 64);
+        for player in &run.attempts[0].players {
             assert!(player.steps.len() <= 2000 && player.artifacts.len() <= 1000);
             player.steps.iter().for_each(|step| assert_short(&step.goal));
         }

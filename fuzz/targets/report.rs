@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::fuzzing::Pieces;
-use crate::model::job::{Artifact, Attempt, Bug, JobReport, Player, Step, StepItem};
+use crate::model::job::{Artifact, Attempt, Bug, Job, Player, Step, StepItem};
 use crate::model::judge::{decide, judge};
 use crate::model::run_report::Context;
 use crate::model::units::Timestamp;
@@ -137,18 +137,18 @@ fn report(data: &[u8]) -> RunReport {
         unreadable: Some(text()),
         ..Attempt::default()
     };
-    let job = JobReport {
+    let job = Job {
         run: text(),
         required: true,
         job_id: text(),
         test_id: Some(text()),
         test_name: Some(text()),
         device: Some(text()),
-        status: Some("COMPLETED".to_owned()),
+        status: Some(crate::model::job::JobStatus::Completed),
         queue_rejection: Some(text()),
         stopped_by: Some(text()),
         attempts: vec![attempt],
-        ..JobReport::default()
+        ..Job::default()
     };
     let failure = Failure::new(ExitReason::RunError, text()).cause(text()).hint(text());
     let context = Context {

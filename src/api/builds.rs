@@ -117,8 +117,8 @@ pub(super) fn build(value: &Value) -> Option<StoredBuild> {
 }
 
 /// The `tags` filter: comma separated, all must match. A tag with a comma cannot be asked for; it is compared on our side.
-pub(super) fn tag_query(tags: &[String]) -> String {
-    let plain: Vec<&str> = tags.iter().map(String::as_str).filter(|tag| !tag.contains(',')).collect();
+pub(super) fn tag_query<S: AsRef<str>>(tags: &[S]) -> String {
+    let plain: Vec<&str> = tags.iter().map(AsRef::as_ref).filter(|tag| !tag.contains(',')).collect();
     plain.join(",")
 }
 

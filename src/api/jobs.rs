@@ -2,111 +2,66 @@
 
 use serde_json::Value;
 
-use crate::model::job::Attempt;
-use crate::model::units::Timestamp;
+use crate::model::job::{Job, JobStatus};
 
 use super::builds::tag_query;
 use super::client::Api;
 use super::error::ApiError;
 use super::json::{Fields, clip};
 use super::list_filter::ListFilter;
-use super::request::{Answer, ApiRequest};
-use super::runs::{attempt, device};
+use super::request::ApiRequest;
+use super::runs::attempt;
 
 /// Most jobs of a list.
 const MOST_JOBS: usize = 2_000;
 /// Most attempts of a job.
 const MOST_ATTEMPTS: usize = 100;
 
-/// A job as the service last told it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct JobSnapshot {
-    /// Job id.
-    pub(crate) job_id: String,
-    /// Project, when said.
-    pub(crate) project_id: Option<String>,
-    /// Upper case: `QUEUED`, `STARTING`, `RUNNING`, `STOPPING`, `CLEANING_UP`, `COMPLETED`, or a word this version does not know; empty when missing.
-    pub(crate) status: String,
-    /// When it was created.
-    pub(crate) created_at: Option<Timestamp>,
-    /// When it ended.
-    pub(crate) completed_at: Option<Timestamp>,
-    /// Saved test.
-    pub(crate) test_id: Option<String>,
-    /// Its name.
-    pub(crate) test_name: Option<String>,
-    /// Platform or device label.
-    pub(crate) platform: Option<String>,
-    /// Build under test.
-    pub(crate) build_id: Option<String>,
-    /// Plan execution it belongs to.
-    pub(crate) test_plan_execution_id: Option<String>,
-    /// Why the queue refused it.
-    pub(crate) queue_rejection: Option<String>,
-    /// Who stopped it, in words; `Some` also when only the fact is known.
-    pub(crate) stopped_by: Option<String>,
-    /// Tags.
-    pub(crate) tags: Vec<String>,
-    /// Retries allowed.
-    pub(crate) retries_total: u32,
-    /// Attempts, the deciding one last.
-    pub(crate) attempts: Vec<Attempt>,
-}
-
-/// Which jobs to list; empty fields do not filter.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct JobFilter {
-    /// All of these; compared on our side too.
-    pub(crate) tags: Vec<String>,
-    /// Plan execution.
-    pub(crate) test_plan_execution_id: Option<String>,
-    /// `queued`, `running`, `completed` or `all`.
-    pub(crate) status: Option<&'static str>,
-    /// Look at no more jobs than this; `None`: at most 2,000.
-    pub(crate) most: Option<usize>,
-}
-
 impl Api {
-    /// `GET jobs`, all pages (at most 2,000 jobs, fewer where the service ignores filters).
-    pub(crate) async fn list_jobs(&self, filter: &JobFilter) -> Result<Vec<JobSnapshot>, ApiError> {
-        let execution = filter.test_plan_execution_id.as_deref();
-        let request = ApiRequest::get(&["jobs"])
-            .with("status", filter.status.unwrap_or_default())
-            .with("test_plan_execution_id", execution.unwrap_or_default())
-            .with("tags", tag_query(&filter.tags));
-        let keep = |job: &JobSnapshot| {
-            let same =
-                |wanted: &str| job.test_plan_execution_id.as_deref().is_none_or(|found| found == wanted);
-            execution.is_none_or(same) && filter.tags.iter().all(|tag| job.tags.contains(tag))
-        };
-        let wanted = ListFilter { keep: &keep, made: |job| job.created_at };
-        let most = filter.most.unwrap_or(MOST_JOBS).min(MOST_JOBS);
-        self.pages(&request, &["data", "jobs"], most, |value| self.linked(job(value)?), wanted).await
+    /// Everything that carries the tag `tag`. The oldest service has no jobs: there each run stands for one.
+    pub(crate) async fn jobs_by_tag(&self, tag: &str) -> Result<Vec<Job>, ApiError> {
+        match self.list_jobs(tag, MOST_JOBS).await {
+            Err(error) if error.is_not_found() => self.list_runs(tag).await,
+            jobs => jobs,
+        }
     }
 
-    /// `GET jobs/{id}`.
-    pub(crate) async fn job(&self, job_id: &str) -> Result<JobSnapshot, ApiError> {
-        let request = ApiRequest::get(&["jobs", job_id]);
-        let read = |answer: &Answer| job(&answer.json).and_then(|job| self.linked(job));
-        let job = self.send(&request, |answer| read(answer).ok_or_else(|| "no job".to_owned())).await?;
-        Ok(JobSnapshot { job_id: job_id.to_owned(), ..job })
+    /// `GET jobs`, all pages of those that carry the tag; of at most `most` jobs (2,000, fewer where the service ignores filters).
+    pub(crate) async fn list_jobs(&self, tag: &str, most: usize) -> Result<Vec<Job>, ApiError> {
+        let request = ApiRequest::get(&["jobs"]).with("tags", tag_query(&[tag]));
+        let keep = |job: &Job| job.tags.iter().any(|found| found == tag);
+        let wanted = ListFilter { keep: &keep, made: |job| job.created_at };
+        let read = |value: &Value| job(value).map(|job| self.linked(job));
+        self.pages(&request, &["data", "jobs"], most.min(MOST_JOBS), read, wanted).await
+    }
+
+    /// One job: `GET jobs/{id}`, or `GET runs/{id}` of the run that stands for it.
+    pub(crate) async fn job(&self, job_id: &str, run_id: Option<&str>) -> Result<Job, ApiError> {
+        let job = match run_id {
+            Some(run_id) => self.run(run_id).await?,
+            None => {
+                let request = ApiRequest::get(&["jobs", job_id]);
+                let job = self.send(&request, |answer| job(&answer.json).ok_or_else(|| "no job".to_owned()));
+                self.linked(job.await?)
+            }
+        };
+        Ok(Job { job_id: job_id.to_owned(), ..job })
     }
 
     /// The job with dashboard links, where the project is known.
-    #[expect(clippy::unnecessary_wraps, reason = "it ends a chain of readers that may find nothing")]
-    fn linked(&self, mut job: JobSnapshot) -> Option<JobSnapshot> {
+    fn linked(&self, mut job: Job) -> Job {
         // What the user set wins over what the service calls the project.
         if let Some(project) = self.project_id().map(str::to_owned).or_else(|| job.project_id.clone()) {
             for attempt in job.attempts.iter_mut().filter(|attempt| !attempt.run_id.is_empty()) {
                 attempt.url = Some(self.run_url(&project, &attempt.run_id));
             }
         }
-        Some(job)
+        job
     }
 }
 
 /// A job, bare or wrapped in `job` or `data`; `None` without an id. Links are not filled in.
-pub(super) fn job(value: &Value) -> Option<JobSnapshot> {
+pub(super) fn job(value: &Value) -> Option<Job> {
     let outer = Fields::of(value);
     let fields = [outer, outer.object(&["job"]), outer.object(&["data"])]
         .into_iter()
@@ -123,27 +78,21 @@ pub(super) fn job(value: &Value) -> Option<JobSnapshot> {
         .collect();
     // The deciding attempt comes last. The order of the reply is undocumented; equal keys keep it.
     attempts.sort_by_key(|attempt| (attempt.started_at, attempt.completed_at));
-    Some(JobSnapshot {
+    Some(Job {
         job_id: fields.text(&["job_id", "id"])?,
         project_id: fields.text(&["project_id"]),
-        status: fields.word(&["status"]).unwrap_or_default(),
+        status: Some(JobStatus::parse(&fields.word(&["status"]).unwrap_or_default())),
         created_at: fields.time(&["created_at"]),
         completed_at: fields.time(&["completed_at"]),
         test_id: fields.text(&["multiplayer_test_id", "test_id"]),
         test_name: fields.text(&["test_name"]),
-        platform: device(fields),
         build_id: fields.text(&["build_id"]),
         test_plan_execution_id: fields.text(&["test_plan_execution_id"]),
         queue_rejection: fields.text(&["queue_rejection_reason"]),
         stopped_by: fields.value(&["stopped_by"]).and_then(stopped_by),
         tags: fields.tags(),
-        retries_total: fields
-            .object(&["retries"])
-            .count(&["total"])
-            .or_else(|| fields.count(&["retries"]))
-            .and_then(|total| u32::try_from(total).ok())
-            .unwrap_or_default(),
         attempts,
+        ..Job::default()
     })
 }
 
@@ -172,7 +121,7 @@ fn stopped_by(value: &Value) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::job;
+    use super::{JobStatus, job};
     use crate::model::TestResult;
 
     #[test]
@@ -187,11 +136,8 @@ mod tests {
                 "started_at": "2026-03-03T15:50:23Z", "completed_at": "2026-03-03T15:54:23Z", "players": 1}]});
         for value in [json!({"job": value}), json!({"data": value}), value.clone()] {
             let job = job(&value).unwrap();
-            assert_eq!((job.job_id.as_str(), job.status.as_str(), job.retries_total), ("j1", "COMPLETED", 2));
-            assert_eq!(
-                (job.platform.as_deref(), job.stopped_by, job.queue_rejection),
-                (Some("lt_phone"), None, None)
-            );
+            assert_eq!((job.job_id.as_str(), job.status), ("j1", Some(JobStatus::Completed)));
+            assert_eq!((job.stopped_by, job.queue_rejection), (None, None));
             assert_eq!(job.attempts[0].duration.map(|time| time.as_secs()), Some(240));
             assert_eq!(job.attempts[0].result, Some(TestResult::Success));
             assert_eq!(job.attempts[0].state.as_deref(), Some("COMPLETED"));
@@ -247,6 +193,9 @@ mod tests {
             &json!({"job_id": 7, "status": "paused", "runs": null, "tags": null, "retries": null, "future": [1]}),
         );
         let job = job.unwrap();
-        assert_eq!((job.job_id.as_str(), job.status.as_str(), job.attempts.len()), ("7", "PAUSED", 0));
+        assert_eq!(
+            (job.job_id.as_str(), job.status.unwrap().as_str(), job.attempts.len()),
+            ("7", "PAUSED", 0)
+        );
     }
 }

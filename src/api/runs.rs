@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::model::TestResult;
 use crate::model::given::SeenBuild;
-use crate::model::job::{Artifact, Attempt, Player, Step, StepItem};
+use crate::model::job::{Artifact, Attempt, Job, JobStatus, Player, Step, StepItem};
 
 use super::builds::tag_query;
 use super::client::Api;
@@ -24,106 +24,72 @@ const MOST_ITEMS: usize = 200;
 /// Most artifacts of a player.
 const MOST_ARTIFACTS: usize = 1_000;
 
-/// A run as the service last told it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct RunDetails {
-    /// `multiplayer_run_id`.
-    pub(crate) run_id: String,
-    /// Project, for dashboard links.
-    pub(crate) project_id: Option<String>,
-    /// Job, when the generation knows jobs.
-    pub(crate) job_id: Option<String>,
-    /// Tags.
-    pub(crate) tags: Vec<String>,
-    /// Saved test.
-    pub(crate) test_id: Option<String>,
-    /// Its name.
-    pub(crate) test_name: Option<String>,
-    /// Plan execution.
-    pub(crate) test_plan_execution_id: Option<String>,
-    /// State, result, times, players, steps, artifacts and bug count; `bugs` is empty.
-    pub(crate) attempt: Attempt,
-}
-
-/// Which runs to list; empty fields do not filter.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RunFilter {
-    /// All of these; compared on our side too, since the oldest API has no such filter.
-    pub(crate) tags: Vec<String>,
-    /// Job.
-    pub(crate) job_id: Option<String>,
-    /// Plan execution.
-    pub(crate) test_plan_execution_id: Option<String>,
-    /// `running`, `completed` or `all`.
-    pub(crate) state: Option<&'static str>,
-}
-
 impl Api {
-    /// `GET runs`, all pages (at most 2,000 runs); without steps and artifacts.
-    pub(crate) async fn list_runs(&self, filter: &RunFilter) -> Result<Vec<RunDetails>, ApiError> {
-        let execution = filter.test_plan_execution_id.as_deref();
-        let job = filter.job_id.as_deref();
-        let request = ApiRequest::get(&["runs"])
-            .with("state", filter.state.unwrap_or_default())
-            .with("job_id", job.unwrap_or_default())
-            .with("test_plan_execution_id", execution.unwrap_or_default())
-            .with("tags", tag_query(&filter.tags));
+    /// `GET runs`, all pages of those that carry the tag (at most 2,000 runs); without steps and artifacts. The tag is compared on our
+    /// side too, since the oldest service has no such filter.
+    pub(super) async fn list_runs(&self, tag: &str) -> Result<Vec<Job>, ApiError> {
+        let request = ApiRequest::get(&["runs"]).with("tags", tag_query(&[tag]));
+        let keep = |run: &Job| run.tags.iter().any(|found| found == tag);
+        let wanted = ListFilter { keep: &keep, made: |run| run.attempts.first()?.started_at };
         let read = |value: &Value| run(value).map(|run| self.linked_run(run));
-        let keep = |run: &RunDetails| {
-            let same = |found: Option<&str>, wanted: Option<&str>| {
-                wanted.is_none_or(|wanted| found.is_none_or(|found| found == wanted))
-            };
-            same(run.job_id.as_deref(), job)
-                && same(run.test_plan_execution_id.as_deref(), execution)
-                && filter.tags.iter().all(|tag| run.tags.contains(tag))
-        };
-        let wanted = ListFilter { keep: &keep, made: |run| run.attempt.started_at };
         self.pages(&request, &["data", "runs"], MOST_RUNS, read, wanted).await
     }
 
     /// `GET runs/{id}` with players, steps and artifacts.
-    pub(crate) async fn run(&self, run_id: &str) -> Result<RunDetails, ApiError> {
+    pub(crate) async fn run(&self, run_id: &str) -> Result<Job, ApiError> {
         let request = ApiRequest::get(&["runs", run_id]);
         let run = self.send(&request, |answer| run(&answer.json).ok_or_else(|| "no run".to_owned())).await?;
         Ok(self.linked_run(run))
     }
 
     /// The run with dashboard links, where the project is known, and with addresses for artifacts that came without.
-    fn linked_run(&self, mut run: RunDetails) -> RunDetails {
+    fn linked_run(&self, mut run: Job) -> Job {
         // What the user set wins over what the service calls the project.
         let project = self.project_id().map(str::to_owned).or_else(|| run.project_id.clone());
-        run.attempt.url = project.as_ref().map(|project| self.run_url(project, &run.run_id));
-        for player in &mut run.attempt.players {
-            if let Some(project) = project.as_ref().filter(|_| !player.id.is_empty()) {
-                player.url = Some(self.player_url(project, &player.id));
-            }
-            for artifact in player.artifacts.iter_mut().filter(|artifact| artifact.url.is_empty()) {
-                artifact.url = self.artifact_url(&player.id, &artifact.file_name).unwrap_or_default();
+        for attempt in &mut run.attempts {
+            attempt.url = project.as_ref().map(|project| self.run_url(project, &attempt.run_id));
+            for player in &mut attempt.players {
+                if let Some(project) = project.as_ref().filter(|_| !player.id.is_empty()) {
+                    player.url = Some(self.player_url(project, &player.id));
+                }
+                for artifact in player.artifacts.iter_mut().filter(|artifact| artifact.url.is_empty()) {
+                    artifact.url = self.artifact_url(&player.id, &artifact.file_name).unwrap_or_default();
+                }
             }
         }
         run
     }
 }
 
-/// A run, bare or wrapped in `run` or `data`; `None` without an id. Links are not filled in.
-pub(super) fn run(value: &Value) -> Option<RunDetails> {
+/// A run, bare or wrapped in `run` or `data`, as the job that it stands for: with itself as the one attempt, whose `bugs` are empty.
+/// `None` without an id. Links are not filled in.
+pub(super) fn run(value: &Value) -> Option<Job> {
     let fields = unwrap(Fields::of(value))?;
     let run_id = fields.text(&["multiplayer_run_id", "run_id", "id"])?;
     let test = fields.object(&["test"]);
-    Some(RunDetails {
+    let attempt = Attempt {
+        players: fields.list(&["players"]).iter().take(MOST_PLAYERS).map(player).collect(),
+        bug_count: fields.object(&["bug_info"]).count(&["bug_count"]),
+        builds: builds(fields),
+        ..attempt(fields, run_id.clone())
+    };
+    Some(Job {
+        job_id: fields.text(&["job_id"]).unwrap_or_else(|| run_id.clone()),
+        run_id: Some(run_id),
+        // The oldest generation knows `initializing`, `running` and `completed` only.
+        status: Some(match attempt.state.as_deref() {
+            Some("COMPLETED") => JobStatus::Completed,
+            Some("INITIALIZING") => JobStatus::Starting,
+            _ => JobStatus::Running,
+        }),
         project_id: fields.text(&["project_id"]),
-        job_id: fields.text(&["job_id"]),
         tags: fields.tags(),
         test_id: test.text(&["id"]).or_else(|| fields.text(&["multiplayer_test_id"])),
         test_name: test.text(&["name"]).or_else(|| fields.text(&["test_name"])),
         test_plan_execution_id: fields.text(&["test_plan_execution_id"]),
-        attempt: Attempt {
-            players: fields.list(&["players"]).iter().take(MOST_PLAYERS).map(player).collect(),
-            bug_count: fields.object(&["bug_info"]).count(&["bug_count"]),
-            builds: builds(fields),
-            ..attempt(fields, run_id.clone())
-        },
-        run_id,
+        completed_at: attempt.completed_at,
+        attempts: vec![attempt],
+        ..Job::default()
     })
 }
 
@@ -251,7 +217,7 @@ fn artifact(value: &Value) -> Option<Artifact> {
 }
 
 /// A label from any of the shapes a platform has had: text, `{type, device}` or `{kind, config: {device}}`.
-pub(super) fn device(fields: Fields<'_>) -> Option<String> {
+fn device(fields: Fields<'_>) -> Option<String> {
     if let Some(label) = fields.text(&["platform"]) {
         return Some(label);
     }
@@ -287,12 +253,12 @@ mod tests {
     #[test]
     fn reads_the_oldest_run() {
         let run = run(&fixture("run-v1")).unwrap();
-        assert_eq!(run.run_id, "1g20ccrgksb");
-        assert_eq!((run.job_id.as_deref(), run.test_name.as_deref()), (None, Some("Tutorial")));
-        assert_eq!(run.attempt.state.as_deref(), Some("COMPLETED"));
-        assert_eq!(run.attempt.result, Some(TestResult::Failed));
-        assert_eq!(run.attempt.bug_count, Some(2));
-        let player = &run.attempt.players[0];
+        assert_eq!(run.run_id.as_deref(), Some("1g20ccrgksb"));
+        assert_eq!((run.job_id.as_str(), run.test_name.as_deref()), ("1g20ccrgksb", Some("Tutorial")));
+        assert_eq!(run.attempts[0].state.as_deref(), Some("COMPLETED"));
+        assert_eq!(run.attempts[0].result, Some(TestResult::Failed));
+        assert_eq!(run.attempts[0].bug_count, Some(2));
+        let player = &run.attempts[0].players[0];
         assert_eq!((player.id.as_str(), player.number), ("ab12cd34ef56", 0));
         assert_eq!(player.device.as_deref(), Some("Pixel 6"));
         assert_eq!(player.steps[1].result, Some(TestResult::Failed));
@@ -304,11 +270,11 @@ mod tests {
         let bare = fixture("run-v5");
         for value in [json!({"run": bare}), json!({"data": bare}), bare.clone()] {
             let run = run(&value).unwrap();
-            assert_eq!(run.run_id, "lkkg6t5612m");
+            assert_eq!(run.run_id.as_deref(), Some("lkkg6t5612m"));
             assert_eq!(run.project_id.as_deref(), Some("test"));
-            assert_eq!(run.attempt.result, Some(TestResult::Unknown("PARTIAL".to_owned())));
-            assert_eq!(run.attempt.duration, Some(Duration::from_millis(240_660)));
-            let player = &run.attempt.players[0];
+            assert_eq!(run.attempts[0].result, Some(TestResult::Unknown("PARTIAL".to_owned())));
+            assert_eq!(run.attempts[0].duration, Some(Duration::from_millis(240_660)));
+            let player = &run.attempts[0].players[0];
             assert_eq!((player.id.as_str(), player.number), ("lkkg6t5612m-1", 1));
             assert_eq!(player.device.as_deref(), Some("Pixel 8 (14)"));
             assert_eq!(player.steps[0].items[0].id, "1a");
@@ -321,7 +287,7 @@ mod tests {
         let value = json!({"multiplayer_run_id": "r", "build": {"id": "b0"}, "apps": [
             {"role": "main", "player_number": 1, "build_id": "b1"}, {"role": "extra", "extra_app_number": 1, "build_id": "x"},
             {"role": "main", "player_number": 2, "build_id": null}, {"role": "main", "build_id": "b3"}]});
-        let builds = run(&value).unwrap().attempt.builds;
+        let builds = run(&value).unwrap().attempts[0].builds.clone();
         let seen: Vec<_> = builds.iter().map(|seen| (seen.player, seen.id.as_str())).collect();
         assert_eq!(seen, [(None, "b0"), (Some(1), "b1"), (None, "b3")]);
         for value in
@@ -329,7 +295,7 @@ mod tests {
         {
             let mut value = value;
             value["multiplayer_run_id"] = json!("r");
-            assert!(run(&value).unwrap().attempt.builds.is_empty(), "{value}");
+            assert!(run(&value).unwrap().attempts[0].builds.is_empty(), "{value}");
         }
     }
 
@@ -358,7 +324,7 @@ mod tests {
             .map(|number| json!({"step_number": number, "run_result": if number >= 4_000 { "FAILED" } else { "SUCCESS" }}))
             .collect();
         let run = run(&json!({"multiplayer_run_id": "r", "players": [{"id": "p", "steps": steps}]})).unwrap();
-        let player = &run.attempt.players[0];
+        let player = &run.attempts[0].players[0];
         assert_eq!((player.steps.len(), player.steps_left_out), (MOST_STEPS, 5_000 - MOST_STEPS));
         let failed = player.steps.iter().filter(|step| step.result == Some(TestResult::Failed)).count();
         assert_eq!(failed, 1_000);
@@ -370,6 +336,6 @@ mod tests {
         let value =
             json!({"multiplayer_run_id": "r", "players": [{"steps": [{"report": "ä".repeat(5_000_000)}]}]});
         let run = run(&value).unwrap();
-        assert!(run.attempt.players[0].steps[0].report.as_ref().unwrap().len() <= 64 * 1024);
+        assert!(run.attempts[0].players[0].steps[0].report.as_ref().unwrap().len() <= 64 * 1024);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::TestResult;
-use crate::model::job::{JobReport, Player};
+use crate::model::job::{Job, JobStatus, Player};
 use crate::model::units::duration;
 
 use super::track::Tracked;
@@ -12,7 +12,7 @@ use super::track::Tracked;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Announced {
     ended: bool,
-    status: Option<String>,
+    status: Option<JobStatus>,
     attempts: usize,
     repeats: BTreeSet<String>,
     device: bool,
@@ -57,19 +57,19 @@ impl Tracked {
     }
 
     fn status_line(&self, name: &str) -> Option<String> {
-        let status = self.report.status.as_deref()?;
+        let status = self.report.status.as_ref()?;
         Some(match status {
-            "QUEUED" => format!("{name}: queued"),
-            "STARTING" => format!("{name}: starting"),
-            "RUNNING" => match self.report.deciding().and_then(|attempt| attempt.url.as_deref()) {
+            JobStatus::Queued => format!("{name}: queued"),
+            JobStatus::Starting => format!("{name}: starting"),
+            JobStatus::Running => match self.report.deciding().and_then(|attempt| attempt.url.as_deref()) {
                 Some(url) => format!("{name}: running, watch it at {url}"),
                 None => format!("{name}: running"),
             },
-            "STOPPING" => format!("{name}: being stopped"),
-            "CLEANING_UP" => format!("{name}: cleaning up"),
+            JobStatus::Stopping => format!("{name}: being stopped"),
+            JobStatus::CleaningUp => format!("{name}: cleaning up"),
             // The line with the result follows once it has been read.
-            "COMPLETED" => return None,
-            other => format!("{name}: {}", other.to_ascii_lowercase()),
+            JobStatus::Completed => return None,
+            JobStatus::Unknown(word) => format!("{name}: {}", word.to_ascii_lowercase()),
         })
     }
 
@@ -115,7 +115,7 @@ impl Tracked {
     }
 }
 
-fn result_line(test: &JobReport) -> String {
+fn result_line(test: &Job) -> String {
     let name = test.name();
     if let Some(why) = &test.lost {
         return format!("{name}: {why}");

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::ci;
 use crate::config::Command;
-use crate::model::job::JobReport;
+use crate::model::job::Job;
 use crate::model::judge::{decide, judge};
 use crate::model::redact::Redact as _;
 use crate::model::units::Timestamp;
@@ -46,7 +46,7 @@ const FINAL_OUTPUTS: [&str; 8] = [
 
 /// The report of the story as it stands, without any secret; `normal` is the reason of an end without failure or verdict.
 pub(super) fn report(session: &Session, story: &Story, normal: ExitReason, unfinished: bool) -> RunReport {
-    let jobs: Vec<JobReport> = story.jobs.iter().flat_map(|tracked| tracked.report.tests()).collect();
+    let jobs: Vec<Job> = story.jobs.iter().flat_map(|tracked| tracked.report.tests()).collect();
     let today = chrono::Utc::now().date_naive();
     let verdict = story.waited.then(|| judge(&jobs, &session.plan.gate, today));
     let mut warnings = story.warnings.clone();

@@ -7,9 +7,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 use nunu_protocol::Poll;
 
-use crate::api::{Api, ApiError, JobFilter, JobSnapshot, Phase, RunDetails};
+use crate::api::{Api, ApiError, Phase};
 use crate::model::Failure;
-use crate::model::job::JobReport;
+use crate::model::job::Job;
 use crate::model::units::duration;
 
 use super::session::Session;
@@ -24,12 +24,6 @@ const DETAILS_EVERY: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 8;
 /// Other people's jobs that a list may show besides ours, where the service ignores the filter.
 const MORE_THAN_OURS: usize = 100;
-/// What one job's own look brought.
-enum Seen {
-    Job(Box<JobSnapshot>),
-    Run(Box<RunDetails>),
-}
-
 /// One look at every unfinished job, each by itself where no list shows it: the trouble of one does not hide the others.
 pub(super) async fn look(
     api: &Api,
@@ -52,10 +46,11 @@ pub(super) async fn look(
         }
     }
     let looks = alone.into_iter().map(|(index, job_id, poll)| async move {
-        let seen = match &poll {
-            PollBy::Job => api.job(&job_id).await.map(|job| Seen::Job(Box::new(job))),
-            PollBy::Run(run_id) => api.run(run_id).await.map(|run| Seen::Run(Box::new(run))),
+        let run_id = match &poll {
+            PollBy::Job => None,
+            PollBy::Run(run_id) => Some(run_id.as_str()),
         };
+        let seen = api.job(&job_id, run_id).await;
         (index, seen)
     });
     let mut looks = iter(looks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
@@ -63,8 +58,7 @@ pub(super) async fn look(
     while let Some((index, seen)) = looks.next().await {
         let tracked = &mut story.jobs[index];
         match seen {
-            Ok(Seen::Job(job)) => take_job(tracked, *job),
-            Ok(Seen::Run(run)) => take_run(tracked, *run),
+            Ok(job) => take_job(tracked, job),
             Err(error) if error.is_auth() => return Err(error),
             // A definite refusal, as for a job that it does not know: asked again, the service says the same.
             Err(error) if error.status.is_some() && !error.is_transient() => {
@@ -120,13 +114,13 @@ async fn listed(
     session: &Session,
     story: &mut Story,
     lists: &mut bool,
-) -> Result<BTreeMap<String, JobSnapshot>, ApiError> {
+) -> Result<BTreeMap<String, Job>, ApiError> {
     let mut seen = BTreeMap::new();
     // Ours are among the newest.
-    let most = Some(story.jobs.len() + MORE_THAN_OURS);
+    let most = story.jobs.len() + MORE_THAN_OURS;
     if *lists {
         for tag in story.groups_to_list(&session.invocation) {
-            match api.list_jobs(&JobFilter { tags: vec![tag.clone()], most, ..JobFilter::default() }).await {
+            match api.list_jobs(&tag, most).await {
                 Ok(jobs) => {
                     let found: Vec<Found> = jobs.iter().cloned().map(Found::of_job).collect();
                     starts::listed(session, story, &tag, &found);
@@ -142,38 +136,16 @@ async fn listed(
     Ok(seen)
 }
 
-fn take_job(tracked: &mut Tracked, job: JobSnapshot) {
-    tracked.learn_group(&job.tags);
-    tracked.apply(JobReport {
-        status: Some(job.status),
-        test_id: job.test_id,
-        test_name: job.test_name,
-        queue_rejection: job.queue_rejection,
-        stopped_by: job.stopped_by,
-        build_id: job.build_id,
-        created_at: job.created_at,
-        completed_at: job.completed_at,
-        attempts: job.attempts,
-        ..JobReport::default()
-    });
-}
-
-fn take_run(tracked: &mut Tracked, run: RunDetails) {
-    // The oldest generation knows `initializing`, `running` and `completed` only.
-    let status = match run.attempt.state.as_deref() {
-        Some("COMPLETED") => "COMPLETED",
-        Some("INITIALIZING") => "STARTING",
-        _ => "RUNNING",
-    };
-    tracked.apply(JobReport {
-        status: Some(status.to_owned()),
-        test_id: run.test_id,
-        test_name: run.test_name,
-        completed_at: run.attempt.completed_at,
-        attempts: vec![run.attempt.clone()],
-        ..JobReport::default()
-    });
-    tracked.apply_details(run.attempt, None);
+fn take_job(tracked: &mut Tracked, job: Job) {
+    // A run that stands for a job has its own details.
+    let details = job.run_id.is_some().then(|| job.attempts.clone());
+    if details.is_none() {
+        tracked.learn_group(&job.tags);
+    }
+    tracked.apply(job);
+    for run in details.into_iter().flatten() {
+        tracked.apply_details(run, None);
+    }
 }
 
 /// Reads details of runs: of those that go on about once a minute, of ended ones until they are final. `last`: there will be no
@@ -213,7 +185,7 @@ pub(super) async fn read_steps(
         let tracked = &mut story.jobs[index];
         tracked.details_at = Some(elapsed);
         match details {
-            Ok(run) => tracked.apply_details(run.attempt, run.test_name),
+            Ok(run) => tracked.apply_run(run),
             Err(error) if error.is_auth() => return Err(error.failure(Phase::Wait)),
             Err(_) => {}
         }
@@ -243,7 +215,7 @@ async fn read_ended(
         let tracked = &mut story.jobs[index];
         let mut trouble = Vec::new();
         match details {
-            Ok(run) => tracked.apply_details(run.attempt, run.test_name),
+            Ok(run) => tracked.apply_run(run),
             Err(error) if error.is_auth() => return Err(error.failure(Phase::Wait)),
             Err(error) => trouble.push(error.to_string()),
         }

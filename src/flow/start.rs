@@ -6,7 +6,7 @@ use nunu_protocol::{Event, Expected, PostRef, Powers, Settled, StartSpec};
 
 use crate::api::{ApiError, Named, Phase, Started, given_builds, instances_of, start_body};
 use crate::model::given::GivenBuilds;
-use crate::model::job::JobReport;
+use crate::model::job::Job;
 use crate::model::run_report::StartProblem;
 use crate::model::{ExitReason, Failure, Platform, RunSpec, Target};
 
@@ -382,7 +382,7 @@ pub(super) fn tracked(start: &StartRecord) -> Vec<Tracked> {
         let place = start.job_ids.iter().position(|job| job == id)?;
         instances.as_ref()?.get(place).copied()
     };
-    let report = |id: &str| JobReport {
+    let report = |id: &str| Job {
         run: start.label.clone(),
         required: start.required,
         job_id: id.to_owned(),
@@ -390,7 +390,7 @@ pub(super) fn tracked(start: &StartRecord) -> Vec<Tracked> {
         deployment_config: start.deployment_config.clone(),
         instances: of_job(id),
         given: start.given.clone(),
-        ..JobReport::default()
+        ..Job::default()
     };
     if start.run_ids.is_empty() {
         let group = (!start.invocation.is_empty()).then(|| start.invocation.clone());

@@ -1,10 +1,10 @@
-//! What carries a tag of ours, in whichever language the service speaks: jobs, else runs.
+//! What carries a tag of ours.
 
 use nunu_protocol::JobState;
 
-use crate::api::{Api, ApiError, JobFilter, JobSnapshot, RunDetails, RunFilter};
+use crate::api::{Api, ApiError};
 use crate::model::TestResult;
-use crate::model::job::Attempt;
+use crate::model::job::{Job, JobStatus};
 
 /// One job, or one run where the service tells no jobs.
 #[derive(Debug, Clone)]
@@ -25,47 +25,24 @@ pub(super) struct Found {
 
 /// Everything that carries `tag`.
 pub(super) async fn tagged(api: &Api, tag: &str) -> Result<Vec<Found>, ApiError> {
-    let filter = JobFilter { tags: vec![tag.to_owned()], ..JobFilter::default() };
-    match api.list_jobs(&filter).await {
-        Ok(jobs) => Ok(jobs.into_iter().map(Found::of_job).collect()),
-        Err(error) if error.is_not_found() => {
-            let filter = RunFilter { tags: vec![tag.to_owned()], ..RunFilter::default() };
-            let runs = api.list_runs(&filter).await?;
-            Ok(runs.into_iter().map(|run| Found::of_run(run, tag)).collect())
-        }
-        Err(error) => Err(error),
-    }
+    Ok(api.jobs_by_tag(tag).await?.into_iter().map(Found::of_job).collect())
 }
 
 impl Found {
     /// A job of a list.
-    pub(super) fn of_job(job: JobSnapshot) -> Self {
-        let passed = job.attempts.last().is_some_and(is_success);
-        let state = state_of(&job.status, passed);
-        let known = ["QUEUED", "STARTING", "RUNNING", "COMPLETED"].contains(&job.status.as_str());
+    pub(super) fn of_job(job: Job) -> Self {
+        let passed = job.attempts.last().is_some_and(|run| run.result == Some(TestResult::Success));
+        let known = matches!(
+            job.status,
+            Some(JobStatus::Queued | JobStatus::Starting | JobStatus::Running | JobStatus::Completed)
+        );
         Self {
-            id: job.job_id,
-            run_id: None,
-            state,
+            state: state_of(job.status.as_ref(), passed),
             spoilt: job.stopped_by.is_some() || !known,
+            id: job.job_id,
+            run_id: job.run_id,
             tags: job.tags,
             test_plan_execution_id: job.test_plan_execution_id,
-        }
-    }
-
-    /// A run of a list that was asked for with `tag`; the oldest service does not repeat the tags.
-    fn of_run(run: RunDetails, tag: &str) -> Self {
-        let state = match run.attempt.state.as_deref() {
-            Some("COMPLETED") => JobState::Ended { passed: is_success(&run.attempt) },
-            _ => JobState::Live,
-        };
-        Self {
-            id: run.job_id.unwrap_or_else(|| run.run_id.clone()),
-            run_id: Some(run.run_id),
-            state,
-            spoilt: false,
-            tags: vec![tag.to_owned()],
-            test_plan_execution_id: None,
         }
     }
 
@@ -80,15 +57,11 @@ impl Found {
     }
 }
 
-fn is_success(run: &Attempt) -> bool {
-    run.result == Some(TestResult::Success)
-}
-
 /// What a job's status means; one with a status that nobody knows may run.
-pub(super) fn state_of(status: &str, passed: bool) -> JobState {
+pub(super) fn state_of(status: Option<&JobStatus>, passed: bool) -> JobState {
     match status {
-        "COMPLETED" => JobState::Ended { passed },
-        "STOPPING" | "CLEANING_UP" => JobState::Stopped,
+        Some(JobStatus::Completed) => JobState::Ended { passed },
+        Some(JobStatus::Stopping | JobStatus::CleaningUp) => JobState::Stopped,
         _ => JobState::Live,
     }
 }

@@ -7,7 +7,7 @@ use nunu_protocol::JobState;
 
 use crate::api::Bugs;
 use crate::model::TestResult;
-use crate::model::job::{Attempt, JobReport};
+use crate::model::job::{Attempt, Job};
 
 use super::announce::Announced;
 use super::tagged::state_of;
@@ -31,7 +31,7 @@ pub(super) enum PollBy {
 #[derive(Debug, Clone)]
 pub(super) struct Tracked {
     /// What the report will say.
-    pub(super) report: JobReport,
+    pub(super) report: Job,
     /// What to ask.
     pub(super) poll: PollBy,
     /// Tag that all jobs of its invocation share: one list call reads them all.
@@ -50,7 +50,7 @@ pub(super) struct Tracked {
 
 impl Tracked {
     /// A job that was just started.
-    pub(super) fn new(report: JobReport, poll: PollBy) -> Self {
+    pub(super) fn new(report: Job, poll: PollBy) -> Self {
         Self {
             report,
             poll,
@@ -89,7 +89,7 @@ impl Tracked {
     }
 
     /// Takes what a look at the job brought. Details already read are kept.
-    pub(super) fn apply(&mut self, fresh: JobReport) {
+    pub(super) fn apply(&mut self, fresh: Job) {
         self.troubled = false;
         let old = &mut self.report;
         old.status = fresh.status.or(old.status.take());
@@ -116,6 +116,13 @@ impl Tracked {
             .collect();
         for run in old.attempts.iter_mut().filter(|run| run.run_id.is_empty()) {
             run.unreadable = Some("the job does not say which run it is".to_owned());
+        }
+    }
+
+    /// Takes what a look at one of its runs brought.
+    pub(super) fn apply_run(&mut self, run: Job) {
+        for details in run.attempts {
+            self.apply_details(details, run.test_name.clone());
         }
     }
 
@@ -194,7 +201,7 @@ impl Tracked {
         let report = &self.report;
         let tests = report.deciding_runs();
         let passed = !tests.is_empty() && tests.iter().all(|run| run.result == Some(TestResult::Success));
-        state_of(report.status.as_deref().unwrap_or_default(), passed)
+        state_of(report.status.as_ref(), passed)
     }
 
     /// Everything that counts as progress, in one string; a stall is the absence of changes here.
@@ -239,18 +246,18 @@ fn with_details_of(mut fresh: Attempt, known: &Attempt) -> Attempt {
 mod tests {
     use super::{Duration, PollBy, Tracked, UNKNOWN_FOR};
     use crate::model::TestResult;
-    use crate::model::job::{Attempt, JobReport, Player, Step};
+    use crate::model::job::{Attempt, Job, JobStatus, Player, Step};
 
-    fn job() -> JobReport {
-        JobReport { run: "smoke".to_owned(), job_id: "j1".to_owned(), ..JobReport::default() }
+    fn job() -> Job {
+        Job { run: "smoke".to_owned(), job_id: "j1".to_owned(), ..Job::default() }
     }
 
     fn attempt(id: &str, result: Option<TestResult>) -> Attempt {
         Attempt { run_id: id.to_owned(), result, ..Attempt::default() }
     }
 
-    fn looked(status: &str, attempts: Vec<Attempt>) -> JobReport {
-        JobReport { status: Some(status.to_owned()), attempts, ..job() }
+    fn looked(status: &str, attempts: Vec<Attempt>) -> Job {
+        Job { status: Some(JobStatus::parse(status)), attempts, ..job() }
     }
 
     #[test]
@@ -333,7 +340,7 @@ mod tests {
 
     #[test]
     fn every_instance_ends_with_a_line_of_its_own() {
-        let report = JobReport { instances: Some(3), ..job() };
+        let report = Job { instances: Some(3), ..job() };
         let mut tracked = Tracked::new(report, PollBy::Job);
         let runs = vec![
             attempt("r1", Some(TestResult::Failed)),

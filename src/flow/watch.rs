@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::Phase;
+use crate::model::job::JobStatus;
 use crate::model::log::LiveLine;
 use crate::model::units::duration;
 use crate::model::{ExitReason, Failure};
@@ -254,7 +255,8 @@ fn standing(session: &Session, story: &Story, progress: &mut Progress) -> String
     let elapsed = progress.watch.elapsed();
     let mut standing: BTreeMap<String, usize> = BTreeMap::new();
     for tracked in &story.jobs {
-        let status = tracked.report.status.as_deref().unwrap_or("not seen yet").to_ascii_lowercase();
+        let status =
+            tracked.report.status.as_ref().map_or("not seen yet", JobStatus::as_str).to_ascii_lowercase();
         *standing.entry(status).or_default() += 1;
     }
     let counts: Vec<String> = standing.iter().map(|(status, count)| format!("{count} {status}")).collect();

@@ -3,7 +3,7 @@
 //! The service tries again only after ERROR, TIMEOUT or STOPPED. Every other result is the final one of an instance, so that
 //! a FAILED beside a SUCCESS is another instance, never cured by it.
 
-use super::job::{Attempt, JobReport};
+use super::job::{Attempt, Job};
 use super::result::TestResult;
 
 /// True when the service may try again after this run.
@@ -54,7 +54,7 @@ pub(super) fn chains(runs: &[Attempt], instances: Option<usize>) -> Vec<Vec<usiz
     chains
 }
 
-impl JobReport {
+impl Job {
     /// The tests that this job is: one, or one for each instance. Each has its own attempts, the deciding one last.
     pub(crate) fn tests(&self) -> Vec<Self> {
         let chains = chains(&self.attempts, self.instances);
@@ -84,7 +84,7 @@ mod tests {
         Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
     };
 
-    use super::{Attempt, JobReport, TestResult, chains, may_be_repeated};
+    use super::{Attempt, Job, TestResult, chains, may_be_repeated};
     use crate::model::units::parse_time;
 
     /// A run such as `ERROR@0-5`: result, begin and end in seconds; without times where they are left out.
@@ -164,7 +164,7 @@ mod tests {
             mut runs in prop::collection::vec(any_run(), 0..12), instances in prop::option::of(1..5_usize),
         ) {
             runs.sort_by_key(|run| (run.started_at, run.completed_at));
-            let job = JobReport { attempts: runs.clone(), instances, ..JobReport::default() };
+            let job = Job { attempts: runs.clone(), instances, ..Job::default() };
             let tests = job.tests();
             prop_assert_eq!(tests.iter().map(|test| test.attempts.len()).sum::<usize>(), runs.len());
             let finals = runs.iter().filter(|run| run.result.is_some() && !may_be_repeated(run)).count();

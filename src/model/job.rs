@@ -8,10 +8,57 @@ use super::given::{GivenBuilds, SeenBuild};
 use super::result::TestResult;
 use super::units::Timestamp;
 
-/// One test of one start: a job, or one instance of it. While a job is followed, it has the runs of all its instances;
-/// [`JobReport::tests`] tells them apart.
+/// How a job stands on the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum JobStatus {
+    /// Waits for a device.
+    Queued,
+    /// A device is being prepared.
+    Starting,
+    /// Under way.
+    Running,
+    /// Being stopped.
+    Stopping,
+    /// Ended, and its device is being cleaned.
+    CleaningUp,
+    /// Ended; it will not change any more.
+    Completed,
+    /// A word this version does not know, in upper case; empty when there was none.
+    Unknown(String),
+}
+
+impl JobStatus {
+    /// Reads the service's word, in upper case.
+    pub(crate) fn parse(word: &str) -> Self {
+        match word {
+            "QUEUED" => Self::Queued,
+            "STARTING" => Self::Starting,
+            "RUNNING" => Self::Running,
+            "STOPPING" => Self::Stopping,
+            "CLEANING_UP" => Self::CleaningUp,
+            "COMPLETED" => Self::Completed,
+            other => Self::Unknown(other.to_owned()),
+        }
+    }
+
+    /// The service's word.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Queued => "QUEUED",
+            Self::Starting => "STARTING",
+            Self::Running => "RUNNING",
+            Self::Stopping => "STOPPING",
+            Self::CleaningUp => "CLEANING_UP",
+            Self::Completed => "COMPLETED",
+            Self::Unknown(word) => word,
+        }
+    }
+}
+
+/// A job as the service tells it, with what we know of its start. In a report it is one test: a job, or one instance of it. While a job is followed, it has the runs of all its instances;
+/// [`Job::tests`] tells them apart.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct JobReport {
+pub(crate) struct Job {
     /// Label of the run entry it belongs to.
     pub(crate) run: String,
     /// `false`: cannot fail the job.
@@ -36,8 +83,16 @@ pub(crate) struct JobReport {
     pub(crate) build_id: Option<String>,
     /// Why the service was not asked any more, when it was given up.
     pub(crate) lost: Option<String>,
-    /// Last status read, upper case (`QUEUED`, ... `COMPLETED`); `None` when the job was never read.
-    pub(crate) status: Option<String>,
+    /// Last status read; `None` when the job was never read.
+    pub(crate) status: Option<JobStatus>,
+    /// The run that stands for it, where the service tells no jobs.
+    pub(crate) run_id: Option<String>,
+    /// Project, when the service says it.
+    pub(crate) project_id: Option<String>,
+    /// Plan execution it belongs to.
+    pub(crate) test_plan_execution_id: Option<String>,
+    /// Tags.
+    pub(crate) tags: Vec<String>,
     /// Why the queue refused it.
     pub(crate) queue_rejection: Option<String>,
     /// Who stopped it, as the service says; `Some` also when only the fact is known.
@@ -52,7 +107,7 @@ pub(crate) struct JobReport {
     pub(crate) attempts: Vec<Attempt>,
 }
 
-impl JobReport {
+impl Job {
     /// The attempt that decides: the one with the latest start.
     pub(crate) fn deciding(&self) -> Option<&Attempt> {
         self.attempts.last()
@@ -72,7 +127,7 @@ impl JobReport {
 
     /// True once the service will not change it any more.
     pub(crate) fn is_completed(&self) -> bool {
-        self.status.as_deref() == Some("COMPLETED")
+        self.status == Some(JobStatus::Completed)
     }
 
     /// Another build than the one we gave was tested: in words that name both.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::failure::{ExitReason, Failure};
-use super::job::{Attempt, Bug, JobReport};
+use super::job::{Attempt, Bug, Job};
 use super::result::TestResult;
 use super::tolerance::Tolerance;
 use super::verdict::{Counted, FailOn, Gate, JudgedBug, Judgement, Standing, Verdict};
@@ -20,7 +20,7 @@ pub(crate) fn decide(failure: Option<&Failure>, verdict: Option<&Verdict>, norma
 }
 
 /// The gate's word on all tests. `today` decides which quarantine entries still hold.
-pub(crate) fn judge(jobs: &[JobReport], gate: &Gate, today: NaiveDate) -> Verdict {
+pub(crate) fn judge(jobs: &[Job], gate: &Gate, today: NaiveDate) -> Verdict {
     let mut quarantine = Tolerance::new(&gate.quarantine, today);
     let mut judgements: Vec<Judgement> =
         jobs.iter().map(|job| judge_job(job, &gate.fail_on, &mut quarantine)).collect();
@@ -31,7 +31,7 @@ pub(crate) fn judge(jobs: &[JobReport], gate: &Gate, today: NaiveDate) -> Verdic
     Verdict { reason, judgements, bugs, warnings: quarantine.warnings() }
 }
 
-fn overall(judgements: &[Judgement], jobs: &[JobReport], bug_gate_met: bool) -> ExitReason {
+fn overall(judgements: &[Judgement], jobs: &[Job], bug_gate_met: bool) -> ExitReason {
     let any = |reason: ExitReason| judgements.iter().any(|judgement| judgement.reason == reason);
     if any(ExitReason::TestsFailed) {
         return ExitReason::TestsFailed;
@@ -62,7 +62,7 @@ enum Outcome<'a> {
     Unreadable(String),
 }
 
-fn outcome(job: &JobReport) -> Outcome<'_> {
+fn outcome(job: &Job) -> Outcome<'_> {
     // Whatever it came to says nothing about the build that was to be tested.
     if let Some(other) = job.other_build() {
         return Outcome::Unreadable(other);
@@ -97,7 +97,7 @@ fn outcome(job: &JobReport) -> Outcome<'_> {
     }
 }
 
-fn judge_job(job: &JobReport, fail_on: &FailOn, quarantine: &mut Tolerance<'_>) -> Judgement {
+fn judge_job(job: &Job, fail_on: &FailOn, quarantine: &mut Tolerance<'_>) -> Judgement {
     // Only what the service repeats has attempts before the deciding one.
     let flaky = job.attempts.len() > 1 && matches!(outcome(job), Outcome::Success);
     let judgement =
@@ -148,7 +148,7 @@ fn of_result(result: &TestResult, fail_on: &FailOn) -> (String, ExitReason, bool
     }
 }
 
-fn judge_bugs(jobs: &[JobReport], gate: &Gate, quarantine: &mut Tolerance<'_>) -> Vec<JudgedBug> {
+fn judge_bugs(jobs: &[Job], gate: &Gate, quarantine: &mut Tolerance<'_>) -> Vec<JudgedBug> {
     let mut distinct: BTreeMap<&str, (Bug, Vec<usize>)> = BTreeMap::new();
     for (index, job) in jobs.iter().enumerate() {
         for bug in job.deciding().map(|run| run.bugs.as_slice()).unwrap_or_default() {
@@ -182,10 +182,10 @@ fn judge_bugs(jobs: &[JobReport], gate: &Gate, quarantine: &mut Tolerance<'_>) -
 }
 
 /// True when any occurrence in a required job is as severe and as sure as one gate asks.
-fn meets_a_gate(jobs: &[JobReport], bug_id: &str, gate: &Gate) -> bool {
+fn meets_a_gate(jobs: &[Job], bug_id: &str, gate: &Gate) -> bool {
     jobs.iter()
         .filter(|job| job.required)
-        .filter_map(JobReport::deciding)
+        .filter_map(Job::deciding)
         .flat_map(|run| &run.bugs)
         .filter(|bug| bug.bug_id == bug_id)
         .any(|bug| {
@@ -199,7 +199,7 @@ fn meets_a_gate(jobs: &[JobReport], bug_id: &str, gate: &Gate) -> bool {
 /// With a bug gate, a job whose bugs are not known cannot pass; and one that shows a counting bug does not.
 fn mark_bug_gates(
     judgements: &mut [Judgement],
-    jobs: &[JobReport],
+    jobs: &[Job],
     bugs: &[JudgedBug],
     gate: &Gate,
     quarantine: &mut Tolerance<'_>,

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::build::Build;
 use super::failure::Failure;
 use super::given::SeenBuild;
-use super::job::{Artifact, Attempt, Bug, JobReport, Player, Step, StepItem};
+use super::job::{Artifact, Attempt, Bug, Job, JobStatus, Player, Step, StepItem};
 use super::result::TestResult;
 use super::run_report::{Context, LeftRunning, RunReport, StartProblem};
 use super::secrets::Secrets;
@@ -49,6 +49,14 @@ impl Redact for serde_json::Value {
             Self::Array(items) => items.iter_mut().for_each(|item| item.redact(secrets)),
             Self::Object(fields) => fields.values_mut().for_each(|field| field.redact(secrets)),
             Self::Null | Self::Bool(_) | Self::Number(_) => {}
+        }
+    }
+}
+
+impl Redact for JobStatus {
+    fn redact(&mut self, secrets: &Secrets) {
+        if let Self::Unknown(word) = self {
+            word.redact(secrets);
         }
     }
 }
@@ -119,9 +127,9 @@ fields! {
         outputs { id, sha256 }
         others { origin, platform, size_bytes }
     }
-    JobReport {
-        texts { run, test_id, test_name, device, status, queue_rejection, stopped_by, lost, attempts }
-        outputs { job_id, deployment_config, build_id }
+    Job {
+        texts { run, test_id, test_name, device, status, queue_rejection, stopped_by, lost, attempts, tags }
+        outputs { job_id, run_id, project_id, test_plan_execution_id, deployment_config, build_id }
         others { required, stopped_by_us, created_at, completed_at, instances, instance, given }
     }
     Attempt {

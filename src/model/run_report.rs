@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::build::Build;
 use super::failure::{ExitReason, Failure};
-use super::job::JobReport;
+use super::job::Job;
 use super::units::Timestamp;
 use super::verdict::{Counts, Verdict};
 
@@ -30,7 +30,7 @@ pub(crate) struct RunReport {
     /// The build; `None` until one was looked at.
     pub(crate) build: Option<Build>,
     /// Every test of every start, in the order of the run config: a job, or one instance of it.
-    pub(crate) jobs: Vec<JobReport>,
+    pub(crate) jobs: Vec<Job>,
     /// Starts that are not jobs: refused, of unknown fate, or incomplete.
     pub(crate) starts: Vec<StartProblem>,
     /// What the gate says of the jobs; `None` when nothing was waited for.

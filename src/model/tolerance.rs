@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::job::JobReport;
+use super::job::Job;
 use super::verdict::{Quarantine, Quarantined};
 
 /// The quarantine on one day, and which entries were of use.
@@ -33,7 +33,7 @@ impl<'a> Tolerance<'a> {
     }
 
     /// Why a test is tolerated, when it is.
-    pub(super) fn test(&mut self, job: &JobReport) -> Option<String> {
+    pub(super) fn test(&mut self, job: &Job) -> Option<String> {
         let id = job.test_id.as_deref()?;
         self.find(|what| matches!(what, Quarantined::Test(test) if test == id))
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::model::annotation::{Annotation, Level};
-use crate::model::job::JobReport;
+use crate::model::job::Job;
 use crate::model::verdict::{Judgement, Standing};
 use crate::model::{RunReport, TestResult};
 
@@ -73,7 +73,7 @@ pub(crate) fn annotations(report: &RunReport, most: usize) -> Vec<Annotation> {
 }
 
 /// Why a job stands as it does, with the first step that went wrong and the agent's words on it.
-fn why(job: &JobReport, judgement: &Judgement) -> String {
+fn why(job: &Job, judgement: &Judgement) -> String {
     let mut message = line(&judgement.because, 500);
     if let Some((_, step)) = job.bad_steps().first() {
         message = format!("{message}: {}", line(&step.goal, 300));

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::job::{Artifact, Attempt, Bug, JobReport, Player, Step, StepItem};
+use crate::model::job::{Artifact, Attempt, Bug, Job, JobStatus, Player, Step, StepItem};
 use crate::model::run_report::Context;
 use crate::model::units::{Timestamp, format_time};
 use crate::model::verdict::{Counted, Counts, JudgedBug, Standing};
@@ -33,7 +33,7 @@ struct Results<'a> {
     build: Option<&'a Build>,
     totals: Totals,
     test_plan_execution_id: Option<&'a str>,
-    jobs: Vec<Job<'a>>,
+    jobs: Vec<JobEntry<'a>>,
     bugs: Vec<BugEntry<'a>>,
     start_problems: Vec<StartEntry<'a>>,
     failure: Option<&'a Failure>,
@@ -51,8 +51,9 @@ struct Totals {
 
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Job"))]
 #[expect(clippy::struct_field_names, reason = "the words of the service")]
-struct Job<'a> {
+struct JobEntry<'a> {
     job_id: &'a str,
     run: &'a str,
     required: bool,
@@ -212,9 +213,9 @@ fn long(text: &str) -> String {
     shortened(text, LONGEST).into_owned()
 }
 
-fn entry<'a>(report: &'a RunReport, index: usize, job: &'a JobReport) -> Job<'a> {
+fn entry<'a>(report: &'a RunReport, index: usize, job: &'a Job) -> JobEntry<'a> {
     let judgement = report.verdict.as_ref().and_then(|verdict| verdict.judgements.get(index));
-    Job {
+    JobEntry {
         job_id: &job.job_id,
         run: &job.run,
         required: job.required,
@@ -224,7 +225,7 @@ fn entry<'a>(report: &'a RunReport, index: usize, job: &'a JobReport) -> Job<'a>
         deployment_config: job.deployment_config.as_deref(),
         instance: job.instance.map(|(number, _)| number),
         instances: job.instance.map(|(_, of)| of),
-        status: job.status.as_deref(),
+        status: job.status.as_ref().map(JobStatus::as_str),
         result: job.deciding().and_then(|run| run.result.as_ref()).map(crate::model::TestResult::as_str),
         standing: judgement.map(|judgement| judgement.standing),
         counted_as: judgement.map(|judgement| judgement.counted),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
-use crate::model::job::{Attempt, JobReport, Player, Step};
+use crate::model::job::{Attempt, Job, Player, Step};
 use crate::model::units::Timestamp;
 use crate::model::verdict::{Judgement, Standing};
 use crate::model::{ExitReason, RunReport, TestResult};
@@ -46,7 +46,7 @@ const EMPTY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites nam
 
 fn suite(
     report: &RunReport,
-    job: &JobReport,
+    job: &Job,
     judgement: Option<&Judgement>,
     folder: &str,
     names: &mut BTreeMap<String, usize>,
@@ -90,7 +90,7 @@ fn suite(
 
 /// Records the attempts before the deciding one as reruns: at the step that went wrong where it is known, otherwise at the test case
 /// that speaks for the job. `places` has player and step of the first test cases.
-fn earlier_attempts(cases: &mut [TestCase], places: &[(u64, u64)], job: &JobReport) {
+fn earlier_attempts(cases: &mut [TestCase], places: &[(u64, u64)], job: &Job) {
     let takes = |case: &TestCase| !matches!(case.status, TestCaseStatus::Skipped { .. });
     let red = |case: &TestCase| matches!(case.status, TestCaseStatus::NonSuccess { .. });
     let Some(spokesman) = cases.iter().position(red).or_else(|| cases.iter().rposition(takes)) else {
@@ -147,7 +147,7 @@ fn whole_seconds(time: Timestamp) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn classname(job: &JobReport) -> String {
+fn classname(job: &Job) -> String {
     line(&job.name(), LONGEST_NAME)
 }
 
@@ -157,7 +157,7 @@ fn unique(names: &mut BTreeMap<String, usize>, name: &str) -> String {
     if *count == 1 { name.to_owned() } else { format!("{name} ({count})") }
 }
 
-fn properties(suite: &mut TestSuite, report: &RunReport, job: &JobReport) {
+fn properties(suite: &mut TestSuite, report: &RunReport, job: &Job) {
     let mut add = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
             suite.add_property(Property::new(name, xml(value)));
@@ -242,7 +242,7 @@ fn step_case(
 }
 
 /// The job as one test case.
-fn whole_job(job: &JobReport, judgement: Option<&Judgement>, class: &str) -> TestCase {
+fn whole_job(job: &Job, judgement: Option<&Judgement>, class: &str) -> TestCase {
     let result = job.deciding().and_then(|run| run.result.as_ref());
     let mut status = match judgement {
         Some(judgement) if judgement.standing == Standing::Passed => TestCaseStatus::success(),

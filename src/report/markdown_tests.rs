@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::job::{JobReport, Player, Step};
+use crate::model::job::{Job, Player, Step};
 use crate::model::units::duration;
 use crate::model::verdict::{Counted, JudgedBug, Judgement, Standing};
 use crate::model::{RunReport, TestResult};
@@ -11,7 +11,7 @@ use super::escape::{code, inline, line, link, quote, shortened};
 use super::page::{Depth, Page};
 
 /// A job and the gate's word on it.
-pub(super) type Judged<'a> = (&'a JobReport, Option<&'a Judgement>);
+pub(super) type Judged<'a> = (&'a Job, Option<&'a Judgement>);
 
 fn sign(judgement: Option<&Judgement>) -> &'static str {
     match judgement.map(|judgement| (judgement.counted, judgement.flaky)) {
@@ -41,7 +41,7 @@ pub(super) fn judged(report: &RunReport) -> Vec<Judged<'_>> {
     jobs
 }
 
-fn device(job: &JobReport) -> String {
+fn device(job: &Job) -> String {
     if let Some(device) = &job.device {
         return device.clone();
     }
@@ -76,7 +76,7 @@ pub(super) fn tests(page: &mut Page, report: &RunReport) {
     page.line("");
 }
 
-fn row(page: &mut Page, job: &JobReport, judgement: Option<&Judgement>) {
+fn row(page: &mut Page, job: &Job, judgement: Option<&Judgement>) {
     let run = job.deciding();
     let because = judgement
         .filter(|judgement| judgement.standing != Standing::Passed && judgement.because != "FAILED")
@@ -110,7 +110,7 @@ pub(super) fn failing(page: &mut Page, report: &RunReport) {
     }
 }
 
-fn failing_job(page: &mut Page, job: &JobReport, judgement: &Judgement) {
+fn failing_job(page: &mut Page, job: &Job, judgement: &Judgement) {
     let run = job.deciding();
     let name = link(&line(&job.name(), 150), run.and_then(|run| run.url.as_deref()));
     page.line(&format!("#### {} {name}\n", sign(Some(judgement))));
@@ -131,7 +131,7 @@ fn failing_job(page: &mut Page, job: &JobReport, judgement: &Judgement) {
     }
 }
 
-fn failing_step(page: &mut Page, job: &JobReport, player: &Player, step: &Step) {
+fn failing_step(page: &mut Page, job: &Job, player: &Player, step: &Step) {
     let depth = page.level.depth;
     let word = step.result.as_ref().map_or("no result", TestResult::as_str);
     let several = job.deciding().is_some_and(|run| run.players.len() > 1);
@@ -173,7 +173,7 @@ fn quoted(page: &mut Page, words: &str) {
 }
 
 /// How far into the run a step began, as a player shows it.
-fn moment(job: &JobReport, step: &Step) -> Option<String> {
+fn moment(job: &Job, step: &Step) -> Option<String> {
     let began = job.deciding()?.started_at?;
     let seconds = (step.started_at? - began).num_seconds();
     (seconds >= 0).then(|| format!("at {}:{:02}", seconds / 60, seconds % 60))

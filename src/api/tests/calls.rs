@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Bench, KEY};
-use crate::api::{ApiError, Fault, JobFilter};
+use crate::api::{ApiError, Fault};
 use crate::http::testing::{Act, Server, answer, json};
+use crate::model::job::JobStatus;
 use crate::model::{RunSpec, Target};
 
 const JOB: &str = r#"{"job_id":"j1","status":"RUNNING"}"#;
@@ -31,13 +32,13 @@ fn spec() -> RunSpec {
 }
 
 async fn job(act: Act) -> ApiError {
-    Bench::new([act]).await.api.once().job("j1").await.unwrap_err()
+    Bench::new([act]).await.api.once().job("j1", None).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn sends_the_key_in_its_header_and_nowhere_else() {
     let bench = Bench::in_project([json(200, JOB)], Some("p1")).await;
-    bench.api.job("j1").await.unwrap();
+    bench.api.job("j1", None).await.unwrap();
     let seen = bench.server.seen().remove(0);
     assert_eq!(seen.line(), "GET /api/v1/project/p1/jobs/j1");
     assert_eq!(seen.header("x-api-key"), Some(KEY));
@@ -59,7 +60,7 @@ async fn a_server_that_echoes_the_key_does_not_make_us_show_it() {
 async fn repeats_what_may_be_repeated_and_says_so() {
     let script = [json(503, "{}"), answer(502, "", "<html>bad gateway</html>"), Act::Hang, json(200, JOB)];
     let bench = Bench::new(script).await;
-    bench.api.job("j1").await.unwrap();
+    bench.api.job("j1", None).await.unwrap();
     assert_eq!(bench.asked().len(), 4);
     let said = bench.lines.take();
     assert_eq!(said.len(), 3, "{said:?}");
@@ -75,7 +76,7 @@ async fn repeats_what_may_be_repeated_and_says_so() {
 async fn honours_retry_after() {
     let bench = Bench::new([answer(429, "Retry-After: 1\r\n", "{}"), json(200, JOB)]).await;
     let began = Instant::now();
-    bench.api.job("j1").await.unwrap();
+    bench.api.job("j1", None).await.unwrap();
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(bench.lines.take(), ["attempt 2 in 1 s: 429 from GET /jobs/j1"]);
 }
@@ -83,7 +84,7 @@ async fn honours_retry_after() {
 #[tokio::test]
 async fn a_poll_is_one_attempt() {
     let bench = Bench::new([json(503, "{}"), json(200, JOB)]).await;
-    let error = bench.api.once().job("j1").await.unwrap_err();
+    let error = bench.api.once().job("j1", None).await.unwrap_err();
     assert!(error.is_transient() && bench.asked().len() == 1);
     assert_eq!(bench.lines.take(), Vec::<String>::new());
 }
@@ -187,14 +188,14 @@ async fn a_late_answer_is_still_one() {
         b"_id\":\"j1\",\"status\":\"RUNNING\"}".to_vec(),
     );
     let bench = Bench::new([Act::Slow(head, Duration::from_millis(200), rest)]).await;
-    assert_eq!(bench.api.once().job("j1").await.unwrap().status, "RUNNING");
+    assert_eq!(bench.api.once().job("j1", None).await.unwrap().status, Some(JobStatus::Running));
 }
 
 #[tokio::test]
 async fn follows_no_redirect() {
     let thief = Server::play([json(200, JOB)]).await;
     let bench = Bench::new([answer(302, &format!("Location: {}/steal\r\n", thief.origin), "")]).await;
-    let error = bench.api.job("j1").await.unwrap_err();
+    let error = bench.api.job("j1", None).await.unwrap_err();
     assert_eq!(error.fault, Fault::Redirected);
     assert!(thief.seen().is_empty());
 }
@@ -213,7 +214,7 @@ async fn a_key_that_fits_no_header_is_never_sent() {
     let bench = Bench::new([json(200, JOB)]).await;
     let key = crate::model::ApiKey::from("nunu_a\nb");
     let api = crate::api::Api::new(crate::http::testing::net(&bench.lines), &bench.server.origin, None, &key);
-    let error = api.job("j1").await.unwrap_err();
+    let error = api.job("j1", None).await.unwrap_err();
     assert!(error.to_string().contains("characters that no key has"), "{error}");
     assert!(bench.asked().is_empty());
 }
@@ -221,24 +222,23 @@ async fn a_key_that_fits_no_header_is_never_sent() {
 #[tokio::test]
 async fn a_dropped_call_leaves_the_next_one_alone() {
     let bench = Bench::new([Act::Silence, json(200, r#"{"data":[]}"#)]).await;
-    let filter = JobFilter::default();
-    let call = bench.api.list_jobs(&filter);
+    let call = bench.api.jobs_by_tag("a");
     assert!(tokio::time::timeout(Duration::from_millis(100), call).await.is_err());
-    assert_eq!(bench.api.list_jobs(&filter).await.unwrap(), []);
+    assert_eq!(bench.api.jobs_by_tag("a").await.unwrap(), []);
 }
 
 /// Callers spawn calls, so their futures have to be `Send`.
 #[tokio::test]
 async fn calls_can_be_spawned() {
     let bench = Bench::new([json(404, "{}")]).await;
-    let (api, spec, filter) = (bench.api.once(), spec(), JobFilter::default());
+    let (api, spec) = (bench.api.once(), spec());
     let url = crate::http::PresignedUrl::parse(&bench.server.origin, api.net()).unwrap();
     let call = tokio::spawn(async move {
         let body = crate::http::PutBody::bytes(bytes::Bytes::from_static(b"x"));
         let put = api.storage().put(&url, body, 1, |_| {}).await.is_err();
         let calls = [
             api.start(&spec, &json!({})).await.is_err(),
-            api.list_jobs(&filter).await.is_err(),
+            api.jobs_by_tag("a").await.is_err(),
             api.run("r").await.is_err(),
             api.artifact("https://localhost/x", 0).await.is_err(),
             api.prove_all(&[crate::model::Permission::ReadRuns]).await.is_ok(),

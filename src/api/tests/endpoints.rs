@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Bench, KEY};
 use crate::api::start_reply::Generation;
-use crate::api::{BuildFilter, InitiateUpload, JobFilter, Proof, RunFilter, UploadHandle, UploadKind};
+use crate::api::{BuildFilter, InitiateUpload, Proof, UploadHandle, UploadKind};
 use crate::http::ETag;
 use crate::http::testing::{answer, json};
 use crate::model::secrets::SecretString;
@@ -136,11 +136,11 @@ async fn reads_all_pages() {
         json(200, &json!({"data": items, "pagination": {"page": page, "page_size": 100, "total_count": 150, "total_pages": 2}}).to_string())
     };
     let bench = Bench::new([page(0, ids(100, 0)), page(1, ids(50, 100))]).await;
-    let jobs = bench.api.list_jobs(&JobFilter::default()).await.unwrap();
+    let jobs = bench.api.jobs_by_tag("a").await.unwrap();
     assert_eq!((jobs.len(), jobs[149].job_id.as_str()), (150, "j149"));
     assert_eq!(
         bench.asked(),
-        ["GET /api/v1/jobs?page=0&page_size=100", "GET /api/v1/jobs?page=1&page_size=100"]
+        ["GET /api/v1/jobs?tags=a&page=0&page_size=100", "GET /api/v1/jobs?tags=a&page=1&page_size=100"]
     );
 }
 
@@ -148,7 +148,7 @@ async fn reads_all_pages() {
 async fn a_service_that_repeats_its_first_page_does_not_fool_us() {
     let page = json(200, &json!({"data": ids(100, 0), "pagination": {"total_pages": 1_000_000}}).to_string());
     let bench = Bench::new([page]).await;
-    assert_eq!(bench.api.list_jobs(&JobFilter::default()).await.unwrap().len(), 100);
+    assert_eq!(bench.api.jobs_by_tag("a").await.unwrap().len(), 100);
     assert_eq!(bench.asked().len(), 2);
 }
 
@@ -156,21 +156,20 @@ async fn a_service_that_repeats_its_first_page_does_not_fool_us() {
 async fn tags_are_compared_on_our_side_too() {
     let items = json!({"data": [{"job_id": "mine", "tags": ["a", "x,y"]}, {"job_id": "other", "tags": ["a"]}, {"job_id": "old"}]});
     let bench = Bench::new([json(200, &items.to_string())]).await;
-    let filter = JobFilter {
-        tags: vec!["a".to_owned(), "x,y".to_owned()],
-        status: Some("all"),
-        ..JobFilter::default()
-    };
-    let jobs = bench.api.list_jobs(&filter).await.unwrap();
+    let jobs = bench.api.jobs_by_tag("x,y").await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.job_id.as_str()).collect::<Vec<_>>(), ["mine"]);
-    assert_eq!(bench.asked(), ["GET /api/v1/jobs?status=all&tags=a&page=0&page_size=100"]);
+    assert_eq!(bench.asked(), ["GET /api/v1/jobs?page=0&page_size=100"]);
 
     let items = json!({"data": [{"multiplayer_run_id": "r1", "tags": ["a"], "project_id": "p"}, {"multiplayer_run_id": "r2", "tags": []}]});
-    let bench = Bench::new([json(200, &items.to_string())]).await;
-    let runs =
-        bench.api.list_runs(&RunFilter { tags: vec!["a".to_owned()], ..RunFilter::default() }).await.unwrap();
-    assert_eq!(runs.iter().map(|run| run.run_id.as_str()).collect::<Vec<_>>(), ["r1"]);
-    assert!(runs[0].attempt.url.as_ref().unwrap().ends_with("/nexus/p/runs/m/r1/details"));
+    let bench = Bench::new([json(404, "{}"), json(200, &items.to_string())]).await;
+    let runs = bench.api.jobs_by_tag("a").await.unwrap();
+    assert_eq!(
+        runs.iter().map(|run| run.job_id.as_str()).collect::<Vec<_>>(),
+        ["r1"],
+        "runs where there are no jobs"
+    );
+    assert_eq!(runs[0].run_id.as_deref(), Some("r1"));
+    assert!(runs[0].attempts[0].url.as_ref().unwrap().ends_with("/nexus/p/runs/m/r1/details"));
 }
 
 #[tokio::test]

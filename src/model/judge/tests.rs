@@ -1,6 +1,6 @@
 //! What runs mean.
 
-use super::{Attempt, Bug, ExitReason, FailOn, Gate, JobReport, NaiveDate, Standing, TestResult, Verdict};
+use super::{Attempt, Bug, ExitReason, FailOn, Gate, Job, NaiveDate, Standing, TestResult, Verdict};
 use crate::model::given::{GivenBuilds, Handed, SeenBuild};
 use crate::model::job::{Confidence, Severity};
 use crate::model::verdict::{BugGate, Quarantine, Quarantined};
@@ -9,28 +9,28 @@ fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-fn judge(jobs: &[JobReport], gate: &Gate) -> Verdict {
+fn judge(jobs: &[Job], gate: &Gate) -> Verdict {
     super::judge(jobs, gate, day("2026-06-01"))
 }
 
-fn job(result: &str) -> JobReport {
+fn job(result: &str) -> Job {
     let attempt = Attempt {
         run_id: "r".to_owned(),
         result: (!result.is_empty()).then(|| TestResult::parse(result)),
         ..Attempt::default()
     };
-    JobReport {
+    Job {
         run: "smoke".to_owned(),
         required: true,
         test_id: Some("t1".to_owned()),
-        status: Some("COMPLETED".to_owned()),
+        status: Some(crate::model::job::JobStatus::Completed),
         attempts: vec![attempt],
-        ..JobReport::default()
+        ..Job::default()
     }
 }
 
-fn optional(result: &str) -> JobReport {
-    JobReport { required: false, ..job(result) }
+fn optional(result: &str) -> Job {
+    Job { required: false, ..job(result) }
 }
 
 #[test]
@@ -97,21 +97,21 @@ fn nothing_tested_is_never_green() {
 
 #[test]
 fn jobs_without_a_run_are_explained() {
-    let lost = JobReport { lost: Some("404".to_owned()), stopped_by_us: true, ..job("") };
-    let lost = judge(&[JobReport { status: Some("RUNNING".to_owned()), ..lost }], &Gate::default());
+    let lost = Job { lost: Some("404".to_owned()), stopped_by_us: true, ..job("") };
+    let lost =
+        judge(&[Job { status: Some(crate::model::job::JobStatus::Running), ..lost }], &Gate::default());
     assert_eq!((lost.reason, lost.counts().no_verdict), (ExitReason::RunError, 1), "nobody else stopped it");
-    let rejected =
-        JobReport { attempts: Vec::new(), queue_rejection: Some("no device".to_owned()), ..job("") };
+    let rejected = Job { attempts: Vec::new(), queue_rejection: Some("no device".to_owned()), ..job("") };
     let verdict = judge(&[rejected], &Gate::default());
     assert_eq!(
         (verdict.reason, verdict.judgements[0].because.as_str()),
         (ExitReason::RunError, "rejected by the queue: no device")
     );
-    let stopped = JobReport { attempts: Vec::new(), stopped_by: Some("a person".to_owned()), ..job("") };
+    let stopped = Job { attempts: Vec::new(), stopped_by: Some("a person".to_owned()), ..job("") };
     assert_eq!(judge(&[stopped], &Gate::default()).reason, ExitReason::StoppedRemotely);
-    let empty = JobReport { attempts: Vec::new(), ..job("") };
+    let empty = Job { attempts: Vec::new(), ..job("") };
     assert_eq!(judge(&[empty], &Gate::default()).reason, ExitReason::RunError);
-    let running = JobReport { status: Some("RUNNING".to_owned()), ..job("SUCCESS") };
+    let running = Job { status: Some(crate::model::job::JobStatus::Running), ..job("SUCCESS") };
     assert_eq!(judge(&[running], &Gate::default()).reason, ExitReason::RunError);
 }
 
@@ -128,16 +128,16 @@ fn retries_that_helped_are_flaky() {
 fn every_test_is_counted_once() {
     let words =
         ["SUCCESS", "FAILED", "ERROR", "TIMEOUT", "BLOCKED", "STOPPED", "SKIPPED", "ODD", "", "FAILED"];
-    let mut jobs: Vec<JobReport> = words.iter().map(|word| job(word)).collect();
+    let mut jobs: Vec<Job> = words.iter().map(|word| job(word)).collect();
     jobs[9].required = false;
     let counts = judge(&jobs, &Gate::default()).counts();
     assert_eq!(counts.parts().map(|(count, _)| count), [1, 1, 5, 1, 1, 1]);
     assert_eq!(counts.total, words.len());
-    let cancelled = JobReport { status: Some("RUNNING".to_owned()), stopped_by_us: true, ..job("") };
+    let cancelled =
+        Job { status: Some(crate::model::job::JobStatus::Running), stopped_by_us: true, ..job("") };
     let counts = judge(&[cancelled], &Gate::default()).counts();
     assert_eq!((counts.failed, counts.stopped), (0, 1), "a cancelled test did not fail");
-    let rejected =
-        JobReport { attempts: Vec::new(), queue_rejection: Some("no device".to_owned()), ..job("") };
+    let rejected = Job { attempts: Vec::new(), queue_rejection: Some("no device".to_owned()), ..job("") };
     let counts = judge(&[rejected], &Gate::default()).counts();
     assert_eq!((counts.failed, counts.no_verdict), (0, 1), "neither did a refused one");
 }
@@ -147,22 +147,22 @@ fn another_build_is_no_verdict_whatever_it_came_to() {
     let given =
         GivenBuilds { default: Some(Handed { build: Some("ours".to_owned()) }), ..GivenBuilds::default() };
     for word in ["SUCCESS", "FAILED"] {
-        let right = JobReport { given: given.clone(), build_id: Some("OURS".to_owned()), ..job(word) };
+        let right = Job { given: given.clone(), build_id: Some("OURS".to_owned()), ..job(word) };
         assert_ne!(judge(std::slice::from_ref(&right), &Gate::default()).reason, ExitReason::RunError);
-        let of_job = JobReport { build_id: Some("theirs".to_owned()), ..right.clone() };
+        let of_job = Job { build_id: Some("theirs".to_owned()), ..right.clone() };
         let mut of_run = right;
         of_run.attempts[0].builds = vec![SeenBuild { player: None, id: "theirs".to_owned() }];
         for other in [of_job, of_run] {
             let verdict = judge(std::slice::from_ref(&other), &Gate::default());
             assert_eq!(verdict.reason, ExitReason::RunError);
             assert_eq!(verdict.judgements[0].because, "build theirs was tested, not build ours");
-            let optional = JobReport { required: false, ..other };
+            let optional = Job { required: false, ..other };
             assert_eq!(judge(&[optional], &Gate::default()).reason, ExitReason::NothingTested);
         }
     }
 }
 
-fn with_bug(severity: &str, confidence: &str) -> JobReport {
+fn with_bug(severity: &str, confidence: &str) -> Job {
     let mut job = job("SUCCESS");
     job.attempts[0].bugs = vec![Bug {
         bug_id: "b1".to_owned(),
@@ -200,7 +200,7 @@ fn bugs_fail_the_job_only_when_named() {
         judge(&[with_bug("apocalyptic", "odd")], &bug_gate(Severity::Critical, Confidence::High)).reason,
         ExitReason::BugsFound
     );
-    let optional = JobReport { required: false, ..with_bug("critical", "high") };
+    let optional = Job { required: false, ..with_bug("critical", "high") };
     assert_eq!(judge(&[optional], &bug_gate(Severity::Low, Confidence::Low)).reason, ExitReason::Passed);
     let verdict = judge(&[with_bug("low", "low"), critical], &Gate::default());
     assert_eq!((verdict.bugs_total(), verdict.bugs[0].jobs.len()), (1, 2), "one bug, seen twice");

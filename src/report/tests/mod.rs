@@ -10,7 +10,7 @@ use proptest::prelude::{any, prop, proptest};
 
 use super::markdown::LARGEST;
 use super::{Files, annotations, closing, comment, gitlab, json, junit, markdown, outputs};
-use crate::model::job::JobReport;
+use crate::model::job::Job;
 use crate::model::verdict::{BugGate, FailOn, Gate, Quarantine, Quarantined};
 use crate::model::{ExitReason, Failure, RunReport};
 use reports::{all, bug, huge, job, player, report, step};
@@ -174,7 +174,7 @@ fn verdict_outputs_and_every_file_agree() {
                             if first.is_empty() {
                                 one.attempts[0].result = None;
                             }
-                            let two = JobReport { required, ..job("Two", second, vec![]) };
+                            let two = Job { required, ..job("Two", second, vec![]) };
                             let quarantine = quarantined.then(|| Quarantine {
                                 what: Quarantined::Test("test-One".to_owned()),
                                 until: "2026-12-31".parse().unwrap(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::job::{Attempt, Bug, JobReport, Player, Step, StepItem};
+use crate::model::job::{Attempt, Bug, Job, Player, Step, StepItem};
 use crate::model::judge::{decide, judge};
 use crate::model::run_report::{Context, LeftRunning};
 use crate::model::units::parse_time;
@@ -39,15 +39,15 @@ pub(super) fn player(number: u64, steps: Vec<Step>) -> Player {
     }
 }
 
-pub(super) fn job(name: &str, result: &str, players: Vec<Player>) -> JobReport {
-    JobReport {
+pub(super) fn job(name: &str, result: &str, players: Vec<Player>) -> Job {
+    Job {
         run: "smoke".to_owned(),
         required: true,
         job_id: format!("job-{name}"),
         test_id: Some(format!("test-{name}")),
         test_name: Some(name.to_owned()),
         deployment_config: Some("dc-1".to_owned()),
-        status: Some("COMPLETED".to_owned()),
+        status: Some(crate::model::job::JobStatus::Completed),
         created_at: parse_time("2026-03-03T15:50:00Z"),
         attempts: vec![Attempt {
             run_id: "run1".to_owned(),
@@ -60,7 +60,7 @@ pub(super) fn job(name: &str, result: &str, players: Vec<Player>) -> JobReport {
             players,
             ..Attempt::default()
         }],
-        ..JobReport::default()
+        ..Job::default()
     }
 }
 
@@ -78,8 +78,8 @@ pub(super) fn bug(id: &str, title: &str, severity: &str) -> Bug {
     }
 }
 
-pub(super) fn report(jobs: Vec<JobReport>, gate: &Gate, failure: Option<Failure>) -> RunReport {
-    let jobs: Vec<JobReport> = jobs.into_iter().flat_map(|job| job.tests()).collect();
+pub(super) fn report(jobs: Vec<Job>, gate: &Gate, failure: Option<Failure>) -> RunReport {
+    let jobs: Vec<Job> = jobs.into_iter().flat_map(|job| job.tests()).collect();
     let verdict = (!jobs.is_empty()).then(|| judge(&jobs, gate, "2026-06-01".parse().unwrap()));
     RunReport {
         command: "run",
@@ -157,7 +157,7 @@ fn before_a_run() -> RunReport {
 
 fn cancelled() -> RunReport {
     let mut running = job("Login", "SUCCESS", vec![]);
-    running.status = Some("RUNNING".to_owned());
+    running.status = Some(crate::model::job::JobStatus::Running);
     running.attempts[0].result = None;
     let mut report = report(
         vec![running],
@@ -214,7 +214,7 @@ fn plan_of_30() -> RunReport {
         one.device = Some(if number < 15 { "Pixel 8" } else { "Galaxy Tab S9" }.to_owned());
         one
     });
-    let mut jobs: Vec<JobReport> = jobs.collect();
+    let mut jobs: Vec<Job> = jobs.collect();
     jobs[3].attempts.insert(
         0,
         Attempt { run_id: "run0".to_owned(), result: Some(TestResult::Timeout), ..Attempt::default() },
@@ -257,7 +257,7 @@ fn tolerated() -> RunReport {
     let bad = || vec![player(1, vec![step(1, "buy a sword", "FAILED", "sold out")])];
     let mut match_of_two = bad();
     match_of_two.push(player(2, vec![step(1, "buy a sword", "SUCCESS", "")]));
-    let optional = JobReport { required: false, ..job("Shop", "ERROR", bad()) };
+    let optional = Job { required: false, ..job("Shop", "ERROR", bad()) };
     let known = Quarantine {
         what: Quarantined::Test("test-Login".to_owned()),
         until: "2026-12-31".parse().unwrap(),
