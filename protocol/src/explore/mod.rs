@@ -3,11 +3,12 @@
 
 mod rules;
 mod search;
+mod state;
 mod world;
 
 use crate::types::{Expected, Guard};
 use search::{Found, search};
-use world::{Assumption, Setup};
+use state::{Assumption, Setup};
 
 /// Worlds that between them hold every part of the protocol.
 fn setups() -> Vec<Setup> {

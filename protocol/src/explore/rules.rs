@@ -1,6 +1,6 @@
 //! What the promise says, as checks on the world.
 
-use super::world::{Made, Posted, Standing, Who, World};
+use super::state::{Made, Posted, Standing, Who, World};
 use crate::kernel::{Protocol, RecordState};
 use crate::types::{Action, Expected, JobState, Outcome};
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
-use super::world::{Setup, World};
+use super::state::{Setup, World};
 use crate::types::Guard;
 
 /// What a search found.

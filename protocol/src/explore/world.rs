@@ -3,222 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::rules;
+use super::state::{Assumption, LIMITS, Made, Posted, Recorded, Setup, Standing, Todo, Who, World};
 use crate::kernel::{Mode, Protocol};
 use crate::types::{
-    Action, Answer, Cause, Earlier, Event, Expected, Group, Guard, JobState, Limits, Millis, Outcome, Poll,
-    PostRef, Powers, Record, Seen, StartSpec, StopAnswer,
+    Action, Answer, Cause, Earlier, Event, Group, Guard, JobState, Millis, Outcome, Poll, PostRef, Powers,
+    Record, Seen, StartSpec, StopAnswer,
 };
 
-/// Time is counted in looks. The proportions are those of production, shortened.
-pub(super) const LIMITS: Limits = Limits {
-    look_every: 1,
-    window: 4,
-    all_posts: 16,
-    posts: 3,
-    stop_every: 1,
-    unknown_job: 3,
-    silent_job: 6,
-};
 /// From a signal to the end of the program.
 const TIME_TO_STOP: Millis = 2;
 /// How long the safety net works.
 const TIME_OF_NET: Millis = 8;
-
-/// A world: how large, and how much may go wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "switches that are set independently")]
-pub(super) struct Setup {
-    pub(super) name: &'static str,
-    pub(super) expected: Expected,
-    /// Jobs that one whole start gives.
-    pub(super) jobs: u8,
-    pub(super) starts: usize,
-    /// Answers to posts that may get lost.
-    pub(super) lost: u8,
-    /// Looks and stops that may fail.
-    pub(super) failures: u8,
-    /// Jobs that a stranger may stop.
-    pub(super) strangers: u8,
-    /// Jobs that the service may stop to find.
-    pub(super) glitches: u8,
-    /// The runner may be killed, and the job repeated.
-    pub(super) kill: bool,
-    /// The command is `start`: what was started is left running.
-    pub(super) leave: bool,
-    /// An equal start of the same place exists, which another job goes on with.
-    pub(super) twin: bool,
-    /// Jobs may appear after the window. Not assumed of the service, and only what was seen is promised then.
-    pub(super) late: bool,
-    /// Jobs that an answer named may be shown and known only at the end of the window.
-    pub(super) hidden: bool,
-    /// An assumption that does not hold in this world.
-    pub(super) dropped: Option<Assumption>,
-    /// Jobs may also fail.
-    pub(super) red: bool,
-    /// The program may have a bug.
-    pub(super) panics: bool,
-}
-
-impl Setup {
-    /// Histories end here: whatever happens has happened, since each lost answer costs at most a window and a look.
-    fn horizon(&self) -> Millis {
-        let attempts = 1 + Millis::from(self.kill);
-        attempts * 5
-            + (LIMITS.window + 1) * Millis::from(self.lost)
-            + LIMITS.unknown_job * Millis::from(self.glitches)
-    }
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            name: "",
-            expected: Expected::Exactly(1),
-            jobs: 1,
-            starts: 1,
-            lost: 1,
-            failures: 0,
-            strangers: 0,
-            glitches: 0,
-            kill: false,
-            leave: false,
-            twin: false,
-            late: false,
-            hidden: false,
-            dropped: None,
-            red: true,
-            panics: false,
-        }
-    }
-}
-
-/// What the promise rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Assumption {
-    /// Within the window after a POST, the list shows each of its jobs.
-    JobsAreShownInTime,
-    /// A list that is asked for a tag shows all that carries it.
-    ListsAreWhole,
-    /// What the service calls stopped does not run.
-    StopsAreTrue,
-    /// Where equal jobs cannot be told apart, each of them started something.
-    EqualJobsStart,
-    /// A repeated job begins no earlier than a window after the last POST of the one before.
-    RepeatsComeLater,
-}
-
-impl Assumption {
-    pub(super) const ALL: [Self; 5] = [
-        Self::JobsAreShownInTime,
-        Self::ListsAreWhole,
-        Self::StopsAreTrue,
-        Self::EqualJobsStart,
-        Self::RepeatsComeLater,
-    ];
-}
-
-/// One POST as the service sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Posted {
-    pub(super) start: usize,
-    pub(super) attempt: u8,
-    pub(super) at: Millis,
-    /// False while nobody knows whether it takes effect.
-    pub(super) decided: bool,
-    pub(super) refused: bool,
-    pub(super) twin: bool,
-    pub(super) jobs: Vec<Made>,
-}
-
-/// A job as the service knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Made {
-    pub(super) id: u8,
-    pub(super) visible: bool,
-    pub(super) state: JobState,
-    /// The service does not find it any more when it is asked for.
-    pub(super) glitch: bool,
-}
-
-/// A record of the state file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Recorded {
-    pub(super) posted: usize,
-    pub(super) jobs: Vec<u8>,
-    pub(super) complete: bool,
-    pub(super) abandoned: bool,
-    pub(super) standing: Standing,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Standing {
-    Open,
-    Left,
-    Closed,
-}
-
-/// What the driver has been told to do and has not done.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Todo {
-    LookBack(Millis),
-    Post(PostRef),
-    Look(PostRef, Millis),
-    Stop(Vec<u8>, Millis),
-}
-
-impl Todo {
-    /// When it is due.
-    const fn when(&self) -> Millis {
-        match self {
-            Self::Post(_) => 0,
-            Self::LookBack(when) | Self::Look(_, when) | Self::Stop(_, when) => *when,
-        }
-    }
-}
-
-/// Who runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Who {
-    Job,
-    Net,
-    Nobody,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct World {
-    pub(super) setup: Setup,
-    off: Option<Guard>,
-    pub(super) now: Millis,
-    pub(super) who: Who,
-    pub(super) attempt: u8,
-    pub(super) kernel: Option<Protocol<u8>>,
-    todo: Vec<Todo>,
-    /// Which POST of the service each post of the protocol is.
-    pub(super) posted_as: Vec<(PostRef, usize)>,
-    pub(super) file: Vec<Recorded>,
-    pub(super) posts: Vec<Posted>,
-    /// When everything must have been stopped.
-    pub(super) deadline: Option<Millis>,
-    lost: u8,
-    failures: u8,
-    strangers: u8,
-    glitches: u8,
-    kills: u8,
-    /// POSTs whose jobs somebody was told of when a program ended.
-    pub(super) named: BTreeSet<usize>,
-    /// The killed job's state file is gone.
-    pub(super) file_lost: bool,
-    /// POSTs of which a job was alive when this program found them.
-    pub(super) alive: BTreeSet<usize>,
-    /// POSTs whose jobs this program follows.
-    pub(super) followed: BTreeSet<usize>,
-    /// A killed program has left things to others.
-    unattended: bool,
-    nets: u8,
-    /// Live jobs that a look would have shown when everything had to stop.
-    visible_at_stop: BTreeSet<u8>,
-    rested: bool,
-}
 
 /// How the service takes a POST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -733,10 +528,6 @@ impl World {
     }
 
     /// The POST of the service that a post of the protocol is.
-    pub(super) fn posted(&self, at: PostRef) -> usize {
-        self.posted_as.iter().find(|(known, _)| *known == at).expect("known").1
-    }
-
     fn new_post(&mut self, at: PostRef) -> usize {
         if let Some((_, posted)) = self.posted_as.iter().find(|(known, _)| *known == at) {
             return *posted;
@@ -866,20 +657,6 @@ impl World {
     fn note_visible(&mut self) {
         let jobs = self.posts.iter().flat_map(|post| &post.jobs);
         self.visible_at_stop = jobs.filter(|job| job.visible).map(|job| job.id).collect();
-    }
-
-    /// True when a look or a stop has failed.
-    pub(super) const fn failed(&self) -> bool {
-        self.failures < self.setup.failures
-    }
-
-    /// True when the job could be seen during the whole way out.
-    pub(super) fn visible_since_stop(&self, id: u8) -> bool {
-        self.visible_at_stop.contains(&id)
-    }
-
-    pub(super) fn job(&self, id: u8) -> &Made {
-        self.posts.iter().flat_map(|post| &post.jobs).find(|job| job.id == id).expect("known")
     }
 
     fn job_mut(&mut self, id: u8) -> &mut Made {
