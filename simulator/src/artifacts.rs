@@ -5,24 +5,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::call::Call;
-use crate::exchange::{Exchange, Reply};
+use crate::digest::{etag, hex};
+use crate::exchange::Exchange;
 use crate::keys::{Refusal, authorize};
+use crate::reply::Reply;
 use crate::state::State;
 use crate::wire::Wire;
-
-/// A quoted entity tag of some bytes.
-pub(crate) fn etag(bytes: &[u8]) -> String {
-    format!("\"{}\"", &hex(&Sha256::digest(bytes))[..32])
-}
-
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
 
 /// Answers a request to the artifact host.
 pub(crate) fn answer(exchange: &Exchange) -> Reply {

@@ -2,28 +2,33 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::call::{Call, Host};
-use crate::faults::Fault;
+use crate::clock::Clock;
+use crate::faults::{Fault, FaultQueue};
+use crate::generation::{Generation, Quirk};
 use crate::keys::{Key, known_keys};
 use crate::resources::{AgentConfig, DEFAULT_PROJECT, DeploymentConfig, Plan, Resources, TestCase};
 use crate::scenario::Scenario;
 use crate::sim::Sim;
-use crate::state::Config;
-use crate::wire::{Generation, Quirk};
+use crate::state::{Config, Inner, Resets, State};
+use crate::storage::Storage;
 
 /// Sets up a [`Sim`]; every setting has a sensible default.
 #[derive(Debug)]
 #[must_use]
 pub struct Builder {
-    pub(crate) config: Config,
-    pub(crate) ports: [u16; 3],
-    pub(crate) keys: Vec<Key>,
-    pub(crate) resources: Resources,
-    pub(crate) scenario: Scenario,
-    pub(crate) faults: Vec<(Call, Fault)>,
-    pub(crate) url_lifetime: Duration,
+    config: Config,
+    ports: [u16; 3],
+    keys: Vec<Key>,
+    resources: Resources,
+    scenario: Scenario,
+    faults: Vec<(Call, Fault)>,
+    url_lifetime: Duration,
 }
 
 impl Default for Builder {
@@ -206,6 +211,51 @@ impl Builder {
     /// # Errors
     /// A port is taken, or the temporary folder cannot be made.
     pub fn start(self) -> io::Result<Sim> {
-        Sim::launch(self)
+        let ports = self.ports;
+        Sim::launch(self.assemble()?, ports)
+    }
+
+    fn assemble(self) -> io::Result<Inner> {
+        let mut faults = FaultQueue::default();
+        for (call, fault) in self.scenario.faults.iter().cloned().chain(self.faults) {
+            faults.push(call, fault);
+        }
+        Ok(Inner {
+            config: self.config,
+            clock: Clock::start(),
+            storage: Storage::new()?,
+            shutdown: CancellationToken::new(),
+            listeners: OnceLock::new(),
+            state: Mutex::new(State {
+                keys: self.keys,
+                resources: self.resources,
+                scenario: self.scenario,
+                faults,
+                resets: Resets::default(),
+                jobs: Vec::new(),
+                executions: Vec::new(),
+                builds: Vec::new(),
+                requests: Vec::new(),
+                starts: Vec::new(),
+                violations: Vec::new(),
+                url_age: Duration::ZERO,
+                url_lifetime: self.url_lifetime,
+            }),
+        })
+    }
+}
+
+impl Sim {
+    /// Sets up a simulator.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// One with all defaults: every test passes within a tenth of a second.
+    ///
+    /// # Errors
+    /// The temporary folder cannot be made.
+    pub fn start() -> io::Result<Self> {
+        Self::builder().start()
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::generation::Generation;
+
 /// One of the three listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +142,52 @@ impl Call {
             | Self::AnyStorage => Host::Storage,
             Self::ListArtifacts | Self::GetArtifact | Self::AnyArtifacts => Host::Artifacts,
             _ => Host::Api,
+        }
+    }
+
+    /// Whether a generation of the API has this call.
+    pub(crate) fn exists_in(self, generation: Generation) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::ListJobs | Self::GetJob | Self::ListBuilds | Self::StartPlan => {
+                generation >= Generation::V2
+            }
+            Self::GetBuild
+            | Self::DeleteBuild
+            | Self::ListTests
+            | Self::GetTest
+            | Self::ListPlans
+            | Self::GetPlan
+            | Self::DeploymentConfigs
+            | Self::AgentConfigs
+            | Self::RunLive => generation >= Generation::V3,
+            Self::ListExecutions | Self::GetExecution => generation >= Generation::V5,
+            _ => true,
+        }
+    }
+
+    /// The permission a call needs; none where any key of the project will do.
+    pub(crate) fn permission(self) -> Option<&'static str> {
+        match self {
+            Self::Initiate
+            | Self::Complete
+            | Self::CancelUpload
+            | Self::ListBuilds
+            | Self::GetBuild
+            | Self::DeleteBuild => Some("project:manage-build-storage"),
+            Self::StartRun | Self::StartPlan | Self::Stop => Some("project:operate-runs"),
+            Self::ListJobs
+            | Self::GetJob
+            | Self::ListRuns
+            | Self::GetRun
+            | Self::RunBugs
+            | Self::RunLive
+            | Self::ListPlans
+            | Self::GetPlan
+            | Self::ListExecutions
+            | Self::GetExecution => Some("project:read-runs"),
+            Self::DeploymentConfigs | Self::AgentConfigs => Some("project:view-configs"),
+            _ => None,
         }
     }
 

@@ -117,7 +117,7 @@ impl Job {
                 _ => break,
             }
         }
-        script.attempts.iter().map(|_| crate::state::run_id()).collect()
+        script.attempts.iter().map(|_| crate::ids::run_id()).collect()
     }
 
     fn effective_stop(&self) -> Option<Stop> {

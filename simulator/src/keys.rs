@@ -56,7 +56,7 @@ impl Key {
     pub fn new(value: impl Into<String>) -> Self {
         Self {
             value: value.into(),
-            id: crate::state::uuid(),
+            id: crate::ids::uuid(),
             state: KeyState::Active,
             permissions: ALL_PERMISSIONS.iter().map(|&p| p.to_owned()).collect(),
             project: None,

@@ -21,11 +21,11 @@
 //! | --- | --- |
 //! | `net` | sockets: accept loops, resets, throttling, response bodies |
 //! | `call`, `route` | which documented call a request is |
-//! | `faults`, `exchange` | the queue of faults, and how each breaks an exchange |
+//! | `faults`, `exchange`, `dispatch`, `reply` | the queue of faults, and how each breaks an exchange |
 //! | `keys`, `resources` | API keys, tests, plans, configurations |
 //! | `scenario` | what a started test does, with words |
-//! | `state`, `jobs`, `builds` | the state machines |
-//! | `wire` | JSON as each generation of the API writes it |
+//! | `state`, `jobs`, `builds`, `ids`, `digest` | the state machines |
+//! | `generation`, `wire` | JSON as each generation of the API writes it |
 //! | `api`, `objects` over `storage`, `artifacts` | the three hosts |
 //! | `builder`, `sim` | how tests set it up and hold it |
 //! | `ledger` | what happened |
@@ -36,13 +36,18 @@ mod builder;
 mod builds;
 mod call;
 mod clock;
+mod digest;
+mod dispatch;
 mod exchange;
 mod faults;
+mod generation;
+mod ids;
 mod jobs;
 mod keys;
 mod ledger;
 mod net;
 mod objects;
+mod reply;
 mod resources;
 mod route;
 mod scenario;
@@ -54,6 +59,7 @@ mod wire;
 pub use builder::Builder;
 pub use call::{Call, Host};
 pub use faults::{Fault, FaultId};
+pub use generation::{Generation, Quirk};
 pub use keys::{
     ALL_PERMISSIONS, DEFAULT_KEY, DISABLED_KEY, EXPIRED_KEY, Key, KeyState, NO_CONFIGS_KEY, NO_READ_KEY,
     ORG_KEY, READ_ONLY_KEY, START_ONLY_KEY, UPLOAD_ONLY_KEY,
@@ -66,4 +72,3 @@ pub use resources::{
 };
 pub use scenario::{Artifact, Attempt, Bug, Item, Player, Scenario, Script, Step};
 pub use sim::Sim;
-pub use wire::{Generation, Quirk};

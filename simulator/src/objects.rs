@@ -1,11 +1,12 @@
-//! The storage host's door: what a strict store refuses before it looks at the signature.
+//! The storage host: what a strict store refuses before it looks at the signature.
 
 use hyper::Request;
 
 use crate::call::Call;
-use crate::exchange::{Exchange, Reply};
+use crate::exchange::Exchange;
+use crate::generation::Quirk;
 use crate::ledger::UploadState;
-use crate::wire::Quirk;
+use crate::reply::Reply;
 
 /// Answers a request to storage.
 pub(crate) async fn answer(exchange: &Exchange, body: s3s::Body) -> Reply {

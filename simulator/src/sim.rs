@@ -2,26 +2,23 @@
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 
-use crate::builder::Builder;
 use crate::builds::{Build, Kind};
 use crate::call::{Call, Host};
-use crate::clock::Clock;
-use crate::faults::{Fault, FaultId, FaultQueue};
+use crate::dispatch::{Serving, refuse_for};
+use crate::faults::{Fault, FaultId};
 use crate::jobs::Job;
 use crate::keys::Key;
 use crate::ledger::{BuildRecord, JobRecord, Ledger, PartRecord, RequestRecord, UploadState};
 use crate::net::{Listener, Listeners};
 use crate::scenario::Scenario;
-use crate::state::{Inner, Resets, State};
-use crate::storage::Storage;
+use crate::state::Inner;
 
 /// A running simulator; it ends and takes its files away when dropped.
 #[derive(Debug)]
@@ -32,22 +29,8 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Sets up a simulator.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
-    /// One with all defaults: every test passes within a tenth of a second.
-    ///
-    /// # Errors
-    /// The temporary folder cannot be made.
-    pub fn start() -> io::Result<Self> {
-        Self::builder().start()
-    }
-
-    pub(crate) fn launch(builder: Builder) -> io::Result<Self> {
-        let ports = builder.ports;
-        let inner = Arc::new(assemble(builder)?);
+    pub(crate) fn launch(inner: Inner, ports: [u16; 3]) -> io::Result<Self> {
+        let inner = Arc::new(inner);
         let shared = Arc::clone(&inner);
         let (tell, told) = mpsc::channel();
         let thread = std::thread::Builder::new().name("nunu-sim".to_owned()).spawn(move || {
@@ -122,22 +105,23 @@ impl Sim {
     pub fn reopen(&self, host: Host) -> io::Result<()> {
         let _entered = self.runtime.enter();
         let Some(listeners) = self.inner.listeners.get() else { return Ok(()) };
+        let serving = Serving { inner: Arc::clone(&self.inner), host };
         // The old socket is closed by its own task, which may not have run yet.
         for _ in 0..100 {
-            match listeners.of(host).reopen(host, &self.inner) {
+            match listeners.of(host).reopen(&serving) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 other => return other,
             }
         }
-        listeners.of(host).reopen(host, &self.inner)
+        listeners.of(host).reopen(&serving)
     }
 
     /// Refuses connections to a host for a while.
     pub fn refuse_for(&self, host: Host, period: Duration) {
         let _entered = self.runtime.enter();
-        self.inner.refuse_for(host, period);
+        refuse_for(&self.inner, host, period);
     }
 
     /// Resets the next `count` connections to a host as soon as they are made.
@@ -266,35 +250,6 @@ impl Drop for Sim {
     }
 }
 
-fn assemble(builder: Builder) -> io::Result<Inner> {
-    let mut faults = FaultQueue::default();
-    for (call, fault) in builder.scenario.faults.iter().cloned().chain(builder.faults) {
-        faults.push(call, fault);
-    }
-    Ok(Inner {
-        config: builder.config,
-        clock: Clock::start(),
-        storage: Storage::new()?,
-        shutdown: CancellationToken::new(),
-        listeners: OnceLock::new(),
-        state: Mutex::new(State {
-            keys: builder.keys,
-            resources: builder.resources,
-            scenario: builder.scenario,
-            faults,
-            resets: Resets::default(),
-            jobs: Vec::new(),
-            executions: Vec::new(),
-            builds: Vec::new(),
-            requests: Vec::new(),
-            starts: Vec::new(),
-            violations: Vec::new(),
-            url_age: Duration::ZERO,
-            url_lifetime: builder.url_lifetime,
-        }),
-    })
-}
-
 /// Binds the three hosts and starts to accept.
 fn open(inner: &Arc<Inner>, [api, storage, artifacts]: [u16; 3]) -> io::Result<()> {
     let bind = |port| {
@@ -307,9 +262,10 @@ fn open(inner: &Arc<Inner>, [api, storage, artifacts]: [u16; 3]) -> io::Result<(
     let own = inner.origin(Host::Storage);
     inner.storage.at(inner.config.storage_origin.as_deref().unwrap_or(&own))?;
     if let Some(listeners) = inner.listeners.get() {
-        listeners.api.accept(api_socket, Host::Api, inner);
-        listeners.storage.accept(storage_socket, Host::Storage, inner);
-        listeners.artifacts.accept(artifacts_socket, Host::Artifacts, inner);
+        let serving = |host| Serving { inner: Arc::clone(inner), host };
+        listeners.api.accept(api_socket, serving(Host::Api));
+        listeners.storage.accept(storage_socket, serving(Host::Storage));
+        listeners.artifacts.accept(artifacts_socket, serving(Host::Artifacts));
     }
     Ok(())
 }
@@ -369,7 +325,7 @@ fn file_digest(path: &Path) -> io::Result<String> {
     let (mut hasher, mut buffer) = (Sha256::new(), vec![0_u8; 256 * 1024]);
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(crate::artifacts::hex(&hasher.finalize())),
+            0 => return Ok(crate::digest::hex(&hasher.finalize())),
             read => hasher.update(&buffer[..read]),
         }
     }

@@ -1,7 +1,7 @@
 //! Everything one simulator knows, behind one lock.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -10,6 +10,7 @@ use crate::builds::Build;
 use crate::call::{Call, Host};
 use crate::clock::Clock;
 use crate::faults::FaultQueue;
+use crate::generation::{Generation, Quirk};
 use crate::jobs::Job;
 use crate::keys::Key;
 use crate::ledger::{RequestRecord, StartRecord};
@@ -17,28 +18,6 @@ use crate::net::Listeners;
 use crate::resources::Resources;
 use crate::scenario::Scenario;
 use crate::storage::Storage;
-use crate::wire::{Generation, Quirk};
-
-/// A random UUID (version 4).
-pub(crate) fn uuid() -> String {
-    let high = fastrand::u64(..) & 0xffff_ffff_ffff_0fff | 0x4000;
-    let low = fastrand::u64(..) & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    )
-}
-
-/// A run id as the service prints it: 11 lower-case letters and digits.
-pub(crate) fn run_id() -> String {
-    (0..11)
-        .map(|_| char::from(fastrand::choice(b"abcdefghijklmnopqrstuvwxyz0123456789").map_or(b'a', |b| *b)))
-        .collect()
-}
 
 /// What is fixed when the simulator starts.
 #[derive(Debug)]
@@ -149,22 +128,5 @@ impl Inner {
     /// `http://127.0.0.1:port` of a host; empty before the listeners are bound.
     pub(crate) fn origin(&self, host: Host) -> String {
         self.listeners.get().map_or_else(String::new, |l| format!("http://{}", l.of(host).address))
-    }
-
-    /// Refuses connections to a host for a while.
-    pub(crate) fn refuse_for(self: &Arc<Self>, host: Host, period: Duration) {
-        if let Some(listeners) = self.listeners.get() {
-            listeners.of(host).close();
-        }
-        let inner = Arc::clone(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(period).await;
-            let Some(listeners) = inner.listeners.get() else { return };
-            // The port was ours a moment ago, but the socket that had it may not be gone yet, or a connection of somebody else has it
-            // for its own end.
-            while !inner.shutdown.is_cancelled() && listeners.of(host).reopen(host, &inner).is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        });
     }
 }

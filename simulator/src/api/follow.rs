@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::ApiRequest;
+use super::request::ApiRequest;
 use crate::call::Call;
-use crate::exchange::Reply;
+use crate::generation::{Generation, Quirk};
 use crate::jobs::{Job, Phase, RunView};
+use crate::reply::Reply;
 use crate::state::State;
-use crate::wire::{Generation, Quirk, Wire};
+use crate::wire::Wire;
 
 /// Answers a `GET`.
 pub(super) fn answer(request: &ApiRequest) -> Reply {

@@ -2,14 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::ApiRequest;
+use super::request::ApiRequest;
 use crate::call::Call;
-use crate::exchange::Reply;
+use crate::generation::{Generation, Quirk};
+use crate::ids::uuid;
 use crate::jobs::Job;
 use crate::ledger::{StartRecord, UploadState};
+use crate::reply::Reply;
 use crate::resources::{DeploymentConfig, Device, Plan, TestCase};
-use crate::state::{Execution, State, uuid};
-use crate::wire::{Generation, Quirk, Wire};
+use crate::state::{Execution, State};
+use crate::wire::Wire;
 
 /// What a start is about.
 enum Target {

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ApiRequest;
+use super::request::ApiRequest;
 use crate::builds::{Build, Kind};
 use crate::clock::Moment;
-use crate::exchange::Reply;
+use crate::generation::Quirk;
+use crate::ids::uuid;
 use crate::ledger::UploadState;
-use crate::state::{State, uuid};
-use crate::wire::{Quirk, Wire};
+use crate::reply::Reply;
+use crate::state::State;
+use crate::wire::Wire;
 
 const PLATFORMS: &[&str] =
     &["windows", "macos", "linux", "android", "ios-native", "ios-simulator", "xbox", "playstation"];

@@ -3,18 +3,30 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use super::{Conn, Meter};
+use super::{Body, Conn, Meter};
 use crate::call::Host;
-use crate::state::Inner;
+
+/// What stands behind a listener.
+pub(crate) trait Service: Clone + Send + Sync + 'static {
+    /// Ends every connection.
+    fn shutdown(&self) -> &CancellationToken;
+    /// The most bytes per second of all connections together.
+    fn rate(&self) -> Option<u64>;
+    /// Whether the connection that has just been made is reset.
+    fn resets(&self) -> bool;
+    fn answer(self, conn: Conn, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+}
 
 /// A bound address of one host.
 #[derive(Debug)]
@@ -53,10 +65,10 @@ impl Listener {
     }
 
     /// Starts to accept.
-    pub(crate) fn accept(&self, socket: TcpListener, host: Host, inner: &Arc<Inner>) {
-        let token = inner.shutdown.child_token();
+    pub(crate) fn accept(&self, socket: TcpListener, service: impl Service) {
+        let token = service.shutdown().child_token();
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
-        tokio::spawn(accept_loop(socket, host, Arc::clone(inner), token));
+        tokio::spawn(accept_loop(socket, service, token));
     }
 
     /// Closes the socket and every connection: clients are refused from now on.
@@ -67,9 +79,9 @@ impl Listener {
     }
 
     /// Binds the same address again.
-    pub(crate) fn reopen(&self, host: Host, inner: &Arc<Inner>) -> io::Result<()> {
+    pub(crate) fn reopen(&self, service: &impl Service) -> io::Result<()> {
         self.close();
-        self.accept(listen(self.address)?, host, inner);
+        self.accept(listen(self.address)?, service.clone());
         Ok(())
     }
 }
@@ -86,8 +98,8 @@ fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-async fn accept_loop(socket: TcpListener, host: Host, inner: Arc<Inner>, token: CancellationToken) {
-    let meter = inner.config.throttle.get(&host).copied().map(Meter::new);
+async fn accept_loop(socket: TcpListener, service: impl Service, token: CancellationToken) {
+    let meter = service.rate().map(Meter::new);
     loop {
         let accepted = tokio::select! {
             () = token.cancelled() => return,
@@ -97,20 +109,19 @@ async fn accept_loop(socket: TcpListener, host: Host, inner: Arc<Inner>, token: 
         let _ = stream.set_nodelay(true);
         let conn = Conn::new(stream, &token);
         let io = conn.io(meter.clone());
-        let inner = Arc::clone(&inner);
-        if inner.with(|s| s.resets.take(host)) {
+        if service.resets() {
             conn.reset_on_drop();
             continue;
         }
-        tokio::spawn(serve(io, conn, host, inner));
+        tokio::spawn(serve(io, conn, service.clone()));
     }
 }
 
-async fn serve<I: AsyncRead + AsyncWrite + Unpin>(io: I, conn: Conn, host: Host, inner: Arc<Inner>) {
+async fn serve<I: AsyncRead + AsyncWrite + Unpin>(io: I, conn: Conn, service: impl Service) {
     let gone = conn.gone().clone();
     let service = service_fn(move |request| {
-        let (inner, conn) = (Arc::clone(&inner), conn.clone());
-        async move { Ok::<_, Infallible>(crate::exchange::exchange(inner, host, conn, request).await) }
+        let answer = service.clone().answer(conn.clone(), request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let serving = http1::Builder::new().half_close(false).serve_connection(TokioIo::new(io), service);
     tokio::select! {

@@ -6,4 +6,4 @@ mod listener;
 
 pub(crate) use body::{Body, SimError, cut, full, repeat, slow};
 pub(crate) use connection::{Conn, Meter};
-pub(crate) use listener::{Listener, Listeners};
+pub(crate) use listener::{Listener, Listeners, Service};

@@ -103,7 +103,7 @@ impl Bug {
     #[must_use]
     pub fn new(title: &str, severity: &str, confidence: &str) -> Self {
         Self {
-            bug_id: crate::state::uuid(),
+            bug_id: crate::ids::uuid(),
             title: title.to_owned(),
             description: format!("{title}. Seen once while following the test."),
             category: "gameplay".to_owned(),

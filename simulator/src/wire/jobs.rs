@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Quirk, Wire};
+use super::Wire;
+use crate::generation::Quirk;
 use crate::jobs::{Job, Phase};
 use crate::state::{Execution, State};
 

@@ -1,9 +1,8 @@
 //! JSON as each generation of the API writes it; touches nothing.
 
-mod generation;
 mod jobs;
 mod runs;
 mod things;
+mod writer;
 
-pub(crate) use generation::Wire;
-pub use generation::{Generation, Quirk};
+pub(crate) use writer::Wire;

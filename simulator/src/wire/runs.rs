@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::Wire;
 use super::jobs::test_name;
-use super::{Generation, Quirk, Wire};
 use crate::clock::{Moment, millis};
+use crate::generation::{Generation, Quirk};
 use crate::jobs::{Job, RunView};
 use crate::scenario::{Artifact, Attempt, Player, Step};
 
@@ -228,7 +229,7 @@ impl Wire<'_> {
             "url": format!("{origin}/artifacts/{player_id}/{}", name.join("/")),
             "size": artifact.bytes.len(),
             time: self.maybe_time(at),
-            "etag": crate::artifacts::etag(&artifact.bytes),
+            "etag": crate::digest::etag(&artifact.bytes),
         })
     }
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Generation, Quirk, Wire};
+use super::Wire;
 use crate::builds::Build;
+use crate::generation::{Generation, Quirk};
 use crate::resources::{AgentConfig, DeploymentConfig, Plan, TestCase};
 
 impl Wire<'_> {
