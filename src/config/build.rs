@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::model::build::BuildSource;
+use crate::model::build_kind::platform_of;
 use crate::model::ids::is_ours;
 use crate::model::run_report::Context;
 use crate::model::{BuildSpec, DeletionPolicy, ExitReason, Multipart, Platform, may_be_id};
@@ -158,7 +159,7 @@ fn platform(resolver: &mut Resolver<'_>, source: &BuildSource) -> Option<Platfor
         return platform;
     }
     let extension = path.extension().map(|end| end.to_string_lossy().into_owned()).unwrap_or_default();
-    let derived = if path.is_dir() { None } else { build_path::platform_of(&extension) };
+    let derived = if path.is_dir() { None } else { platform_of(&extension) };
     if derived.is_none() {
         let what = if path.is_dir() {
             "a folder".to_owned()

@@ -4,6 +4,7 @@ use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::model::build_kind::platform_of;
 use crate::model::{ExitReason, Failure, Platform, Workspace};
 
 use super::matches::{Walk, is_glob, matches};
@@ -229,18 +230,6 @@ fn builds_below(root: &Path) -> Vec<(std::time::SystemTime, String)> {
         }
     }
     found
-}
-
-/// The platform that an extension tells, when it tells one.
-pub(super) fn platform_of(extension: &str) -> Option<Platform> {
-    match extension.to_ascii_lowercase().as_str() {
-        "apk" | "aab" => Some(Platform::Android),
-        "ipa" => Some(Platform::IosNative),
-        "exe" | "msi" => Some(Platform::Windows),
-        "dmg" | "pkg" => Some(Platform::Macos),
-        "deb" | "rpm" | "appimage" => Some(Platform::Linux),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

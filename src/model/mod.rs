@@ -3,6 +3,7 @@
 
 pub(crate) mod annotation;
 pub(crate) mod build;
+pub(crate) mod build_kind;
 mod catalogue;
 pub(crate) mod details;
 pub(crate) mod env;

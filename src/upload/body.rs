@@ -7,9 +7,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use tokio::sync::mpsc;
 
+use super::content::Content;
 use super::error::UploadError;
 use super::hash::Running;
-use super::source::Content;
 
 /// Bytes read and sent at a time.
 const SLICE: usize = 256 * 1024;

@@ -1,6 +1,6 @@
 //! Why a build could not be stored, and how a person learns of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::model::failure::{ExitReason, Failure};
 
@@ -59,12 +59,29 @@ pub(crate) enum UploadError {
     /// The job was cancelled.
     #[error("the upload was cancelled")]
     Cancelled,
-    /// A failure whose words another room has chosen: authentication, quota, refusals.
+    /// A failure whose words another module has chosen: authentication, quota, refusals.
     #[error("{}", .0.message)]
     Other(Box<Failure>),
 }
 
 impl UploadError {
+    /// The build cannot be sent as it is.
+    pub(crate) fn unsupported(message: String, hint: &str) -> Self {
+        Self::Unsupported { message, hint: hint.to_owned() }
+    }
+
+    /// The file of the build cannot be read.
+    pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> Self {
+        let hint = "check that the user of this job may read the build";
+        Self::Disk { action: "cannot read", path: path.to_owned(), source, hint }
+    }
+
+    /// A folder, or a file in it, cannot be listed or read.
+    pub(crate) fn in_folder(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        let hint = "check that the user of this job may read the folder";
+        Self::Disk { action, path: path.to_owned(), source, hint }
+    }
+
     /// The stable reason.
     pub(crate) fn reason(&self) -> ExitReason {
         match self {

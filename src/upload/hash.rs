@@ -7,9 +7,9 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::content::{Content, blocking};
 use super::error::UploadError;
 use super::progress::Meter;
-use super::source::{Content, blocking};
 
 /// Bytes read at a time: large enough for the disk, small enough to stay in the processor's cache.
 const SLICE: usize = 256 * 1024;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::error::UploadError;
 use super::keep_out::{KeepOut, Named, named, named_within};
-use super::tree::{refuse, unlistable};
 use crate::model::workspace::really;
 
 /// Where something in the folder ends.
@@ -55,14 +54,15 @@ pub(super) fn judge(
 /// The target of the link as the zip holds it, with `/`: what the link says, or the way to its end where that cannot be kept because it
 /// is absolute or leaves the folder on its way.
 pub(super) fn target(path: &Path, relative: &str, real: &Path) -> Result<String, UploadError> {
-    let said = std::fs::read_link(path).map_err(|source| unlistable(path, source))?;
+    let said =
+        std::fs::read_link(path).map_err(|source| UploadError::in_folder("cannot list", path, source))?;
     let text = with_slashes(&said, relative)?;
     if !said.is_absolute() && !text.starts_with('/') && !leaves(relative, &text) {
         return Ok(text);
     }
     let end = end_of(path)?;
     let Some(inside) = end.as_deref().and_then(|end| end.strip_prefix(real).ok()) else {
-        return Err(refuse(
+        return Err(UploadError::unsupported(
             format!("{relative} is a link that leads nowhere, by way of {text}"),
             "remove the link, or name it in .nunuignore",
         ));
@@ -77,7 +77,7 @@ pub(super) fn target(path: &Path, relative: &str, real: &Path) -> Result<String,
 pub(super) fn refuse_outside(relative: &str, end: &Path, root: &Path) -> UploadError {
     let name = root.file_name().unwrap_or(root.as_os_str()).display();
     let root = root.display();
-    refuse(
+    UploadError::unsupported(
         format!("{relative} is a link out of the folder, to {}", dunce::simplified(end).display()),
         &format!(
             "copy the folder with everything that its links point to, and let build-path name the copy: cp -RL {root} {name}-copy; or leave the link out in .nunuignore"
@@ -93,7 +93,9 @@ fn end_of(path: &Path) -> Result<Option<PathBuf>, UploadError> {
     };
     match end {
         Ok(end) => Ok(Some(end)),
-        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied) => Err(unlistable(path, error)),
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied) => {
+            Err(UploadError::in_folder("cannot list", path, error))
+        }
         Err(_) => Ok(None),
     }
 }
@@ -102,9 +104,10 @@ fn with_slashes(path: &Path, relative: &str) -> Result<String, UploadError> {
     match path.to_str() {
         Some(text) if cfg!(windows) => Ok(text.replace('\\', "/")),
         Some(text) => Ok(text.to_owned()),
-        None => {
-            Err(refuse(format!("the target of the link {relative} is not valid UTF-8"), "rename the target"))
-        }
+        None => Err(UploadError::unsupported(
+            format!("the target of the link {relative} is not valid UTF-8"),
+            "rename the target",
+        )),
     }
 }
 

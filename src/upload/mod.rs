@@ -2,6 +2,7 @@
 //! Touches the build, one nameless temporary file for a zipped folder, and, through `api`, the service and its storage.
 
 mod body;
+mod content;
 mod error;
 mod finish;
 #[cfg(any(test, fuzzing))]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::body::{self, Pool, Range};
+use super::content::{Content, blocking};
 use super::error::UploadError;
 use super::hash::Running;
 use super::patience::Shared;
 use super::progress::Meter;
-use super::source::{Content, blocking};
 use crate::api::{ApiError, ETag, Phase, PresignedUrl, PutBody, Storage, StorageError};
 use crate::model::failure::{ExitReason, Failure};
 

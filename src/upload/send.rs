@@ -7,6 +7,7 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
+use super::content::blocking;
 use super::error::UploadError;
 use super::finish;
 use super::hash::{self, Frontier, Running};
@@ -15,7 +16,7 @@ use super::open::Slot;
 use super::patience::Patience;
 use super::progress::{self, Meter};
 use super::reuse::{self, Purpose, Wanted};
-use super::source::{Prepared, blocking};
+use super::source::Prepared;
 use super::split;
 use super::transfer::Transfer;
 use crate::api::{Api, InitiateUpload, Phase, UploadKind};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::content::{Content, blocking};
 use super::error::UploadError;
 use super::hash::{self, Frontier};
 use super::keep_out::KeepOut;
@@ -98,7 +99,7 @@ pub(crate) async fn inspect(spec: &BuildSpec, keep_out: &KeepOut) -> Result<Insp
 fn look(path: &Path, platform: Platform, keep_out: &KeepOut) -> Result<Inspected, UploadError> {
     let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => UploadError::NotFound { path: path.to_owned() },
-        _ => unreadable(path, source),
+        _ => UploadError::unreadable(path, source),
     })?;
     let name = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.is_empty());
     let Some(name) = name else {
@@ -131,8 +132,8 @@ fn look_at_file(
     }
     precheck::file_name(name)?;
     precheck::extension(name, platform)?;
-    let file = File::open(path).map_err(|source| unreadable(path, source))?;
-    let stamp = Stamp::of(&file.metadata().map_err(|source| unreadable(path, source))?);
+    let file = File::open(path).map_err(|source| UploadError::unreadable(path, source))?;
+    let stamp = Stamp::of(&file.metadata().map_err(|source| UploadError::unreadable(path, source))?);
     let notes = precheck::archive(&file, stamp.size, name, platform)?;
     Ok(Inspected {
         file_name: name.to_owned(),
@@ -173,9 +174,7 @@ impl Inspected {
     ) -> Result<Prepared, UploadError> {
         let Self { file_name, platform, kind, .. } = self;
         let (content, sha256) = match kind {
-            Kind::File { path, file, stamp } => {
-                (Content { file, size: stamp.size, origin: Some((path, stamp)) }, None)
-            }
+            Kind::File { path, file, stamp } => (Content::of_build(file, path, stamp), None),
             Kind::Folder(tree) => {
                 let files = tree.files();
                 log.info(format!("zipping {files} files, {}", units::bytes(tree.bytes())));
@@ -183,7 +182,7 @@ impl Inspected {
                 let started = std::time::Instant::now();
                 let stop = cancel.clone();
                 let (file, written) = blocking(move || {
-                    let file = temp::create(&places.temporary, tree.least_zip_bytes())?;
+                    let file = temp::create(&places.temporary, zip::least_bytes(&tree))?;
                     let written = zip::write(&tree, &file, &stop)?;
                     Ok((file, written))
                 })
@@ -193,10 +192,10 @@ impl Inspected {
                     units::bytes(written.size),
                     units::duration(started.elapsed())
                 ));
-                (Content { file, size: written.size, origin: None }, Some(written.sha256))
+                (Content::of_zip(file, written.size), Some(written.sha256))
             }
         };
-        Ok(Prepared { file_name, size_bytes: content.size, platform, sha256, content: Arc::new(content) })
+        Ok(Prepared { file_name, size_bytes: content.size(), platform, sha256, content: Arc::new(content) })
     }
 }
 
@@ -207,107 +206,6 @@ impl Prepared {
             Some(known) => Ok(known.clone()),
             None => hash::sha256(Arc::clone(&self.content), Frontier::open(), None, cancel.clone()).await,
         }
-    }
-}
-
-/// The bytes of a build, readable from any thread at any place.
-#[derive(Debug)]
-pub(crate) struct Content {
-    file: File,
-    size: u64,
-    /// The user's own file and how it looked when it was opened; `None` for our temporary file.
-    origin: Option<(PathBuf, Stamp)>,
-}
-
-impl Content {
-    /// Bytes in all.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Fills `buffer` from `offset`. Blocks.
-    pub(crate) fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> Result<(), UploadError> {
-        while !buffer.is_empty() {
-            match read_at(&self.file, buffer, offset) {
-                Ok(0) => {
-                    return Err(UploadError::Changed {
-                        what: self.name(),
-                        detail: format!("it ends at byte {offset}, but had {} bytes", self.size),
-                    });
-                }
-                Ok(count) => {
-                    buffer = &mut buffer[count..];
-                    offset += count as u64;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(unreadable(
-                        self.origin.as_ref().map_or(Path::new("temporary zip"), |(path, _)| path),
-                        source,
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks whether the build is still the one that was opened. Blocks for a moment.
-    pub(crate) fn verify(&self) -> Result<(), UploadError> {
-        let Some((path, before)) = &self.origin else { return Ok(()) };
-        let changed = |detail| Err(UploadError::Changed { what: self.name(), detail });
-        // The open file tells of writes, the path of a replacement.
-        match (self.file.metadata(), std::fs::metadata(path)) {
-            (Ok(open), Ok(now)) => {
-                match before.difference(&Stamp::of(&open)).or_else(|| before.difference(&Stamp::of(&now))) {
-                    Some(detail) => changed(detail),
-                    None => Ok(()),
-                }
-            }
-            (Err(error), _) | (_, Err(error)) => changed(format!("it is no longer there ({error})")),
-        }
-    }
-
-    /// The file as people know it.
-    fn name(&self) -> String {
-        match &self.origin {
-            Some((path, _)) => path
-                .file_name()
-                .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned()),
-            None => "the temporary zip".to_owned(),
-        }
-    }
-}
-
-/// One read at `offset` that does not move the file's own position.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::FileExt::read_at(file, buffer, offset)
-    }
-    #[cfg(windows)]
-    {
-        // Moves the file's position too, which nothing here relies on.
-        std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
-    }
-}
-
-/// Runs blocking work on the pool; a panic there is carried on here, so that it is reported as the bug it is.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, UploadError> + Send + 'static,
-) -> Result<T, UploadError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(UploadError::Cancelled),
-    }
-}
-
-fn unreadable(path: &Path, source: std::io::Error) -> UploadError {
-    UploadError::Disk {
-        action: "cannot read",
-        path: path.to_owned(),
-        source,
-        hint: "check that the user of this job may read the build",
     }
 }
 

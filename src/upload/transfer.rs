@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::body::Pool;
+use super::content::blocking;
 use super::error::UploadError;
 use super::finish;
 use super::hash::{Frontier, Running};
@@ -12,7 +13,7 @@ use super::patience::Tries;
 use super::progress::{self, Meter};
 use super::put::{Freight, Trouble};
 use super::send::Upload;
-use super::source::{Prepared, blocking};
+use super::source::Prepared;
 use super::split::Parts;
 use crate::api::{ETag, InitiateUpload, OpenUpload, PresignedUrl, UploadHandle, UploadKind};
 use crate::model::failure::{ExitReason, Failure};

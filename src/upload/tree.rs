@@ -9,6 +9,7 @@ use super::links::{self, Ends};
 use super::stamp::Stamp;
 use crate::disk;
 use crate::model::build::Platform;
+use crate::model::build_kind::is_bundle;
 
 /// More entries than any build has; a guard against folders that contain themselves in some way we do not see.
 const MOST_ENTRIES: usize = 2_000_000;
@@ -85,18 +86,12 @@ impl Tree {
         self.sizes().count()
     }
 
-    fn sizes(&self) -> impl Iterator<Item = (&str, u64)> {
+    /// Names and sizes of all files.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = (&str, u64)> {
         self.entries.iter().filter_map(|entry| match &entry.kind {
             EntryKind::File { stamp, .. } => Some((entry.name.as_str(), stamp.size)),
             _ => None,
         })
-    }
-
-    /// What the zip will need at the very least: stored files as they are, the others at a tenth. Less free space than this is hopeless.
-    pub(crate) fn least_zip_bytes(&self) -> u64 {
-        self.sizes()
-            .map(|(name, size)| if super::zip::is_compressed(name) { size } else { size / 10 })
-            .fold(1, u64::saturating_add)
     }
 
     /// What a person should know.
@@ -129,7 +124,7 @@ impl Tree {
 
 /// Where the contents of a folder of that name stand in the zip: at the root, but an `.app` keeps its folder.
 pub(crate) fn prefix(name: &str) -> String {
-    if super::precheck::is_bundle(name) { format!("{name}/") } else { String::new() }
+    if is_bundle(name) { format!("{name}/") } else { String::new() }
 }
 
 /// Lists the folder.
@@ -139,9 +134,9 @@ pub(crate) fn walk(
     prefix: String,
     keep_out: &KeepOut,
 ) -> Result<Tree, UploadError> {
-    let real = root.canonicalize().map_err(|source| unlistable(root, source))?;
+    let real = root.canonicalize().map_err(|source| UploadError::in_folder("cannot list", root, source))?;
     if keep_out.lies_in_ours(&real) {
-        return Err(refuse(
+        return Err(UploadError::unsupported(
             format!("the build folder {} lies in the results or state folder of this job", root.display()),
             "let results-dir name another folder than the build's",
         ));
@@ -180,7 +175,8 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Lists one folder; `relative` is its path below the root, ending with `/` unless empty.
     fn folder(&mut self, path: &Path, relative: &str) -> Result<(), UploadError> {
-        let real = path.canonicalize().map_err(|source| unlistable(path, source))?;
+        let real =
+            path.canonicalize().map_err(|source| UploadError::in_folder("cannot list", path, source))?;
         if self.keep_out.is_ours(&real) {
             return Ok(());
         }
@@ -189,13 +185,13 @@ impl Walk<'_> {
             return Err(links::refuse_outside(relative.trim_end_matches('/'), &real, &self.root));
         }
         if self.above.contains(&real) {
-            return Err(refuse(
+            return Err(UploadError::unsupported(
                 format!("{} is a link to a folder that contains it", self.shown(relative)),
                 "remove the link, or name it in .nunuignore",
             ));
         }
         if self.above.len() >= DEEPEST {
-            return Err(refuse(
+            return Err(UploadError::unsupported(
                 format!("{} lies more than {DEEPEST} folders deep", self.shown(relative)),
                 "check for folders that contain themselves",
             ));
@@ -207,8 +203,10 @@ impl Walk<'_> {
         }
         self.above.push(real);
         let mut empty = true;
-        for item in std::fs::read_dir(path).map_err(|source| unlistable(path, source))? {
-            let item = item.map_err(|source| unlistable(path, source))?;
+        for item in
+            std::fs::read_dir(path).map_err(|source| UploadError::in_folder("cannot list", path, source))?
+        {
+            let item = item.map_err(|source| UploadError::in_folder("cannot list", path, source))?;
             empty = false;
             self.item(&item, relative)?;
         }
@@ -226,7 +224,7 @@ impl Walk<'_> {
         let path = item.path();
         let name = item.file_name();
         let Some(name) = name.to_str() else {
-            return Err(refuse(
+            return Err(UploadError::unsupported(
                 format!("the name of {} is not valid UTF-8", path.display()),
                 "rename the file, or name it in .nunuignore with wildcards in place of its folder",
             ));
@@ -235,7 +233,7 @@ impl Walk<'_> {
         if name == ignore::FILE_NAME || named(name) == Named::History {
             return Ok(());
         }
-        let kind = item.file_type().map_err(|source| unlistable(&path, source))?;
+        let kind = item.file_type().map_err(|source| UploadError::in_folder("cannot list", &path, source))?;
         let keeps_link = kind.is_symlink() && self.links == Links::Keep;
         // What a link points to decides whether it is a folder, unless the link itself is kept.
         let metadata = if keeps_link { std::fs::symlink_metadata(&path) } else { std::fs::metadata(&path) };
@@ -260,7 +258,7 @@ impl Walk<'_> {
             Ends::Credentials | Ends::Inside => {}
         }
         if name.contains('\\') {
-            return Err(refuse(
+            return Err(UploadError::unsupported(
                 format!(
                     "the name of {relative} contains a backslash, which a zip cannot carry to every system"
                 ),
@@ -272,7 +270,7 @@ impl Walk<'_> {
             return self.add(&relative, EntryKind::Link { target });
         }
         let metadata = metadata.map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound if kind.is_symlink() => refuse(
+            std::io::ErrorKind::NotFound if kind.is_symlink() => UploadError::unsupported(
                 format!("{relative} is a link to something that does not exist"),
                 "remove the link, or name it in .nunuignore",
             ),
@@ -280,13 +278,13 @@ impl Walk<'_> {
                 what: relative.clone(),
                 detail: "it vanished while the folder was listed".to_owned(),
             },
-            _ => unlistable(&path, source),
+            _ => UploadError::in_folder("cannot list", &path, source),
         })?;
         if metadata.is_dir() {
             return self.folder(&path, &format!("{relative}/"));
         }
         if !metadata.is_file() {
-            return Err(refuse(
+            return Err(UploadError::unsupported(
                 format!("{relative} is neither a file nor a folder"),
                 "remove it, or name it in .nunuignore",
             ));
@@ -298,13 +296,13 @@ impl Walk<'_> {
     fn add(&mut self, relative: &str, kind: EntryKind) -> Result<(), UploadError> {
         let name = format!("{}{relative}", self.prefix);
         if name.len() > LONGEST_NAME {
-            return Err(refuse(
+            return Err(UploadError::unsupported(
                 format!("a path of {} bytes is too long for a zip", name.len()),
                 "shorten the names of its folders",
             ));
         }
         if self.tree.entries.len() >= MOST_ENTRIES {
-            return Err(refuse(
+            return Err(UploadError::unsupported(
                 format!("the folder holds more than {MOST_ENTRIES} files"),
                 "zip it yourself and point build-path at the zip",
             ));
@@ -329,13 +327,16 @@ fn read_rules(folder: &Path) -> Result<Option<Rules>, UploadError> {
     match disk::read(&path, LARGEST_RULES) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(Rules::parse(&text))),
-            Err(_) => Err(refuse(format!("{} is not valid UTF-8", path.display()), "save it as UTF-8")),
+            Err(_) => Err(UploadError::unsupported(
+                format!("{} is not valid UTF-8", path.display()),
+                "save it as UTF-8",
+            )),
         },
         Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
         Err(odd) if matches!(odd.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge) => {
-            Err(refuse(odd.to_string(), "make it a text file with one pattern a line"))
+            Err(UploadError::unsupported(odd.to_string(), "make it a text file with one pattern a line"))
         }
-        Err(source) => Err(unlistable(&path, source)),
+        Err(source) => Err(UploadError::in_folder("cannot list", &path, source)),
     }
 }
 
@@ -348,19 +349,6 @@ fn is_executable(metadata: &std::fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_executable(_: &std::fs::Metadata) -> bool {
     false
-}
-
-pub(super) fn refuse(message: String, hint: &str) -> UploadError {
-    UploadError::Unsupported { message, hint: hint.to_owned() }
-}
-
-pub(super) fn unlistable(path: &Path, source: std::io::Error) -> UploadError {
-    UploadError::Disk {
-        action: "cannot list",
-        path: path.to_owned(),
-        source,
-        hint: "check that the user of this job may read the folder",
-    }
 }
 
 #[cfg(test)]

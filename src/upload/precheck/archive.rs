@@ -4,8 +4,9 @@
 use std::fs::File;
 
 use crate::model::build::Platform;
+use crate::model::build_kind::{extension_of, is_zip};
+use crate::upload::content::read_at;
 use crate::upload::error::UploadError;
-use crate::upload::source::read_at;
 
 const END: [u8; 4] = [b'P', b'K', 5, 6];
 const END64_LOCATOR: [u8; 4] = [b'P', b'K', 6, 7];
@@ -41,13 +42,12 @@ pub(crate) fn archive(
     name: &str,
     platform: Platform,
 ) -> Result<Vec<String>, UploadError> {
-    let extension =
-        name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
-    if !["zip", "apk", "aab", "ipa", "apks", "xapk", "jar", "obb"].contains(&extension.as_str()) {
+    let extension = extension_of(name).unwrap_or_default();
+    if !is_zip(&extension) {
         return Ok(Vec::new());
     }
     let Some(directory) = find_directory(file, size).map_err(|source| unreadable(name, source))? else {
-        return Err(refuse(
+        return Err(UploadError::unsupported(
             format!(
                 "{name} is cut short or not a zip file: its directory, which stands at the end, is missing"
             ),
@@ -59,7 +59,7 @@ pub(crate) fn archive(
     match extension.as_str() {
         "apk" | "aab" if contents.complete => {
             if contents.native && !contents.arm64 {
-                return Err(refuse(
+                return Err(UploadError::unsupported(
                     format!(
                         "{name} has native code, but none for ARM64 (lib/arm64-v8a is missing), which the devices of the service need"
                     ),
@@ -71,7 +71,7 @@ pub(crate) fn archive(
             }
         }
         "ipa" if contents.complete && !contents.payload => {
-            return Err(refuse(
+            return Err(UploadError::unsupported(
                 format!("{name} holds no application: Payload/<name>.app is missing"),
                 "export the archive with xcodebuild -exportArchive, or zip a folder named Payload that holds the .app",
             ));
@@ -213,10 +213,6 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()).map_or(0, u64::from_le_bytes)
-}
-
-fn refuse(message: String, hint: &str) -> UploadError {
-    UploadError::Unsupported { message, hint: hint.to_owned() }
 }
 
 fn unreadable(name: &str, source: std::io::Error) -> UploadError {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::model::build::{Multipart, Platform};
+use crate::model::build_kind::{self, extension_of, is_bundle};
 use crate::model::units;
 use crate::upload::error::UploadError;
 use crate::upload::tree::Tree;
@@ -44,7 +45,7 @@ pub(crate) fn size(bytes: u64, multipart: Multipart) -> Result<(), UploadError> 
 pub(crate) fn file_name(name: &str) -> Result<(), UploadError> {
     let length = name.chars().count();
     if length > LONGEST_FILE_NAME {
-        return Err(refuse(
+        return Err(UploadError::unsupported(
             format!(
                 "the file name has {length} characters, and the service takes at most {LONGEST_FILE_NAME}"
             ),
@@ -52,7 +53,7 @@ pub(crate) fn file_name(name: &str) -> Result<(), UploadError> {
         ));
     }
     if name.chars().any(char::is_control) {
-        return Err(refuse(
+        return Err(UploadError::unsupported(
             format!("the file name {name:?} contains control characters"),
             "rename the build",
         ));
@@ -60,36 +61,13 @@ pub(crate) fn file_name(name: &str) -> Result<(), UploadError> {
     Ok(())
 }
 
-/// Whether a folder of that name is an Apple application, which keeps its folder in the zip.
-pub(crate) fn is_bundle(name: &str) -> bool {
-    extension_of(name).is_some_and(|extension| extension == "app")
-}
-
-fn extension_of(name: &str) -> Option<String> {
-    Path::new(name).extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase)
-}
-
-/// The platforms that can run a file with this extension; `None` when it says nothing.
-fn platforms(extension: &str) -> Option<&'static [Platform]> {
-    Some(match extension {
-        "apk" | "aab" | "apks" | "xapk" => &[Platform::Android],
-        "ipa" => &[Platform::IosNative],
-        "exe" | "msi" | "msix" | "appx" => &[Platform::Windows, Platform::Xbox],
-        "dmg" => &[Platform::Macos],
-        // Sony's packages share the extension of Apple's installers.
-        "pkg" => &[Platform::Macos, Platform::Playstation],
-        "deb" | "rpm" | "appimage" => &[Platform::Linux],
-        _ => return None,
-    })
-}
-
 /// Refuses a file whose extension contradicts the platform.
 pub(crate) fn extension(name: &str, platform: Platform) -> Result<(), UploadError> {
     let Some(extension) = extension_of(name) else { return Ok(()) };
-    match platforms(&extension) {
-        Some(platforms) if !platforms.contains(&platform) => {
+    match build_kind::platforms(&extension) {
+        platforms if !platforms.is_empty() && !platforms.contains(&platform) => {
             let right = platforms[0];
-            Err(refuse(
+            Err(UploadError::unsupported(
                 format!(
                     "{name} cannot run on the platform {platform}: .{extension} files are for {right}",
                     platform = platform.as_str(),
@@ -113,7 +91,7 @@ pub(crate) fn folder(path: &Path, name: &str, platform: Platform) -> Result<(), 
         Platform::IosNative => ["ipa"].as_slice(),
         _ => {
             if is_bundle(name) && !matches!(platform, Platform::Macos | Platform::IosSimulator) {
-                return Err(refuse(
+                return Err(UploadError::unsupported(
                     format!(
                         "{name} is an Apple application and cannot run on the platform {}",
                         platform.as_str()
@@ -129,7 +107,7 @@ pub(crate) fn folder(path: &Path, name: &str, platform: Platform) -> Result<(), 
         Some(package) => format!("point build-path at {}", path.join(package).display()),
         None => format!("point build-path at the {kinds} file"),
     };
-    Err(refuse(
+    Err(UploadError::unsupported(
         format!("{name} is a folder, and the platform {} needs a {kinds} file", platform.as_str()),
         &hint,
     ))
@@ -165,10 +143,6 @@ pub(crate) fn folder_size(name: &str, tree: &Tree) -> Result<(), UploadError> {
         });
     }
     Ok(())
-}
-
-fn refuse(message: String, hint: &str) -> UploadError {
-    UploadError::Unsupported { message, hint: hint.to_owned() }
 }
 
 #[cfg(test)]

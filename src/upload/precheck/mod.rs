@@ -4,4 +4,4 @@ mod archive;
 mod kind;
 
 pub(crate) use archive::archive;
-pub(crate) use kind::{extension, file_name, folder, folder_size, is_bundle, size};
+pub(crate) use kind::{extension, file_name, folder, folder_size, size};

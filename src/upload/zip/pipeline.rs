@@ -286,7 +286,7 @@ impl<'a> Source<'a> {
     fn open(path: &'a Path, name: &'a str, stamp: Stamp) -> Result<Self, UploadError> {
         let file = File::open(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => changed(name, "it vanished".to_owned()),
-            _ => unreadable(path, source),
+            _ => UploadError::in_folder("cannot read", path, source),
         })?;
         let source = Self { file, path, name, stamp, left: stamp.size };
         source.verify()?;
@@ -301,14 +301,15 @@ impl<'a> Source<'a> {
             std::io::ErrorKind::UnexpectedEof => {
                 changed(self.name, format!("it is shorter than its {} bytes", self.stamp.size))
             }
-            _ => unreadable(self.path, source),
+            _ => UploadError::in_folder("cannot read", self.path, source),
         })?;
         self.left -= want as u64;
         Ok(())
     }
 
     fn rewind(&mut self) -> Result<(), UploadError> {
-        std::io::Seek::rewind(&mut self.file).map_err(|source| unreadable(self.path, source))?;
+        std::io::Seek::rewind(&mut self.file)
+            .map_err(|source| UploadError::in_folder("cannot read", self.path, source))?;
         self.left = self.stamp.size;
         Ok(())
     }
@@ -318,20 +319,14 @@ impl<'a> Source<'a> {
     }
 
     fn verify(&self) -> Result<(), UploadError> {
-        let now = self.file.metadata().map_err(|source| unreadable(self.path, source))?;
+        let now = self
+            .file
+            .metadata()
+            .map_err(|source| UploadError::in_folder("cannot read", self.path, source))?;
         self.stamp.difference(&Stamp::of(&now)).map_or(Ok(()), |detail| Err(changed(self.name, detail)))
     }
 }
 
 fn changed(name: &str, detail: String) -> UploadError {
     UploadError::Changed { what: name.to_owned(), detail }
-}
-
-fn unreadable(path: &Path, source: std::io::Error) -> UploadError {
-    UploadError::Disk {
-        action: "cannot read",
-        path: path.to_owned(),
-        source,
-        hint: "check that the user of this job may read the folder",
-    }
 }
