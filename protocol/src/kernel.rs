@@ -77,6 +77,8 @@ pub(crate) struct Post<I> {
     pub(crate) state: PostState,
     /// True for a post that an earlier attempt made.
     pub(crate) earlier: bool,
+    /// True once a job of it was seen alive.
+    pub(crate) lived: bool,
     pub(crate) record: RecordState,
     /// Jobs that carry its tag.
     pub(crate) seen: BTreeSet<I>,
@@ -99,6 +101,7 @@ impl<I: Id> Post<I> {
         Self {
             state,
             earlier: false,
+            lived: false,
             record: RecordState::Open,
             seen: BTreeSet::new(),
             changed_at: now,
@@ -360,11 +363,23 @@ impl<I: Id> Protocol<I> {
             if equal && self.powers.earlier == Earlier::Ambiguous && self.guard(Guard::AdoptTheOnly) {
                 continue;
             }
-            let mut adopted = false;
-            for (index, group) in groups.iter().enumerate().filter(|(_, group)| group.start == start) {
-                let adopt = !adopted && self.may_adopt(&group.jobs);
+            self.take_up_groups(start, &groups, now, out);
+        }
+    }
+
+    /// One post of an earlier attempt is gone on with: one with a live job, else one on record that may still show some. Whatever
+    /// else of it runs is stopped.
+    fn take_up_groups(&mut self, start: usize, groups: &[Group<I>], now: Millis, out: &mut Vec<Action<I>>) {
+        let live = |group: &Group<I>| group.jobs.iter().any(|(_, state)| *state == JobState::Live);
+        let mut adopted = false;
+        for of_live in [true, false] {
+            let ours = |group: &Group<I>| group.start == start && live(group) == of_live;
+            for (index, group) in groups.iter().enumerate().filter(|(_, group)| ours(group)) {
+                let full = self.starts[start].expected.full(group.jobs.len());
+                let may_show_more = group.on_record && !full && self.guard(Guard::LookUpRecords);
+                let adopt = !adopted && self.may_adopt(&group.jobs, may_show_more);
                 adopted |= adopt;
-                if adopt || group.jobs.iter().any(|(_, state)| *state == JobState::Live) {
+                if adopt || of_live || may_show_more {
                     let state = if adopt { PostState::Unclear } else { PostState::Abandoned };
                     let at = self.take_up(start, group, state, now);
                     out.push(Action::TakeUp(at, index));
@@ -374,9 +389,9 @@ impl<I: Id> Protocol<I> {
         }
     }
 
-    /// An earlier attempt's jobs can be ours when one of them is alive and nobody stopped any.
-    fn may_adopt(&self, jobs: &[(I, JobState)]) -> bool {
-        let live = jobs.iter().any(|(_, state)| *state == JobState::Live);
+    /// An earlier attempt's jobs can be ours when one of them is alive, or may be, and nobody stopped any.
+    fn may_adopt(&self, jobs: &[(I, JobState)], may_show_more: bool) -> bool {
+        let live = may_show_more || jobs.iter().any(|(_, state)| *state == JobState::Live);
         let stopped = jobs.iter().any(|(_, state)| *state == JobState::Stopped);
         (live || !self.guard(Guard::AdoptLive)) && (!stopped || !self.guard(Guard::AdoptUnstopped))
     }
@@ -393,7 +408,8 @@ impl<I: Id> Protocol<I> {
             self.insert(id.clone(), at, *state);
         }
         let seen = group.jobs.iter().map(|(id, _)| id.clone()).collect();
-        self.starts[start].posts.push(Post { earlier: true, seen, ..Post::new(state, now) });
+        let lived = group.jobs.iter().any(|(_, state)| *state == JobState::Live);
+        self.starts[start].posts.push(Post { earlier: true, lived, seen, ..Post::new(state, now) });
         at
     }
 

@@ -60,6 +60,7 @@ impl<I: Id> Protocol<I> {
         let window = self.limits.window;
         let mut new = Vec::new();
         for (id, state) in jobs {
+            self.post_mut(at).lived |= state == JobState::Live;
             if self.post_mut(at).seen.insert(id.clone()) {
                 new.push(id.clone());
             }
@@ -91,8 +92,12 @@ impl<I: Id> Protocol<I> {
             self.settle_unknown(at.start, out);
             return;
         }
-        if post.seen.is_empty() {
-            let searched = post.window_over || (post.quiet > 0 && !self.guard(Guard::RepostAfterWindow));
+        // What an earlier attempt started is gone on with only when some of it lives.
+        let dead = post.earlier && !post.lived && self.guard(Guard::AdoptLive);
+        if post.seen.is_empty() || dead {
+            let searched = post.window_over
+                || self.full(at)
+                || (post.quiet > 0 && !self.guard(Guard::RepostAfterWindow));
             let more = start.posts.iter().filter(|post| !post.earlier).count() < self.limits.posts
                 || !self.guard(Guard::PostsAreCounted);
             match (out_of_time, searched) {

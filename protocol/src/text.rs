@@ -66,8 +66,13 @@ pub fn event(event: &Event<String>) -> String {
         Event::Begin => "begin".to_owned(),
         Event::LookedBack(None) => "looked-back failed".to_owned(),
         Event::LookedBack(Some(groups)) => {
-            let words: Vec<String> =
-                groups.iter().map(|group| format!("{}:{}", group.start, jobs(&group.jobs))).collect();
+            let words: Vec<String> = groups
+                .iter()
+                .map(|group| {
+                    let open = if group.on_record { "+" } else { "" };
+                    format!("{}{open}:{}", group.start, jobs(&group.jobs))
+                })
+                .collect();
             format!("looked-back {}", words.join(" ")).trim_end().to_owned()
         }
         Event::Answered(post, Answer::Clear { jobs, partial }) => {
@@ -219,7 +224,9 @@ pub fn read_event(line: &str) -> Option<Event<String>> {
         "looked-back" => {
             let group = |word: &&str| {
                 let (start, jobs) = word.split_once(':')?;
-                Some(Group { start: start.parse().ok()?, jobs: read_jobs(jobs)? })
+                let on_record = start.ends_with('+');
+                let start = start.trim_end_matches('+').parse().ok()?;
+                Some(Group { start, jobs: read_jobs(jobs)?, on_record })
             };
             Event::LookedBack(Some(rest.iter().map(group).collect::<Option<_>>()?))
         }
@@ -288,8 +295,9 @@ mod tests {
             Event::LookedBack(None),
             Event::LookedBack(Some(Vec::new())),
             Event::LookedBack(Some(vec![
-                Group { start: 0, jobs: jobs.clone() },
-                Group { start: 1, jobs: jobs.clone() },
+                Group { start: 0, jobs: jobs.clone(), on_record: true },
+                Group { start: 1, jobs: jobs.clone(), on_record: false },
+                Group { start: 2, jobs: Vec::new(), on_record: true },
             ])),
             Event::Answered(post, Answer::Clear { jobs: vec![id(), id()], partial: false }),
             Event::Answered(post, Answer::Clear { jobs: vec![id()], partial: true }),

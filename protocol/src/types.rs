@@ -150,8 +150,10 @@ pub struct Record<I> {
 pub struct Group<I> {
     /// The start it is the same as.
     pub start: usize,
-    /// Its jobs.
+    /// Its jobs, as far as they are shown.
     pub jobs: Vec<(I, JobState)>,
+    /// True when its record is open: more of it may still appear.
+    pub on_record: bool,
 }
 
 /// What the service said to a post.
@@ -364,6 +366,8 @@ pub enum Guard {
     NameTheRest,
     /// Nothing is posted in a repeated attempt before the earlier one was read.
     LookBackFirst,
+    /// Of an earlier attempt, a post that is on record and may still show jobs is looked up before anything is posted.
+    LookUpRecords,
     /// Of an earlier attempt, only a post with a live job is adopted.
     AdoptLive,
     /// Of an earlier attempt, nothing that somebody stopped is adopted.
@@ -380,7 +384,7 @@ pub enum Guard {
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::RecordBeforePost,
         Self::RepostAfterWindow,
         Self::RepostAfterAnswer,
@@ -400,6 +404,7 @@ impl Guard {
         Self::StopGivenUp,
         Self::NameTheRest,
         Self::LookBackFirst,
+        Self::LookUpRecords,
         Self::AdoptLive,
         Self::AdoptUnstopped,
         Self::AdoptTheOnly,

@@ -19,8 +19,10 @@ pub(super) struct Earlier {
     pub(super) tag: String,
     /// The start it is the same as.
     pub(super) start: usize,
-    /// Its jobs.
+    /// Its jobs, as far as they are shown.
     pub(super) jobs: Vec<(String, JobState)>,
+    /// True when its record is open: more of it may still appear.
+    pub(super) on_record: bool,
 }
 
 /// Tags that lead to jobs which may be ours: those of this place, and those of unclosed records. Without a CI run the tag of the
@@ -104,7 +106,15 @@ pub(super) fn groups(
         warn_of_equal_jobs(session, &starts.earlier);
     }
     let groups = starts.earlier.iter();
-    Some(groups.map(|earlier| Group { start: earlier.start, jobs: earlier.jobs.clone() }).collect())
+    Some(
+        groups
+            .map(|earlier| Group {
+                start: earlier.start,
+                jobs: earlier.jobs.clone(),
+                on_record: earlier.on_record,
+            })
+            .collect(),
+    )
 }
 
 /// Equal starts of an earlier attempt are those of several legs of a matrix, and nobody says which is whose.
@@ -146,7 +156,19 @@ fn sort(
         jobs.sort_by(|a, b| a.id.cmp(&b.id));
         jobs.dedup_by(|a, b| a.id == b.id);
         let jobs = jobs.into_iter().map(|found| (found.id.clone(), found.state_of_earlier())).collect();
-        groups.push(Earlier { tag: tag.to_owned(), start, jobs });
+        groups.push(Earlier { tag: tag.to_owned(), start, jobs, on_record: open.contains_key(tag) });
+    }
+    // What is on record may have started something that is not shown yet.
+    let shown: BTreeSet<String> = groups.iter().map(|group| group.tag.clone()).collect();
+    for tag in open.keys().filter(|tag| !shown.contains(*tag)) {
+        let start = PostTag::parse(tag)
+            .and_then(|post| digests.iter().position(|digest| *digest == Some(post.start.as_str())));
+        groups.extend(start.map(|start| Earlier {
+            tag: tag.clone(),
+            start,
+            jobs: Vec::new(),
+            on_record: true,
+        }));
     }
     // What was given up for a later post comes last.
     groups.sort_by_key(|group| open.get(&group.tag).copied().unwrap_or(false));
@@ -166,6 +188,12 @@ pub(super) fn take_up(session: &Session, starts: &mut Starts, at: PostRef, group
     let Some(request) = starts.plans.get(at.start).and_then(|planned| planned.request.as_ref()) else {
         return;
     };
+    if earlier.jobs.is_empty() {
+        session.log.info(format!(
+            "{}: an earlier attempt may have started it: looking for runs with the tag {}",
+            request.spec.label, earlier.tag
+        ));
+    }
     let old = open_records(session).into_iter().find(|(_, start)| start.tag == earlier.tag);
     let mut start = StartRecord::of(&request.spec, &earlier.tag, &session.invocation);
     start.given = request.given.clone();
@@ -222,6 +250,13 @@ mod tests {
         let local = tag("");
         assert_eq!(sorted(&[job("a", JobState::Live, &local)], "", &[(&local, false)]).len(), 1);
         assert!(sorted(&[job("a", JobState::Live, &local)], "", &[]).is_empty());
+    }
+
+    #[test]
+    fn what_is_on_record_and_shows_nothing_is_looked_up() {
+        let silent = tag("1");
+        let found = sorted(&[], "2", &[(&silent, false), ("nunu-ci.gone.1.00000000", false)]);
+        assert_eq!(found, [Earlier { tag: silent, start: 1, jobs: Vec::new(), on_record: true }]);
     }
 
     #[test]

@@ -321,12 +321,14 @@ impl World {
                 if !self.unattended && !undecided {
                     moves.push(Move::Rest);
                 }
-                // Assumed: a repeated job begins no earlier than a window after the last POST of the one before.
+                // Assumed without a state file: a repeated job begins no earlier than a window after the last POST of the one before.
                 let over = self.posts.iter().all(|post| post.at + LIMITS.window <= self.now)
                     || self.drops(Assumption::RepeatsComeLater);
-                if self.setup.kill && self.attempt == 1 && over && !undecided {
+                if self.setup.kill && self.attempt == 1 && !undecided {
                     moves.push(Move::Repeat { state_file: true });
-                    moves.push(Move::Repeat { state_file: false });
+                    if over {
+                        moves.push(Move::Repeat { state_file: false });
+                    }
                 }
             }
         }
@@ -598,11 +600,19 @@ impl World {
         let mut origins = Vec::new();
         for (posted, post) in self.posts.iter().enumerate() {
             let jobs = self.visible(posted);
-            if post.attempt < self.attempt && !jobs.is_empty() {
-                groups.push(Group { start: post.start, jobs });
+            let open = |record: &Recorded| record.posted == posted && record.standing == Standing::Open;
+            let on_record = self.file.iter().any(open);
+            if post.attempt < self.attempt && (!jobs.is_empty() || on_record) {
+                groups.push(Group { start: post.start, jobs, on_record });
                 origins.push(posted);
             }
         }
+        // What was given up comes last, as the driver sorts it.
+        let given_up =
+            |posted: &usize| self.file.iter().any(|record| record.posted == *posted && record.abandoned);
+        let mut sorted: Vec<(Group<u8>, usize)> = groups.into_iter().zip(origins).collect();
+        sorted.sort_by_key(|(_, posted)| given_up(posted));
+        let (groups, origins): (Vec<_>, Vec<_>) = sorted.into_iter().unzip();
         let Some(kernel) = &mut self.kernel else { return Ok(()) };
         let actions = kernel.step(Event::LookedBack(Some(groups)), self.now);
         for action in &actions {
