@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::{
-    Action, Answer, Cause, Earlier, Event, Expected, Group, Guard, Id, JobState, Left, Limits, Millis,
-    Outcome, Poll, PostRef, Powers, Settled, StartSpec, StopAnswer,
+    Action, Answer, Cause, Earlier, Event, Expected, Group, Guard, Id, JobState, Limits, Millis, Outcome,
+    Poll, PostRef, Powers, Settled, StartSpec, StopAnswer,
 };
 
 /// Everything known about the starts of one invocation. See the crate's documentation.
@@ -141,7 +141,7 @@ impl Job {
     }
 
     /// True while waiting for it makes sense.
-    const fn is_unfinished(&self) -> bool {
+    pub(crate) const fn is_unfinished(&self) -> bool {
         !matches!(self.state, JobState::Ended { .. }) && !self.given_up && !matches!(self.stop, Stop::Done)
     }
 }
@@ -246,92 +246,6 @@ impl<I: Id> Protocol<I> {
         {
             let _ = guard;
             true
-        }
-    }
-
-    /// What may run on without us, by post.
-    #[must_use]
-    pub fn left(&self) -> Vec<Left<I>> {
-        if !self.guard(Guard::NameTheRest) {
-            return Vec::new();
-        }
-        let mut left = Vec::new();
-        for at in self.posts() {
-            let post = self.post(at);
-            if post.record != RecordState::Open {
-                continue;
-            }
-            let jobs: Vec<I> = post.seen.iter().filter(|id| self.jobs[*id].may_run()).cloned().collect();
-            let searched = post.window_over && matches!(post.state, PostState::Abandoned);
-            let unseen = post.is_unclear() && !searched && !self.is_whole(at);
-            if unseen || !jobs.is_empty() {
-                left.push(Left { post: at, jobs, unseen });
-            }
-        }
-        left
-    }
-
-    /// Jobs that are followed and have not ended.
-    pub fn unfinished(&self) -> impl Iterator<Item = &I> {
-        self.jobs.iter().filter(|(_, job)| job.followed && job.is_unfinished()).map(|(id, _)| id)
-    }
-
-    /// True while starts are still to be settled.
-    #[must_use]
-    pub const fn is_starting(&self) -> bool {
-        matches!(self.mode, Mode::Idle | Mode::LookingBack { .. } | Mode::Starting)
-    }
-
-    /// True while everything is being stopped.
-    #[must_use]
-    pub const fn is_stopping(&self) -> bool {
-        matches!(self.mode, Mode::Stopping(_))
-    }
-
-    /// True for a job that is known to stand so, and of which something was heard last time.
-    #[must_use]
-    pub fn stands_as(&self, id: &I, state: JobState) -> bool {
-        let same =
-            |job: &Job| job.state == state && job.missing_since.is_none() && job.silent_since.is_none();
-        self.jobs.get(id).is_some_and(same)
-    }
-
-    /// True for a job that was seen before.
-    #[must_use]
-    pub fn knows(&self, id: &I) -> bool {
-        self.jobs.contains_key(id)
-    }
-
-    /// True while a list of all jobs may show something new: jobs of an unclear post, or of one that was given up.
-    #[must_use]
-    pub fn may_show_more(&self) -> bool {
-        self.posts().into_iter().any(|at| self.post(at).is_unclear() && !self.full(at))
-    }
-
-    /// The size of a start, as far as it is known.
-    #[must_use]
-    pub fn expected(&self, start: usize) -> Expected {
-        self.starts[start].expected
-    }
-
-    /// True for a job that is not waited for any more, since nothing is heard of it.
-    #[must_use]
-    pub fn gave_up(&self, id: &I) -> bool {
-        self.jobs.get(id).is_some_and(|job| job.given_up)
-    }
-
-    /// True for a post whose jobs nobody wants: it was given up for a later one.
-    #[must_use]
-    pub fn is_abandoned(&self, at: PostRef) -> bool {
-        self.post(at).state == PostState::Abandoned
-    }
-
-    /// The outcome, once nothing more is to be done.
-    #[must_use]
-    pub const fn outcome(&self) -> Option<Outcome> {
-        match self.mode {
-            Mode::Finished(outcome) => Some(outcome),
-            _ => None,
         }
     }
 

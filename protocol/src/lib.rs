@@ -9,6 +9,7 @@
 mod explore;
 mod kernel;
 mod lookup;
+mod questions;
 pub mod text;
 mod types;
 

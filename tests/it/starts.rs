@@ -161,6 +161,25 @@ fn a_plan_in_part_finished_is_adopted_whole() {
     assert_eq!(stage.sim.effective_starts(), 1);
 }
 
+/// The job is repeated where its state file is, before the list shows anything of what was started.
+fn a_start_on_record_that_is_not_shown_yet(answered: bool) {
+    let stage = playing(Scenario::of(passing(seconds(22))).one_by_one(seconds(10), seconds(1)));
+    if !answered {
+        stage.sim.fault(Call::AnyStart, Fault::drop_after().once());
+    }
+    let child = stage.spawn(&QUICK);
+    stage.wait_until(|sim| sim.effective_starts() == 1);
+    if answered {
+        stage.wait_until_followed();
+    }
+    stage.kill(child);
+    assert!(stage.sim.unfinished_jobs().iter().all(|job| !job.visible), "too slow to see it");
+    let stage = stage.env("GITHUB_RUN_ATTEMPT", "2");
+    let ended = stage.run(&QUICK);
+    ended.is(0, "passed").says("an earlier attempt may have started it");
+    assert_eq!((job_count(&ended), stage.sim.effective_starts()), (1, 1), "{}", ended.log());
+}
+
 /// The list cannot be had when the job is repeated: nothing is paid again before it can.
 fn a_list_that_fails_at_first() {
     let stage = playing(Scenario::of(passing(seconds(15))));
@@ -325,6 +344,8 @@ fn a_part_of_a_start_is_never_taken_for_the_whole() {
         cell("instances as runs, lost answer", || instances_with_a_lost_answer(true)),
         cell("a plan still being created", a_plan_that_is_still_being_created_is_adopted_whole),
         cell("a plan in part finished", a_plan_in_part_finished_is_adopted_whole),
+        cell("on record, not shown, answered", || a_start_on_record_that_is_not_shown_yet(true)),
+        cell("on record, not shown, unanswered", || a_start_on_record_that_is_not_shown_yet(false)),
         cell("a list that fails at first", a_list_that_fails_at_first),
         cell("a list that never answers", a_list_that_never_answers),
         cell("legs that cannot be told apart", legs_that_cannot_be_told_apart),
