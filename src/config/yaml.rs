@@ -8,7 +8,7 @@ use super::places::{Places, Spot, join, locate};
 use super::secret_names::is_secret_key;
 use super::snippet::{Show, snippet};
 use super::values::nearest;
-use super::variables::{LetIn, SHORTEST_SECRET, Variables};
+use super::variables::{LetIn, Problem, SHORTEST_SECRET, Variables};
 
 /// A run config larger than this is not one.
 pub(super) const LARGEST: usize = 1024 * 1024;
@@ -65,6 +65,10 @@ pub(super) struct Document<'a> {
     places: Places,
     /// Paths whose variables are missing: what else is wrong there only follows from that.
     unfilled: HashSet<String>,
+    /// Variables that the run config may not read, in the order of the text.
+    refused: Vec<String>,
+    /// The setting that would let it.
+    advice: Option<String>,
 }
 
 impl<'a> Document<'a> {
@@ -98,9 +102,14 @@ impl<'a> Document<'a> {
             text,
             places,
             unfilled: HashSet::new(),
+            refused: Vec::new(),
+            advice: None,
         };
         let mut budget = MOST_VALUES;
         document.root = document.substitute(root, "", variables, &mut budget)?;
+        if !document.refused.is_empty() {
+            document.advice = Some(format!("{name}: {}", variables.advice(&document.refused)));
+        }
         Ok(document)
     }
 
@@ -134,7 +143,7 @@ impl<'a> Document<'a> {
     pub(super) fn take_problems(&mut self) -> Vec<String> {
         let mut problems = std::mem::take(&mut self.problems);
         problems.sort_by_key(|(spot, _)| *spot);
-        problems.into_iter().map(|(_, problem)| problem).collect()
+        problems.into_iter().map(|(_, problem)| problem).chain(self.advice.take()).collect()
     }
 
     /// Notes every key of `map` that is not among `known`.
@@ -185,7 +194,12 @@ impl<'a> Document<'a> {
                 }
                 Err(problems) => {
                     for problem in problems {
-                        self.problem(path, &problem);
+                        self.problem(path, &problem.to_string());
+                        if let Problem::Refused(variable) = problem
+                            && !self.refused.contains(&variable)
+                        {
+                            self.refused.push(variable);
+                        }
                     }
                     self.unfilled.insert(path.to_owned());
                     Value::String(text)
@@ -259,6 +273,21 @@ mod tests {
         assert!(problems("runs:\n\t- name: a\n")[0].contains("tabs"));
         assert!(problems("a: 1\n---\nb: 2\n")[0].contains("more than one document"));
         assert!(problems("x: ${MISSING}\n")[0].starts_with("run.yml:1:4: x: the variable MISSING"));
+    }
+
+    #[test]
+    fn one_line_lets_in_all_that_is_refused() {
+        let found = problems("a: ${DB_HOST} ${DB_NAME}\nb: [\"${DB_USER:-x}\", \"${DB_HOST}\"]\n");
+        let line = "MISSING, DB_HOST, DB_NAME, DB_USER";
+        let advice = format!(
+            "run.yml: where the pipeline allows it, write there config-env: {line} (or NUNU_CONFIG_ENV: {line})"
+        );
+        assert_eq!(found.len(), 5, "{found:?}");
+        assert!(
+            found[..4].iter().all(|problem| problem.contains("may not read the variable DB_")),
+            "{found:?}"
+        );
+        assert_eq!(found[4], advice);
     }
 
     #[test]
