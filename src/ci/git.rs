@@ -59,6 +59,15 @@ pub(super) fn complete(facts: &mut Facts, env: &Env, workdir: &Path) {
     }
 }
 
+/// True for a file as the checkout brought it: git tracks it, and nobody has written to it since.
+pub(super) fn is_committed(env: &Env, path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let Some((folder, name)) = path.parent().zip(name) else { return false };
+    // Asked from its own folder, which may be a repository in the repository.
+    let lists = |which: &str| git(env, folder, &["ls-files", which, "--", name]).is_some();
+    lists("--cached") && !lists("--modified")
+}
+
 /// The trimmed output of one call, when it went well and there is any.
 fn git(env: &Env, workdir: &Path, args: &[&str]) -> Option<String> {
     let mut command = Command::new("git");

@@ -132,6 +132,11 @@ impl Host {
             .map_or_else(|| workdir.join(".nunu-state"), |temp| Path::new(temp).join("nunu-state"))
     }
 
+    /// True for a file as the checkout brought it.
+    pub(crate) fn is_committed(&self, path: &Path) -> bool {
+        git::is_committed(&self.env, path)
+    }
+
     /// How long the host lets a job run, where it is known.
     pub(crate) fn job_limit(&self) -> Option<Duration> {
         match self.kind {

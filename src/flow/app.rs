@@ -216,8 +216,10 @@ fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
     parts.extend([around.context.ci.as_str(), plan.origin.as_str(), project.as_str(), nonce.as_str()]);
     let invocation = invocation_tag(&parts);
     let workspace = Workspace::find(&around.env, &around.cwd);
+    let host = &around.host;
+    let state = StateFile::new(host.state_dir(&around.cwd), around.cancel.clone(), around.log.clone());
     Session {
-        state: StateFile::new(around.host.state_dir(&around.cwd), around.cancel.clone(), around.log.clone()),
+        state: state.without_committed(|path| host.is_committed(path)),
         details: around.host.details(env!("CARGO_PKG_VERSION")),
         json: around.args.json,
         plan,

@@ -207,13 +207,23 @@ struct Contents {
 pub(super) struct StateFile {
     folder: PathBuf,
     lock: Lock,
+    /// What lies there since the checkout.
+    committed: Option<Vec<u8>>,
 }
 
 impl StateFile {
     /// The state file in `folder`, which is made when something is written.
     pub(super) fn new(folder: PathBuf, cancel: Cancel, log: Log) -> Self {
         let lock = Lock::new(folder.join(LOCK_NAME), cancel, log);
-        Self { folder, lock }
+        Self { folder, lock, committed: None }
+    }
+
+    /// Leaves out what `is_committed` says the checkout brought: its mode tells nothing where the umask lets nobody else read, or where
+    /// there are no modes.
+    pub(super) fn without_committed(self, is_committed: impl FnOnce(&Path) -> bool) -> Self {
+        let path = self.path();
+        let committed = path.is_file() && is_committed(&path);
+        Self { committed: committed.then(|| disk::read(&path, LARGEST).ok()).flatten(), ..self }
     }
 
     /// The folder it lies in.
@@ -228,6 +238,7 @@ impl StateFile {
 
     /// All records, oldest first; none when there is no file yet.
     pub(super) fn records(&self) -> io::Result<Vec<Record>> {
+        self.refuse_link()?;
         // Without a lock file nobody ever wrote here; while another holds the lock, what lies there is its own.
         let lock = self.lock.path();
         if lock.is_file()
@@ -236,7 +247,26 @@ impl StateFile {
         {
             disk::sweep(&self.path());
         }
-        read(&self.path())
+        self.read(&self.path())
+    }
+
+    /// A folder that is a link came from elsewhere, and leads to where we have not written.
+    fn refuse_link(&self) -> io::Result<()> {
+        if std::fs::symlink_metadata(&self.folder).is_ok_and(|about| about.is_symlink()) {
+            return Err(foreign(&self.folder, "it is a link"));
+        }
+        Ok(())
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<Record>> {
+        match disk::read_private(path, LARGEST) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+            Ok(bytes) if self.committed.as_ref() == Some(&bytes) => {
+                Err(foreign(path, "the checkout brought it"))
+            }
+            Ok(bytes) => parse(&bytes),
+        }
     }
 
     /// Adds `record`, or replaces the one with its id.
@@ -262,6 +292,7 @@ impl StateFile {
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Record>)) -> io::Result<()> {
+        self.refuse_link()?;
         disk::folder(&self.folder, Readers::Owner)?;
         let lock = self.lock.take()?;
         let path = self.path();
@@ -270,7 +301,7 @@ impl StateFile {
             disk::sweep(&path);
         }
         // A file that is not ours, or was cut short by a full disk, must not stop us from recording what costs money.
-        let mut records = read(&path).unwrap_or_default();
+        let mut records = self.read(&path).unwrap_or_default();
         change(&mut records);
         drop_old(&mut records);
         let text =
@@ -283,12 +314,9 @@ impl StateFile {
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<Record>> {
-    match disk::read_private(path, LARGEST) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-        Ok(bytes) => parse(&bytes),
-    }
+fn foreign(path: &Path, why: &str) -> io::Error {
+    let what = format!("{} was not written by nunu-ci: {why}", path.display());
+    io::Error::new(io::ErrorKind::PermissionDenied, what)
 }
 
 /// The records of a state file.

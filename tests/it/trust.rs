@@ -1,6 +1,8 @@
 //! Who may decide what: outputs are no settings, inputs count where they are inputs, and the repository's content cannot change where
 //! the key goes or what is read.
 
+use std::process::Command;
+
 use nunu_sim::{Scenario, Script, Sim};
 
 use crate::stage::Stage;
@@ -361,4 +363,35 @@ fn a_committed_state_file_stops_nothing() {
         assert!(log.contains("was not written by nunu-ci"), "{log}");
     }
     assert_eq!(stage.sim.ledger().abandoned_jobs().len(), 1);
+}
+
+/// The same where the mode tells nothing: the checkout was made with a umask of 077. And where a link leads to the file.
+#[cfg(unix)]
+#[test]
+fn a_state_file_that_git_tracks_or_a_link_leads_to_is_not_ours() {
+    let stage = Stage::of(Sim::builder().scenario(Scenario::of(Script::endless()))).env("RUNNER_TEMP", "");
+    let refused = |why: &str| {
+        for (command, code) in [(&["wait"][..], 2), (&["stop"], 2), (&["stop", "--best-effort"], 0)] {
+            let ended = stage.command(command).output().unwrap();
+            let log = String::from_utf8_lossy(&[&ended.stdout[..], &ended.stderr].concat()).into_owned();
+            assert_eq!(ended.status.code(), Some(code), "{command:?}: {log}");
+            assert!(log.contains(why), "{log}");
+        }
+        assert_eq!(stage.sim.ledger().abandoned_jobs().len(), 1);
+    };
+    stage.quick(&["--wait=false"]).is(0, "started");
+    let (folder, elsewhere) = (stage.work().join(".nunu-state"), stage.work().join("elsewhere"));
+    std::fs::rename(&folder, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &folder).unwrap();
+    refused("was not written by nunu-ci: it is a link");
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&elsewhere, &folder).unwrap();
+    for args in [&["init", "-q"][..], &["add", "-f", ".nunu-state/state.json"]] {
+        assert!(Command::new("git").current_dir(stage.work()).args(args).status().unwrap().success());
+    }
+    refused("was not written by nunu-ci: the checkout brought it");
+    // What a run of ours has written since then is ours.
+    stage.quick(&["--wait=false"]).is(0, "started");
+    assert_eq!(stage.run(&["stop"]).code, 0);
+    assert_eq!(stage.sim.ledger().abandoned_jobs().len(), 1, "the first was never on record here");
 }
