@@ -58,25 +58,29 @@ fn leaves_out_what_the_ignore_files_say() {
 #[cfg(unix)]
 #[test]
 fn refuses_what_a_zip_cannot_hold() {
+    #[cfg(not(target_vendor = "apple"))]
     use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::symlink;
     type Lay = fn(&Path);
-    let cases: [(Lay, Links, &str); 11] = [
+    // Where macOS says /etc, it means /private/etc.
+    let cases: &[(Lay, Links, &str)] = &[
         (|root| symlink("..", root.join("sub/up")).unwrap(), Links::Follow, "contains it"),
         (|root| symlink("missing", root.join("dangling")).unwrap(), Links::Follow, "does not exist"),
         (
             |root| symlink("/etc/passwd", root.join("out")).unwrap(),
             Links::Keep,
-            "out of the folder, to /etc/passwd",
+            "/etc/passwd",
         ),
         (|root| symlink("../../x", root.join("sub/out")).unwrap(), Links::Keep, "out of the folder"),
         (
             |root| symlink("/etc/passwd", root.join("out")).unwrap(),
             Links::Follow,
-            "out of the folder, to /etc/passwd",
+            "/etc/passwd",
         ),
-        (|root| symlink("/etc", root.join("out")).unwrap(), Links::Follow, "out of the folder, to /etc"),
+        (|root| symlink("/etc", root.join("out")).unwrap(), Links::Follow, "/etc"),
         (|root| symlink("/dev/zero", root.join(".nunuignore")).unwrap(), Links::Follow, "no regular file"),
+        // There no such file can be made.
+        #[cfg(not(target_vendor = "apple"))]
         (
             |root| std::fs::write(root.join(std::ffi::OsStr::from_bytes(b"caf\xe9")), b"x").unwrap(),
             Links::Keep,
@@ -97,7 +101,7 @@ fn refuses_what_a_zip_cannot_hold() {
         let dir = tempfile::tempdir().unwrap();
         lay(dir.path(), &[("sub/file", "x")]);
         change(dir.path());
-        let error = names(dir.path(), links).unwrap_err();
+        let error = names(dir.path(), *links).unwrap_err();
         assert_eq!(error.reason(), ExitReason::BuildUnsupported);
         assert!(error.to_string().contains(words), "{error}");
     }
