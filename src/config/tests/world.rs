@@ -99,7 +99,11 @@ impl World {
         match self.plan(line) {
             Ok(plan) => panic!("nothing is wrong: {plan:?}"),
             Err(failure) => {
-                let text = failure.to_string().replace(&*self.cwd().to_string_lossy(), "<cwd>");
+                // A folder for temporary files may be a link, as on macOS.
+                let mut text = failure.to_string();
+                for cwd in [dunce::canonicalize(self.cwd()).unwrap(), self.cwd().to_owned()] {
+                    text = text.replace(&*cwd.to_string_lossy(), "<cwd>");
+                }
                 (failure.reason, text)
             }
         }

@@ -66,17 +66,9 @@ fn refuses_what_a_zip_cannot_hold() {
     let cases: &[(Lay, Links, &str)] = &[
         (|root| symlink("..", root.join("sub/up")).unwrap(), Links::Follow, "contains it"),
         (|root| symlink("missing", root.join("dangling")).unwrap(), Links::Follow, "does not exist"),
-        (
-            |root| symlink("/etc/passwd", root.join("out")).unwrap(),
-            Links::Keep,
-            "/etc/passwd",
-        ),
+        (|root| symlink("/etc/passwd", root.join("out")).unwrap(), Links::Keep, "/etc/passwd"),
         (|root| symlink("../../x", root.join("sub/out")).unwrap(), Links::Keep, "out of the folder"),
-        (
-            |root| symlink("/etc/passwd", root.join("out")).unwrap(),
-            Links::Follow,
-            "/etc/passwd",
-        ),
+        (|root| symlink("/etc/passwd", root.join("out")).unwrap(), Links::Follow, "/etc/passwd"),
         (|root| symlink("/etc", root.join("out")).unwrap(), Links::Follow, "/etc"),
         (|root| symlink("/dev/zero", root.join(".nunuignore")).unwrap(), Links::Follow, "no regular file"),
         // There no such file can be made.

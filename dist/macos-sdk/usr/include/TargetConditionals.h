@@ -1,0 +1,2 @@
+#define TARGET_OS_IPHONE 0
+#define TARGET_OS_OSX 1

@@ -1,0 +1,2 @@
+#include <stddef.h>
+void abort(void) __attribute__((noreturn));
