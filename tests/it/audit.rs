@@ -8,6 +8,7 @@ use crate::stage::Stage;
 
 /// While the service hangs before anything has begun, a signal ends the job in time, with a report.
 #[test]
+#[cfg_attr(windows, ignore = "Windows has no signals to send")]
 fn a_signal_ends_a_hanging_check_of_the_key() {
     let target = ["--test-id", DEFAULT_TEST, "--deployment-config-id", DEFAULT_DEPLOYMENT_CONFIG];
     for command in ["run", "check", "start"] {

@@ -64,6 +64,7 @@ fn once(seed: u64) {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Windows has no signals to send")]
 fn signals_at_random_moments_leave_nothing_behind() {
     let seeds = seeds();
     std::thread::scope(|scope| {
@@ -99,6 +100,7 @@ fn ends_at_once() -> Option<bool> {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Windows has no signals to send")]
 fn a_second_signal_ends_the_program_at_once() {
     let ended = std::iter::repeat_with(ends_at_once).take(10).flatten().next();
     assert_eq!(ended, Some(true), "it ended without a report of its end");
@@ -106,6 +108,7 @@ fn a_second_signal_ends_the_program_at_once() {
 
 /// Whatever the program waits for when the signal comes, and however deaf the service is from then on, it ends within 6 s.
 #[test]
+#[cfg_attr(windows, ignore = "Windows has no signals to send")]
 fn a_signal_ends_the_program_in_time_whatever_is_silent() {
     let moments = [
         // The preflight, which takes a minute when nobody answers.

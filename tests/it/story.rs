@@ -67,6 +67,7 @@ fn a_plan_runs_all_its_tests() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Windows has no signals to send")]
 fn sigint_stops_the_run_within_six_seconds() {
     for (name, code, reason) in
         [("INT", 130, "interrupted"), ("TERM", 143, "interrupted"), ("HUP", 143, "interrupted")]
@@ -83,6 +84,7 @@ fn sigint_stops_the_run_within_six_seconds() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Windows has no signals to send")]
 fn a_signal_while_the_start_is_under_way_stops_it_too() {
     let stage = endless();
     stage.sim.fault(Call::StartRun, Fault::stall_after().once());
