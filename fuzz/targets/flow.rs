@@ -1,6 +1,6 @@
 //! Fuzz targets of this module: a state file that somebody else wrote.
 
-use super::state::parse;
+use super::state_file::parse;
 
 /// Any bytes give records or an error; records that are read are written back the same.
 pub(crate) fn state_file(data: &[u8]) {

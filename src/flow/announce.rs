@@ -6,8 +6,6 @@ use crate::model::TestResult;
 use crate::model::job::{Job, JobStatus, Player};
 use crate::model::units::duration;
 
-use super::track::Tracked;
-
 /// What was said already.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Announced {
@@ -19,24 +17,24 @@ pub(super) struct Announced {
     step: Option<(u64, u64)>,
 }
 
-impl Tracked {
+impl Announced {
     /// Lines for what changed since the last call, in the order it happened.
-    pub(super) fn changes(&mut self) -> Vec<String> {
-        let name = self.name();
+    pub(super) fn changes(&mut self, report: &Job) -> Vec<String> {
+        let name = report.name();
         let mut lines = Vec::new();
-        if self.report.status != self.announced.status {
-            if let Some(line) = self.status_line(&name) {
+        if report.status != self.status {
+            if let Some(line) = status_line(report, &name) {
                 lines.push(line);
             }
-            self.announced.status.clone_from(&self.report.status);
+            self.status.clone_from(&report.status);
         }
-        let attempts = self.report.attempts.len();
-        if attempts > self.announced.attempts {
-            self.announced.step = None;
+        let attempts = report.attempts.len();
+        if attempts > self.attempts {
+            self.step = None;
         }
-        for test in self.report.tests().iter().filter(|_| attempts > self.announced.attempts) {
+        for test in report.tests().iter().filter(|_| attempts > self.attempts) {
             let [.., before, newest] = test.attempts.as_slice() else { continue };
-            if self.announced.repeats.insert(newest.run_id.clone()) {
+            if self.repeats.insert(newest.run_id.clone()) {
                 let number = test.attempts.len();
                 let result = before.result.as_ref().map_or("no result", TestResult::as_str);
                 lines.push(format!(
@@ -46,73 +44,73 @@ impl Tracked {
                 ));
             }
         }
-        self.announced.attempts = attempts;
-        if let Some(line) = self.device_line(&name) {
+        self.attempts = attempts;
+        if let Some(line) = self.device_line(report, &name) {
             lines.push(line);
         }
-        if let Some(line) = self.step_line(&name) {
+        if let Some(line) = self.step_line(report, &name) {
             lines.push(line);
         }
         lines
     }
 
-    fn status_line(&self, name: &str) -> Option<String> {
-        let status = self.report.status.as_ref()?;
-        Some(match status {
-            JobStatus::Queued => format!("{name}: queued"),
-            JobStatus::Starting => format!("{name}: starting"),
-            JobStatus::Running => match self.report.deciding().and_then(|attempt| attempt.url.as_deref()) {
-                Some(url) => format!("{name}: running, watch it at {url}"),
-                None => format!("{name}: running"),
-            },
-            JobStatus::Stopping => format!("{name}: being stopped"),
-            JobStatus::CleaningUp => format!("{name}: cleaning up"),
-            // The line with the result follows once it has been read.
-            JobStatus::Completed => return None,
-            JobStatus::Unknown(word) => format!("{name}: {}", word.to_ascii_lowercase()),
-        })
-    }
-
-    fn device_line(&mut self, name: &str) -> Option<String> {
-        if self.announced.device || self.report.device.is_some() {
+    fn device_line(&mut self, report: &Job, name: &str) -> Option<String> {
+        if self.device || report.device.is_some() {
             return None;
         }
-        let players = &self.report.deciding()?.players;
+        let players = &report.deciding()?.players;
         let devices: Vec<&str> = players.iter().filter_map(|player| player.device.as_deref()).collect();
         if devices.is_empty() {
             return None;
         }
-        self.announced.device = true;
+        self.device = true;
         Some(format!("{name}: on {}", devices.join(", ")))
     }
 
-    fn step_line(&mut self, name: &str) -> Option<String> {
-        if self.report.is_completed() {
+    fn step_line(&mut self, report: &Job, name: &str) -> Option<String> {
+        if report.is_completed() {
             return None;
         }
-        let attempt = self.report.deciding()?;
+        let attempt = report.deciding()?;
         let player = attempt.players.iter().find(|player| current_step(player).is_some())?;
         let (at, goal) = current_step(player)?;
         let place = (player.number, at);
-        if self.announced.step == Some(place) {
+        if self.step == Some(place) {
             return None;
         }
         let who =
             if attempt.players.len() > 1 { format!(" (player {})", player.number) } else { String::new() };
         let total = player.steps.len() + player.steps_left_out;
         let line = format!("{name}: step {at} of {total}{who}: {goal}");
-        self.announced.step = Some(place);
+        self.step = Some(place);
         Some(line)
     }
 
     /// The lines that tell how each test of the job ended, once.
-    pub(super) fn ending(&mut self) -> Vec<String> {
-        if self.is_open() || self.announced.ended {
+    pub(super) fn ending(&mut self, report: &Job) -> Vec<String> {
+        if self.ended {
             return Vec::new();
         }
-        self.announced.ended = true;
-        self.report.tests().iter().map(result_line).collect()
+        self.ended = true;
+        report.tests().iter().map(result_line).collect()
     }
+}
+
+fn status_line(report: &Job, name: &str) -> Option<String> {
+    let status = report.status.as_ref()?;
+    Some(match status {
+        JobStatus::Queued => format!("{name}: queued"),
+        JobStatus::Starting => format!("{name}: starting"),
+        JobStatus::Running => match report.deciding().and_then(|attempt| attempt.url.as_deref()) {
+            Some(url) => format!("{name}: running, watch it at {url}"),
+            None => format!("{name}: running"),
+        },
+        JobStatus::Stopping => format!("{name}: being stopped"),
+        JobStatus::CleaningUp => format!("{name}: cleaning up"),
+        // The line with the result follows once it has been read.
+        JobStatus::Completed => return None,
+        JobStatus::Unknown(word) => format!("{name}: {}", word.to_ascii_lowercase()),
+    })
 }
 
 fn result_line(test: &Job) -> String {

@@ -4,22 +4,20 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use crate::api::Api;
-use crate::ci::{Host, Loudness, stream};
-use crate::config::{self, Args, Command, OnMissingToken, Parsed, Plan};
-use crate::http::{Net, detours, install_crypto};
-use crate::model::run_report::Context;
+use crate::ci::{Host, Loudness};
+use crate::config::{self, Command, OnMissingToken, Parsed, Plan};
+use crate::http::{Net, install_crypto};
 use crate::model::secrets::Owner;
 use crate::model::{Env, ExitReason, Failure, Log, Secrets, Workspace};
 use crate::report;
 
 use super::cancel::Cancel;
-use super::deliver::Told;
-use super::finish::{self, Began};
-use super::session::{Session, longest_silence};
-use super::state::{Place, StateFile};
-use super::story::Story;
-use super::tags::invocation_tag;
-use super::{bug, commands, forge, init, recorded, wrong};
+use super::context::{Began, Context, Reporting, Surroundings, longest_silence};
+use super::outputs::{Outputs, print};
+use super::records::Records;
+use super::run_state::RunState;
+use super::state_file::{Place, StateFile};
+use super::{bug, commands, init, pr_comment, publish, stop};
 
 /// For somebody who typed the program's name to see what it is. Nothing was tested, so the exit code is not 0.
 const GREETING: &str = "\
@@ -30,21 +28,6 @@ There is no run config (.nunu/run.yml) in this folder, and no setting, so there 
   nunu-ci init     write a run config and a workflow for your CI
   nunu-ci check    tell what would happen, and whether the API key is good for it; changes nothing
   nunu-ci help     all commands; nunu-ci help run: every setting";
-
-/// Everything around the plan.
-pub(super) struct Surroundings {
-    pub(super) args: Args,
-    /// False when the command line could not be understood.
-    pub(super) understood: bool,
-    pub(super) env: Env,
-    pub(super) cwd: PathBuf,
-    pub(super) host: Host,
-    pub(super) context: Context,
-    pub(super) secrets: Secrets,
-    pub(super) log: Log,
-    pub(super) cancel: Cancel,
-    pub(super) began: Began,
-}
 
 /// Runs one invocation, with the program's name first in the command line; always ends in a reason.
 pub(super) async fn run(command_line: &[String], env: Env, cwd: PathBuf, cancel: Cancel) -> ExitReason {
@@ -80,19 +63,19 @@ pub(super) async fn run(command_line: &[String], env: Env, cwd: PathBuf, cancel:
         Loudness::Normal
     };
     let log = Log::new(host.console(secrets.clone(), loudness, args.json));
+    let reporting = Reporting { began, origin: host.context(), json: args.json, outputs: Outputs::default() };
+    let around = Surroundings { args, understood, env, cwd, host, log, secrets, cancel, reporting };
     for (name, owner) in config::secret_variables() {
-        if let Some(value) = env.get(&name) {
-            mask(&log, &secrets, value.trim(), owner);
+        if let Some(value) = around.env.get(&name) {
+            around.mask(value.trim(), owner);
         }
     }
-    let context = host.context();
-    let around = Surroundings { args, understood, env, cwd, host, context, secrets, log, cancel, began };
     if let Err(failure) = parsed {
-        return wrong::tell(&around, &failure);
+        return publish::end_without_plan(&around, failure);
     }
-    around.log.debug(format!("nunu-ci {} on {}", env!("CARGO_PKG_VERSION"), around.context.ci));
+    around.log.debug(format!("nunu-ci {} on {}", env!("CARGO_PKG_VERSION"), around.reporting.origin.ci));
     // In a CI the same is a job that tests nothing, and has to say so in its reports.
-    if around.context.ci == "none" && config::is_silent(&around.args, &around.env, &around.cwd) {
+    if around.reporting.origin.ci == "none" && config::is_silent(&around.args, &around.env, &around.cwd) {
         around.log.info(GREETING);
         return ExitReason::InvalidInput;
     }
@@ -102,54 +85,31 @@ pub(super) async fn run(command_line: &[String], env: Env, cwd: PathBuf, cancel:
     }
 }
 
-/// Registers a secret and has the host mask all its forms.
-pub(super) fn mask(log: &Log, secrets: &Secrets, value: &str, owner: Owner) {
-    // Hosts mask within a line, so every line of a value that was pasted wrongly is a secret of its own.
-    let lines = value.lines().map(str::trim).filter(|line| *line != value);
-    for form in std::iter::once(value).chain(lines).flat_map(|secret| secrets.register(secret, owner)) {
-        log.mask(&form);
-    }
-}
-
-/// Says in one line where the key goes, whenever that is not the service itself by the straight way.
-pub(super) fn say_where(around: &Surroundings, origin: &str, source: &str) {
-    let detours = detours(&around.env);
-    if origin == config::SERVICE && detours.is_empty() {
-        return;
-    }
-    let address = if origin == config::SERVICE {
-        origin.to_owned()
-    } else {
-        format!("{origin} (api-url from {source})")
-    };
-    let told: Vec<String> = std::iter::once(address).chain(detours).collect();
-    around.log.notice(format!("requests go to {}", told.join(", ")));
-}
-
 async fn planned(around: Surroundings) -> ExitReason {
     let today = chrono::Utc::now().date_naive();
-    let learn = |secret: &str| mask(&around.log, &around.secrets, secret, Owner::User);
-    let plan = match config::plan(&around.args, &around.env, &around.cwd, &around.context, today, learn) {
-        Ok(plan) => plan,
-        Err(failure) if around.args.best_effort => {
-            around.log.warn(failure.to_string());
-            return ExitReason::Passed;
-        }
-        Err(failure) => return wrong::tell(&around, &failure),
-    };
+    let learn = |secret: &str| around.mask(secret, Owner::User);
+    let plan =
+        match config::plan(&around.args, &around.env, &around.cwd, &around.reporting.origin, today, learn) {
+            Ok(plan) => plan,
+            Err(failure) if around.args.best_effort => {
+                around.log.warn(failure.to_string());
+                return ExitReason::Passed;
+            }
+            Err(failure) => return publish::end_without_plan(&around, failure),
+        };
     if let Some(failure) = state_leads_out(&around) {
         if plan.best_effort {
             around.log.warn(failure.to_string());
             return ExitReason::Passed;
         }
-        return wrong::tell(&around, &failure);
+        return publish::end_without_plan(&around, failure);
     }
     if let Some(key) = &plan.key {
         use secrecy::ExposeSecret as _;
-        mask(&around.log, &around.secrets, key.expose_secret(), Owner::Key);
+        around.mask(key.expose_secret(), Owner::Key);
     }
     let from = plan.settings.iter().find(|setting| setting.name == "api-url");
-    say_where(&around, &plan.origin, from.map_or("default", |setting| setting.source.as_str()));
+    around.say_where(&plan.origin, from.map_or("default", |setting| setting.source.as_str()));
     for notice in &plan.notices {
         around.log.warn(notice);
     }
@@ -172,13 +132,12 @@ async fn planned(around: Surroundings) -> ExitReason {
         Err(error) => {
             let mut failure = Failure::new(ExitReason::InvalidInput, error.to_string());
             failure.hints = error.hints();
-            return wrong::tell(&around, &failure);
+            return publish::end_without_plan(&around, failure);
         }
     };
     let api = Api::new(net.clone(), &plan.origin, plan.project_id.as_deref(), &key)
         .for_at_most(longest_silence(&plan));
-    let session = session(around, plan, api, net);
-    carry_out(session).await
+    carry_out(context(around, plan, api, net)).await
 }
 
 /// The usual state folder can be content of the repository, which must not decide where we write.
@@ -201,7 +160,7 @@ fn state_leads_out(around: &Surroundings) -> Option<Failure> {
     )
 }
 
-fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
+fn context(around: Surroundings, plan: Plan, api: Api, net: Net) -> Context {
     let identity = around.host.identity();
     let place = Place {
         run: identity.run,
@@ -210,141 +169,125 @@ fn session(around: Surroundings, plan: Plan, api: Api, net: Net) -> Session {
         step: identity.step,
         attempt: identity.attempt,
     };
-    let nonce = if place.run.is_empty() { format!("{:016x}", fastrand::u64(..)) } else { String::new() };
-    let mut parts: Vec<&str> = place.parts().to_vec();
-    let project = plan.project_id.clone().unwrap_or_default();
-    parts.extend([around.context.ci.as_str(), plan.origin.as_str(), project.as_str(), nonce.as_str()]);
-    let invocation = invocation_tag(&parts);
-    let workspace = Workspace::find(&around.env, &around.cwd);
-    let host = &around.host;
-    let state = StateFile::new(host.state_dir(&around.cwd), around.cancel.clone(), around.log.clone());
-    Session {
-        state: state.without_committed(|path| host.is_committed(path)),
-        details: around.host.details(env!("CARGO_PKG_VERSION")),
-        json: around.args.json,
+    let folder = around.host.state_dir(&around.cwd);
+    let records = Records::new(
+        StateFile::new(folder, around.cancel.clone(), around.log.clone())
+            .without_committed(|path| around.host.is_committed(path)),
+        place,
+        &around.reporting.origin.ci,
+        &plan.origin,
+        plan.project_id.as_deref(),
+        around.log.clone(),
+    );
+    Context {
+        records,
+        workspace: Workspace::find(&around.env, &around.cwd),
         plan,
-        host: around.host,
-        context: around.context,
         env: around.env,
+        host: around.host,
         log: around.log,
         secrets: around.secrets,
-        api,
-        net,
         cancel: around.cancel,
-        workspace,
-        place,
-        invocation,
+        reporting: around.reporting,
+        net,
+        api,
         may_read: true,
-        began: around.began,
-        told: Told::default(),
     }
 }
 
-async fn carry_out(mut session: Session) -> ExitReason {
-    session.cancel.begin();
-    if session.plan.command == Command::Stop {
-        return stop(&session).await;
+async fn carry_out(mut ctx: Context) -> ExitReason {
+    ctx.cancel.begin();
+    if ctx.plan.command == Command::Stop {
+        return stop_recorded(&ctx).await;
     }
-    let mut story = Story::default();
-    let dir = session.plan.command.reports().then(|| session.plan.report.dir.clone());
-    if let Err(failure) = finish::first(&session, &story) {
-        story.failure = Some(failure);
-        return finish::tell(&session, &story, ExitReason::Internal, None).reason;
+    let mut state = RunState::default();
+    if let Err(failure) = publish::first(&ctx, &state) {
+        state.failure = Some(failure);
+        return publish::end(&ctx, &state, ExitReason::Internal, false).reason;
     }
-    if let Some(dir) = &dir {
-        record(&session, &dir.join(report::DIAGNOSTICS));
+    if ctx.plan.command.reports() {
+        record(&ctx, &ctx.plan.report.dir.join(report::DIAGNOSTICS));
     }
-    warn_of_limits(&session, &mut story);
-    let normal = perform(&mut session, &mut story).await;
-    let telling = AssertUnwindSafe(|| finish::tell(&session, &story, normal, dir.as_deref()));
-    let Ok(report) = std::panic::catch_unwind(telling) else { return unreported(&session) };
-    if session.plan.report.comment && session.cancel.reason().is_none() {
-        forge::comment(&session, &report).await;
+    warn_of_limits(&ctx, &mut state);
+    let normal = perform(&mut ctx, &mut state).await;
+    let publishing = AssertUnwindSafe(|| publish::end(&ctx, &state, normal, true));
+    let Ok(report) = std::panic::catch_unwind(publishing) else {
+        let failure = bug::failure(&ctx.cancel);
+        publish::end_without_report(&ctx, &failure);
+        return failure.reason;
+    };
+    if ctx.plan.report.comment && ctx.cancel.reason().is_none() {
+        pr_comment::comment(&ctx, &report).await;
     }
     report.reason
 }
 
 /// Executes the plan and cleans up after what went wrong, a bug of ours included. Gives the reason of an end without failure or verdict.
-async fn perform(session: &mut Session, story: &mut Story) -> ExitReason {
-    let cancel = session.cancel.clone();
-    let ended = bug::guarded(&cancel, Box::pin(commands::execute(session, story))).await;
+async fn perform(ctx: &mut Context, state: &mut RunState) -> ExitReason {
+    let cancel = ctx.cancel.clone();
+    let ended = bug::guarded(&cancel, Box::pin(commands::execute(ctx, state))).await;
     let normal = match ended {
         Ok(Ok(normal)) => normal,
         Ok(Err(failure)) | Err(failure) => {
-            story.failure = Some(failure);
+            state.failure = Some(failure);
             ExitReason::Internal
         }
     };
     if cancel.bug().is_none()
         && let Some(reason) = cancel.reason()
     {
-        story.failure = Some(commands::interrupted(reason));
+        state.failure = Some(commands::interrupted(reason));
     }
-    if story.failure.is_some() && !bug::survives(Box::pin(commands::clean_up(session, story))).await {
-        story.give_up("a bug of nunu-ci ended the attempt to stop it");
+    if state.failure.is_some() && !bug::survives(Box::pin(commands::clean_up(ctx, state))).await {
+        state.give_up("a bug of nunu-ci ended the attempt to stop it");
     }
     if cancel.bug().is_some() {
-        story.failure = Some(bug::failure(&cancel));
+        state.failure = Some(bug::failure(&cancel));
     }
     normal
 }
 
-/// The report itself broke: the one of before, which says that it is unfinished, stays, and the host learns the end.
-fn unreported(session: &Session) -> ExitReason {
-    let failure = bug::failure(&session.cancel);
-    wrong::error(&session.log, &failure);
-    let reason = failure.reason;
-    session.sinks().outputs(vec![
-        ("status", reason.status().as_str().to_owned()),
-        ("exit-code", reason.exit_code().to_string()),
-        ("exit-reason", reason.to_string()),
-    ]);
-    session.sinks().close(reason);
-    reason
-}
-
 /// Has every request noted from now on.
-fn record(session: &Session, path: &Path) {
-    // A wait goes on with the story that a start began.
-    let opened = if session.plan.command == Command::Wait {
-        session.net.recorder().append(path)
+fn record(ctx: &Context, path: &Path) {
+    // A wait goes on with the requests that a start began to note.
+    let opened = if ctx.plan.command == Command::Wait {
+        ctx.net.recorder().append(path)
     } else {
-        session.net.recorder().open(path)
+        ctx.net.recorder().open(path)
     };
     if let Err(error) = opened {
-        session.log.warn(format!("cannot write {}: {error}", path.display()));
+        ctx.log.warn(format!("cannot write {}: {error}", path.display()));
     }
 }
 
-fn warn_of_limits(session: &Session, story: &mut Story) {
-    let waits = matches!(session.plan.command, Command::Run | Command::Wait) && session.plan.wait.enabled;
-    if let Some(limit) = session.host.job_limit().filter(|limit| waits && session.plan.wait.timeout >= *limit)
-    {
+fn warn_of_limits(ctx: &Context, state: &mut RunState) {
+    let waits = matches!(ctx.plan.command, Command::Run | Command::Wait) && ctx.plan.wait.enabled;
+    if let Some(limit) = ctx.host.job_limit().filter(|limit| waits && ctx.plan.wait.timeout >= *limit) {
         let warning = format!(
             "timeout is {}, but this host ends the job after {}: set it lower, so that the job can stop its runs and report",
-            crate::model::units::duration(session.plan.wait.timeout),
+            crate::model::units::duration(ctx.plan.wait.timeout),
             crate::model::units::duration(limit)
         );
-        session.log.warn(&warning);
-        story.warnings.push(warning);
+        ctx.log.warn(&warning);
+        state.warnings.push(warning);
     }
 }
 
-async fn stop(session: &Session) -> ExitReason {
-    let recorder = session.plan.report.dir.join(report::DIAGNOSTICS);
+async fn stop_recorded(ctx: &Context) -> ExitReason {
+    let recorder = ctx.plan.report.dir.join(report::DIAGNOSTICS);
     if recorder.is_file()
-        && let Err(error) = session.net.recorder().append(&recorder)
+        && let Err(error) = ctx.net.recorder().append(&recorder)
     {
-        session.log.debug(format!("cannot write {}: {error}", recorder.display()));
+        ctx.log.debug(format!("cannot write {}: {error}", recorder.display()));
     }
-    match recorded::stop(session).await {
+    match stop::recorded(ctx).await {
         Ok(()) => ExitReason::Passed,
-        Err(failure) if session.plan.best_effort => {
-            session.log.warn(failure.to_string());
+        Err(failure) if ctx.plan.best_effort => {
+            ctx.log.warn(failure.to_string());
             ExitReason::Passed
         }
         Err(failure) => {
-            wrong::error(&session.log, &failure);
+            publish::log_failure(&ctx.log, &failure);
             failure.reason
         }
     }
@@ -367,7 +310,7 @@ fn without_key(around: &Surroundings, plan: &Plan) -> ExitReason {
         failure.reason = ExitReason::Skipped;
         around.log.warn("no API key arrived, and on-missing-token is skip: nothing was tested");
     }
-    wrong::tell(around, &failure)
+    publish::end_without_plan(around, failure)
 }
 
 fn user_agent(env: &Env) -> String {
@@ -394,9 +337,4 @@ fn version(verbose: bool) -> String {
     }
     let sources = option_env!("NUNU_SOURCE_DIGEST").unwrap_or("not recorded");
     format!("{version}\nsources: {sources}\ntarget: {}-{}", std::env::consts::ARCH, std::env::consts::OS)
-}
-
-/// Data for stdout.
-pub(super) fn print(text: &str) {
-    stream::data(format!("{}\n", text.trim_end()));
 }

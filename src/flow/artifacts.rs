@@ -10,10 +10,10 @@ use crate::model::units::{bytes, duration};
 use crate::model::{ExitReason, TestResult};
 use crate::report::ArtifactPaths;
 
+use super::context::Context;
 use super::fetch::{Fetcher, LIMITS};
-use super::finish;
-use super::session::Session;
-use super::story::Story;
+use super::publish;
+use super::run_state::RunState;
 
 /// Downloads at once.
 const AT_ONCE: usize = 4;
@@ -29,27 +29,27 @@ struct Wanted {
     relative: String,
 }
 
-/// Downloads what the setting `artifacts` asks for, and notes in the story where each file lies. The reports are final before it, with
+/// Downloads what the setting `artifacts` asks for, and notes in the run state where each file lies. The reports are final before it, with
 /// `normal` as the end without failure or verdict.
-pub(super) async fn download(session: &Session, story: &mut Story, normal: ExitReason) {
-    let wanted = wanted(&session.plan.report.artifacts, story);
+pub(super) async fn download(ctx: &Context, state: &mut RunState, normal: ExitReason) {
+    let wanted = wanted(&ctx.plan.report.artifacts, state);
     if wanted.is_empty() {
         return;
     }
     // The next run there finds out about them, even when this one is killed meanwhile.
-    story.downloads = wanted.iter().map(|one| one.relative.clone()).collect();
-    finish::settle(session, story, normal);
-    session.log.group("Downloading artifacts");
-    let total = fetch_all(session, story, wanted).await;
-    story.downloads.clear();
-    session.log.info(total);
-    session.log.end_group();
+    state.downloads = wanted.iter().map(|one| one.relative.clone()).collect();
+    publish::settle(ctx, state, normal);
+    ctx.log.group("Downloading artifacts");
+    let total = fetch_all(ctx, state, wanted).await;
+    state.downloads.clear();
+    ctx.log.info(total);
+    ctx.log.end_group();
 }
 
 /// Fetches as much as the time allows; what came, in words.
-async fn fetch_all(session: &Session, story: &mut Story, wanted: Vec<Wanted>) -> String {
+async fn fetch_all(ctx: &Context, state: &mut RunState, wanted: Vec<Wanted>) -> String {
     let deadline = Instant::now() + LIMITS.time;
-    let fetcher = Fetcher::new(&session.api, &session.plan.report.dir, LIMITS);
+    let fetcher = Fetcher::new(&ctx.api, &ctx.plan.report.dir, LIMITS);
     let mut left = wanted.len();
     let downloads = wanted.into_iter().map(|one| {
         let fetcher = &fetcher;
@@ -63,9 +63,9 @@ async fn fetch_all(session: &Session, story: &mut Story, wanted: Vec<Wanted>) ->
     loop {
         let next = tokio::select! {
             biased;
-            () = session.cancel.token().cancelled() => break,
+            () = ctx.cancel.token().cancelled() => break,
             () = sleep_until(deadline) => {
-                warn(session, story, format!(
+                warn(ctx, state, format!(
                     "{left} artifacts were not downloaded: all together may take {}", duration(LIMITS.time)
                 ));
                 break;
@@ -78,32 +78,32 @@ async fn fetch_all(session: &Session, story: &mut Story, wanted: Vec<Wanted>) ->
             Ok(bytes) => {
                 files += 1;
                 size += bytes;
-                if let Some(artifact) = artifact_of(story, &one) {
+                if let Some(artifact) = artifact_of(state, &one) {
                     artifact.saved_as = Some(one.relative);
                 }
             }
-            Err(why) => warn(session, story, format!("could not download {}: {why}", one.relative)),
+            Err(why) => warn(ctx, state, format!("could not download {}: {why}", one.relative)),
         }
     }
     format!("{files} files, {}", bytes(size))
 }
 
-fn warn(session: &Session, story: &mut Story, warning: String) {
-    session.log.warn(&warning);
-    story.warnings.push(warning);
+fn warn(ctx: &Context, state: &mut RunState, warning: String) {
+    ctx.log.warn(&warning);
+    state.warnings.push(warning);
 }
 
-fn artifact_of<'a>(story: &'a mut Story, one: &Wanted) -> Option<&'a mut Artifact> {
-    let mut runs = story.jobs.iter_mut().flat_map(|tracked| &mut tracked.report.attempts);
+fn artifact_of<'a>(state: &'a mut RunState, one: &Wanted) -> Option<&'a mut Artifact> {
+    let mut runs = state.jobs.iter_mut().flat_map(|tracked| &mut tracked.report.attempts);
     let run = runs.find(|run| run.run_id == one.run)?;
     let player = run.players.iter_mut().find(|player| player.id == one.player)?;
     player.artifacts.get_mut(one.artifact)
 }
 
-fn wanted(which: &Artifacts, story: &Story) -> Vec<Wanted> {
+fn wanted(which: &Artifacts, state: &RunState) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     let mut paths = ArtifactPaths::default();
-    for attempt in story.jobs.iter().flat_map(|tracked| tracked.report.deciding_runs()) {
+    for attempt in state.jobs.iter().flat_map(|tracked| tracked.report.deciding_runs()) {
         for player in &attempt.players {
             for (index, artifact) in player.artifacts.iter().enumerate() {
                 if !chosen(which, attempt, &artifact.file_name) {

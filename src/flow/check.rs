@@ -7,11 +7,12 @@ use crate::model::units::duration;
 use crate::model::{Build, ExitReason, Failure, Permission};
 use crate::upload::{Inspected, Places, Purpose, Wanted, find_stored};
 
-use super::known::{self, Known, Shape};
+use super::context::Context;
+use super::outputs::print;
 use super::preflight::{Proofs, prove};
-use super::session::Session;
-use super::story::Story;
-use super::{check_text, resolve};
+use super::run_state::RunState;
+use super::service_facts::{self, Known, Shape};
+use super::{check_text, resolve_names};
 
 /// What a check found out, for people and for machines alike.
 pub(super) struct Findings {
@@ -36,24 +37,24 @@ pub(super) struct Found {
 }
 
 /// Validates, proves, and prints a table.
-pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
-    let needed = session.plan.permissions();
-    let inspected = super::build::look(session).await?;
-    story.warnings.extend(inspected.iter().flat_map(|build| build.notes.iter().cloned()));
-    let proofs = prove(&session.api, &Permission::ALL, &session.log).await?;
+pub(super) async fn check(ctx: &mut Context, state: &mut RunState) -> Result<ExitReason, Failure> {
+    let needed = ctx.plan.permissions();
+    let inspected = super::upload_build::look(ctx).await?;
+    state.warnings.extend(inspected.iter().flat_map(|build| build.notes.iter().cloned()));
+    let proofs = prove(&ctx.api, &Permission::ALL, &ctx.log).await?;
     let resolved =
-        if proofs.require(&needed).is_ok() { resolve::names(session).await } else { Ok(Vec::new()) };
+        if proofs.require(&needed).is_ok() { resolve_names::resolve(ctx).await } else { Ok(Vec::new()) };
     let shape = inspected.as_ref().map(Shape::of);
     let build = match inspected {
-        Some(inspected) => digest(session, inspected, &proofs).await?,
+        Some(inspected) => digest(ctx, inspected, &proofs).await?,
         None => None,
     };
-    story.build = build.as_ref().map(|found| found.build.clone());
-    let known = Box::pin(known::look(&session.api, &session.plan, shape)).await;
-    story.warnings.extend(known.notices.iter().chain(&known.remarks).cloned());
-    warn(session, story, &proofs, &needed);
+    state.build = build.as_ref().map(|found| found.build.clone());
+    let known = Box::pin(service_facts::look_up(&ctx.api, &ctx.plan, shape)).await;
+    state.warnings.extend(known.notices.iter().chain(&known.remarks).cloned());
+    warn(ctx, state, &proofs, &needed);
     let findings = Findings {
-        key: kind(session),
+        key: kind(ctx),
         permissions: Permission::ALL
             .map(|permission| {
                 (permission, needed.contains(&permission), standing(&proofs, &needed, permission))
@@ -63,16 +64,16 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Ex
         resolved: resolved.as_ref().cloned().unwrap_or_default(),
         known,
     };
-    if session.json {
-        let mut data = check_text::machine(session, story, &findings);
-        data.redact(&session.secrets);
-        super::app::print(&data.to_string());
+    if ctx.reporting.json {
+        let mut data = check_text::machine(ctx, state, &findings);
+        data.redact(&ctx.secrets);
+        print(&data.to_string());
     } else {
-        for line in check_text::table(session, &findings).lines() {
-            session.log.info(line);
+        for line in check_text::table(ctx, &findings).lines() {
+            ctx.log.info(line);
         }
-        for warning in &story.warnings {
-            session.log.warn(warning);
+        for warning in &state.warnings {
+            ctx.log.warn(warning);
         }
     }
     proofs.require(&needed)?;
@@ -92,10 +93,10 @@ pub(super) async fn check(session: &mut Session, story: &mut Story) -> Result<Ex
 }
 
 /// Reads the whole build, as `run` will: a folder is zipped. `None` when a signal came first.
-async fn digest(session: &Session, inspected: Inspected, proofs: &Proofs) -> Result<Option<Found>, Failure> {
-    let (spec, cancel) = (&session.plan.build, session.cancel.token());
+async fn digest(ctx: &Context, inspected: Inspected, proofs: &Proofs) -> Result<Option<Found>, Failure> {
+    let (spec, cancel) = (&ctx.plan.build, ctx.cancel.token());
     let digested = async {
-        let prepared = inspected.prepare(&Places::of(&session.env), &session.log, cancel).await?;
+        let prepared = inspected.prepare(&Places::of(&ctx.env), &ctx.log, cancel).await?;
         let sha256 = prepared.digest(cancel).await?;
         Ok((prepared, sha256))
     };
@@ -109,10 +110,10 @@ async fn digest(session: &Session, inspected: Inspected, proofs: &Proofs) -> Res
         size_bytes: prepared.size_bytes,
         platform: prepared.platform,
         tags: &spec.tags,
-        purpose: if session.plan.runs.is_empty() { Purpose::Storage } else { Purpose::Runs },
+        purpose: if ctx.plan.runs.is_empty() { Purpose::Storage } else { Purpose::Runs },
     };
     let stored = if spec.reuse && proofs.proved(Permission::ManageBuildStorage) {
-        find_stored(&session.api.once(), &wanted, &session.log).await.map(|build| build.id)
+        find_stored(&ctx.api.once(), &wanted, &ctx.log).await.map(|build| build.id)
     } else {
         None
     };
@@ -127,8 +128,8 @@ async fn digest(session: &Session, inspected: Inspected, proofs: &Proofs) -> Res
     Ok(Some(Found { build, stored }))
 }
 
-fn kind(session: &Session) -> &'static str {
-    match session.api.key_kind() {
+fn kind(ctx: &Context) -> &'static str {
+    match ctx.api.key_kind() {
         KeyKind::Project => "project key",
         KeyKind::Organisation => "organisation key",
         KeyKind::Other => "key of an unknown kind",
@@ -146,10 +147,10 @@ fn standing(proofs: &Proofs, needed: &[Permission], permission: Permission) -> &
     }
 }
 
-fn warn(session: &Session, story: &mut Story, proofs: &Proofs, needed: &[Permission]) {
-    let plan = &session.plan;
-    if let Some(limit) = session.host.job_limit().filter(|limit| plan.wait.timeout >= *limit) {
-        story.warnings.push(format!(
+fn warn(ctx: &Context, state: &mut RunState, proofs: &Proofs, needed: &[Permission]) {
+    let plan = &ctx.plan;
+    if let Some(limit) = ctx.host.job_limit().filter(|limit| plan.wait.timeout >= *limit) {
+        state.warnings.push(format!(
             "timeout is {}, but this host ends the job after {}: set it lower, so that the job can stop its runs and report",
             duration(plan.wait.timeout),
             duration(limit)
@@ -161,10 +162,10 @@ fn warn(session: &Session, story: &mut Story, proofs: &Proofs, needed: &[Permiss
         .map(Permission::as_str)
         .collect();
     if !spare.is_empty() && !needed.is_empty() {
-        story.warnings.push(format!("the key may do more than this job needs: {}", spare.join(", ")));
+        state.warnings.push(format!("the key may do more than this job needs: {}", spare.join(", ")));
     }
     if matches!(plan.build.source, BuildSource::Path(_)) && !plan.runs.is_empty() {
-        story.warnings.push(
+        state.warnings.push(
             "if the project has a Build Storage run trigger, the upload itself starts a second run"
                 .to_owned(),
         );

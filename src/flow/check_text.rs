@@ -11,13 +11,13 @@ use crate::model::{Platform, RunSpec, Target};
 use crate::upload::reservation;
 
 use super::check::Findings;
-use super::known::deployment_configs;
-use super::session::Session;
-use super::story::Story;
+use super::context::Context;
+use super::run_state::RunState;
+use super::service_facts::deployment_configs;
 
 /// The table.
-pub(super) fn table(session: &Session, findings: &Findings) -> String {
-    let plan = &session.plan;
+pub(super) fn table(ctx: &Context, findings: &Findings) -> String {
+    let plan = &ctx.plan;
     let mut out = String::from("Settings (value, and where it came from)\n");
     for setting in &plan.settings {
         let value = setting.value.replace('\n', " ");
@@ -33,17 +33,17 @@ pub(super) fn table(session: &Session, findings: &Findings) -> String {
     for (permission, _, standing) in &findings.permissions {
         let _ = writeln!(out, "  {:<32} {standing:<26} to {}", permission.as_str(), permission.purpose());
     }
-    build(&mut out, session, findings);
+    build(&mut out, ctx, findings);
     out.push_str(if plan.runs.is_empty() { "Runs: none\n" } else { "Runs: would start\n" });
     for run in &plan.runs {
         let _ = writeln!(out, "  {}: {}", run.label, sentence(run, findings));
     }
-    limits(&mut out, session, findings);
+    limits(&mut out, ctx, findings);
     out
 }
 
-fn build(out: &mut String, session: &Session, findings: &Findings) {
-    let spec = &session.plan.build;
+fn build(out: &mut String, ctx: &Context, findings: &Findings) {
+    let spec = &ctx.plan.build;
     match (&findings.build, &spec.source) {
         (Some(found), _) => {
             let verb = match &found.stored {
@@ -71,8 +71,8 @@ fn build(out: &mut String, session: &Session, findings: &Findings) {
     }
 }
 
-fn limits(out: &mut String, session: &Session, findings: &Findings) {
-    let wait = &session.plan.wait;
+fn limits(out: &mut String, ctx: &Context, findings: &Findings) {
+    let wait = &ctx.plan.wait;
     out.push_str("Time limits\n");
     if wait.enabled {
         let _ =
@@ -82,18 +82,18 @@ fn limits(out: &mut String, session: &Session, findings: &Findings) {
     }
     let stall = wait.stall.map_or_else(|| "off".to_owned(), duration);
     let _ = writeln!(out, "  {:<22} {stall}", "stall");
-    if let Some(minutes) = reserved(session, findings) {
+    if let Some(minutes) = reserved(ctx, findings) {
         let _ = writeln!(out, "  {:<22} {minutes} min for the upload", "upload-timeout");
     }
-    if let Some(limit) = session.host.job_limit() {
+    if let Some(limit) = ctx.host.job_limit() {
         let _ = writeln!(out, "  {:<22} {}", "this host's limit", duration(limit));
     }
 }
 
 /// Minutes that the service keeps the upload open.
-fn reserved(session: &Session, findings: &Findings) -> Option<u16> {
+fn reserved(ctx: &Context, findings: &Findings) -> Option<u16> {
     let size = findings.build.as_ref().filter(|found| found.stored.is_none())?.build.size_bytes?;
-    Some(reservation(size, session.plan.build.upload_timeout_minutes))
+    Some(reservation(size, ctx.plan.build.upload_timeout_minutes))
 }
 
 /// An id with its name, when that is known.
@@ -149,8 +149,8 @@ fn sentence(run: &RunSpec, findings: &Findings) -> String {
 }
 
 /// The same for machines.
-pub(super) fn machine(session: &Session, story: &Story, findings: &Findings) -> Value {
-    let (plan, wait) = (&session.plan, &session.plan.wait);
+pub(super) fn machine(ctx: &Context, state: &RunState, findings: &Findings) -> Value {
+    let (plan, wait) = (&ctx.plan, &ctx.plan.wait);
     json!({
         "schema_version": 1,
         "settings": plan.settings.iter().map(|setting| json!({
@@ -161,7 +161,7 @@ pub(super) fn machine(session: &Session, story: &Story, findings: &Findings) -> 
         "permissions": findings.permissions.iter().map(|(permission, needed, standing)| json!({
             "name": permission.as_str(), "needed": needed, "standing": standing,
         })).collect::<Vec<_>>(),
-        "build": build_for_machines(session, findings),
+        "build": build_for_machines(ctx, findings),
         "runs": plan.runs.iter().map(|run| run_for_machines(run, findings)).collect::<Vec<_>>(),
         "timeout_seconds": wait.timeout.as_secs(),
         "limits": {
@@ -169,15 +169,15 @@ pub(super) fn machine(session: &Session, story: &Story, findings: &Findings) -> 
             "timeout_seconds": wait.timeout.as_secs(),
             "stall_seconds": wait.stall.map(|stall| stall.as_secs()),
             "poll_seconds": match wait.poll { Poll::Auto => None, Poll::Every(every) => Some(every.as_secs()) },
-            "upload_timeout_minutes": reserved(session, findings),
-            "host_seconds": session.host.job_limit().map(|limit| limit.as_secs()),
+            "upload_timeout_minutes": reserved(ctx, findings),
+            "host_seconds": ctx.host.job_limit().map(|limit| limit.as_secs()),
         },
-        "warnings": story.warnings,
+        "warnings": state.warnings,
     })
 }
 
-fn build_for_machines(session: &Session, findings: &Findings) -> Value {
-    let spec = &session.plan.build;
+fn build_for_machines(ctx: &Context, findings: &Findings) -> Value {
+    let spec = &ctx.plan.build;
     match (&findings.build, &spec.source) {
         (Some(found), _) => json!({
             "action": if found.stored.is_some() { "reuse" } else { "upload" },

@@ -7,99 +7,99 @@ use crate::model::{Build, ExitReason, Failure, Permission};
 use crate::upload::Inspected;
 
 use super::cancel::Cancel;
-use super::known::Shape;
+use super::context::Context;
 use super::preflight::prove;
-use super::session::Session;
+use super::run_state::RunState;
+use super::service_facts::{self, Shape};
 use super::start::{BuildRef, start_all};
-use super::starts::happened;
-use super::story::Story;
-use super::{artifacts, bug, build, check, known, recorded, resolve, stop, watch};
+use super::start_driver::happened;
+use super::{artifacts, bug, check, poll, publish, resolve_names, resume, stop, upload_build};
 
-/// Runs the plan's command. What happened is in the story, whatever is returned; a signal is no error here.
-pub(super) async fn execute(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
-    match session.plan.command {
-        Command::Run => run(session, story).await,
-        Command::Upload => upload(session, story).await,
-        Command::Start => start(session, story).await,
-        Command::Wait => wait(session, story).await,
+/// Runs the plan's command. What happened is in the run state, whatever is returned; a signal is no error here.
+pub(super) async fn execute(ctx: &mut Context, state: &mut RunState) -> Result<ExitReason, Failure> {
+    match ctx.plan.command {
+        Command::Run => run(ctx, state).await,
+        Command::Upload => upload(ctx, state).await,
+        Command::Start => start(ctx, state).await,
+        Command::Wait => wait(ctx, state).await,
         Command::Check => {
-            let cancel = session.cancel.clone();
-            unless_cancelled(&cancel, check::check(session, story)).await
+            let cancel = ctx.cancel.clone();
+            unless_cancelled(&cancel, check::check(ctx, state)).await
         }
         // These need no plan, or no report, and are handled before.
         Command::Stop | Command::Init | Command::Schema => Ok(ExitReason::Passed),
     }
 }
 
-async fn run(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
-    let inspected = prepare(session, story).await?;
-    let stored = build::store(session, story, inspected).await?;
-    if session.plan.dry_run {
-        return Ok(dry_run(session));
+async fn run(ctx: &mut Context, state: &mut RunState) -> Result<ExitReason, Failure> {
+    let inspected = prepare(ctx, state).await?;
+    let stored = upload_build::store(ctx, state, inspected).await?;
+    if ctx.plan.dry_run {
+        return Ok(dry_run(ctx));
     }
-    if session.cancel.token().is_cancelled() {
+    if ctx.cancel.token().is_cancelled() {
         return Ok(ExitReason::Started);
     }
-    begin(session, story, &stored).await?;
-    if session.cancel.token().is_cancelled() {
+    begin(ctx, state, &stored).await?;
+    if ctx.cancel.token().is_cancelled() {
         return Ok(ExitReason::Started);
     }
-    if !session.plan.wait.enabled {
-        leave(session, story, "wait is off");
-        return incomplete(story).map_or(Ok(ExitReason::Started), Err);
+    if !ctx.plan.wait.enabled {
+        leave(ctx, state, "wait is off");
+        return incomplete(state).map_or(Ok(ExitReason::Started), Err);
     }
-    follow(session, story).await
+    follow(ctx, state).await
 }
 
-async fn upload(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
-    let inspected = prepare(session, story).await?;
-    build::store(session, story, inspected).await?;
-    Ok(if session.plan.dry_run { dry_run(session) } else { ExitReason::Uploaded })
+async fn upload(ctx: &mut Context, state: &mut RunState) -> Result<ExitReason, Failure> {
+    let inspected = prepare(ctx, state).await?;
+    upload_build::store(ctx, state, inspected).await?;
+    Ok(if ctx.plan.dry_run { dry_run(ctx) } else { ExitReason::Uploaded })
 }
 
-async fn start(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
-    let inspected = prepare(session, story).await?;
-    let stored = build::store(session, story, inspected).await?;
-    if session.plan.dry_run {
-        return Ok(dry_run(session));
+async fn start(ctx: &mut Context, state: &mut RunState) -> Result<ExitReason, Failure> {
+    let inspected = prepare(ctx, state).await?;
+    let stored = upload_build::store(ctx, state, inspected).await?;
+    if ctx.plan.dry_run {
+        return Ok(dry_run(ctx));
     }
-    begin(session, story, &stored).await?;
-    if !session.cancel.token().is_cancelled() {
-        leave(session, story, "started");
+    begin(ctx, state, &stored).await?;
+    if !ctx.cancel.token().is_cancelled() {
+        leave(ctx, state, "started");
     }
-    incomplete(story).map_or(Ok(ExitReason::Started), Err)
+    incomplete(state).map_or(Ok(ExitReason::Started), Err)
 }
 
-async fn wait(session: &mut Session, story: &mut Story) -> Result<ExitReason, Failure> {
-    let cancel = session.cancel.clone();
+async fn wait(ctx: &mut Context, state: &mut RunState) -> Result<ExitReason, Failure> {
+    let cancel = ctx.cancel.clone();
     unless_cancelled(&cancel, async {
-        ready(session).await?;
-        session.log.end_group();
-        recorded::collect(session, story).await
+        ready(ctx).await?;
+        ctx.log.end_group();
+        resume::collect(ctx, state).await
     })
     .await?;
-    follow(session, story).await
+    follow(ctx, state).await
 }
 
 /// Looks at the build, and asks about the key and all that will be started.
-async fn prepare(session: &mut Session, story: &mut Story) -> Result<Option<Inspected>, Failure> {
-    let cancel = session.cancel.clone();
+async fn prepare(ctx: &mut Context, state: &mut RunState) -> Result<Option<Inspected>, Failure> {
+    let cancel = ctx.cancel.clone();
     unless_cancelled(&cancel, async {
-        let inspected = build::look(session).await?;
-        ready(session).await?;
-        if session.plan.command != Command::Upload && !session.plan.runs.is_empty() {
+        let inspected = upload_build::look(ctx).await?;
+        ready(ctx).await?;
+        if ctx.plan.command != Command::Upload && !ctx.plan.runs.is_empty() {
             let shape = inspected.as_ref().map(Shape::of);
-            let known = Box::pin(known::look(&session.api, &session.plan, shape)).await;
+            let known = Box::pin(service_facts::look_up(&ctx.api, &ctx.plan, shape)).await;
             for remark in &known.remarks {
-                session.log.info(remark);
+                ctx.log.info(remark);
             }
             for notice in &known.notices {
-                session.log.warn(notice);
+                ctx.log.warn(notice);
             }
-            story.warnings.extend(known.notices.iter().cloned());
+            state.warnings.extend(known.notices.iter().cloned());
             known.require()?;
         }
-        session.log.end_group();
+        ctx.log.end_group();
         Ok(inspected)
     })
     .await
@@ -118,56 +118,55 @@ async fn unless_cancelled<T>(
 }
 
 /// Proves permissions and turns names into ids.
-async fn ready(session: &mut Session) -> Result<(), Failure> {
-    session.log.group("Checking the key");
-    let needed = session.plan.permissions();
-    let proofs = prove(&session.api, &needed, &session.log).await?;
+async fn ready(ctx: &mut Context) -> Result<(), Failure> {
+    ctx.log.group("Checking the key");
+    let needed = ctx.plan.permissions();
+    let proofs = prove(&ctx.api, &needed, &ctx.log).await?;
     proofs.require(&needed)?;
     // A wait sends nothing and has a patience of its own: what runs must not be given up for a minute without the service.
-    if session.plan.command != Command::Wait
+    if ctx.plan.command != Command::Wait
         && let Some(unreachable) = proofs.unreachable()
     {
         return Err(unreachable);
     }
-    session.may_read = proofs.may(Permission::ReadRuns);
-    session.log.info(proofs.overview(&needed));
-    resolve::names(session).await?;
+    ctx.may_read = proofs.may(Permission::ReadRuns);
+    ctx.log.info(proofs.overview(&needed));
+    resolve_names::resolve(ctx).await?;
     Ok(())
 }
 
 /// Starts everything.
-async fn begin(session: &Session, story: &mut Story, stored: &Build) -> Result<(), Failure> {
-    session.log.group("Starting");
+async fn begin(ctx: &Context, state: &mut RunState, stored: &Build) -> Result<(), Failure> {
+    ctx.log.group("Starting");
     let digest = stored.sha256.as_deref().or(stored.id.as_deref()).unwrap_or_default();
     let begun =
-        start_all(session, story, BuildRef { id: stored.id.as_deref(), platform: stored.platform, digest })
-            .await;
-    session.known(story);
-    session.log.end_group();
+        start_all(ctx, state, BuildRef { id: stored.id.as_deref(), platform: stored.platform, digest }).await;
+    publish::interim(ctx, state);
+    ctx.log.end_group();
     begun
 }
 
 /// Follows the jobs to their end and fetches what they left.
-async fn follow(session: &Session, story: &mut Story) -> Result<ExitReason, Failure> {
-    bug::provoke(&session.env, "after-start");
-    session.log.group("Running");
-    let ended = watch::until_done(session, story).await;
-    session.log.end_group();
+async fn follow(ctx: &Context, state: &mut RunState) -> Result<ExitReason, Failure> {
+    bug::provoke(&ctx.env, "after-start");
+    ctx.log.group("Running");
+    let ended = poll::until_done(ctx, state).await;
+    ctx.log.end_group();
     ended?;
-    if session.cancel.token().is_cancelled() {
+    if ctx.cancel.token().is_cancelled() {
         return Ok(ExitReason::Started);
     }
-    stop::name_the_rest(story);
-    stop::tell_the_rest(session, story);
-    story.failure = incomplete(story);
-    artifacts::download(session, story, ExitReason::Passed).await;
-    story.failure.take().map_or(Ok(ExitReason::Passed), Err)
+    stop::name_the_rest(state);
+    stop::tell_the_rest(ctx, state);
+    state.failure = incomplete(state);
+    artifacts::download(ctx, state, ExitReason::Passed).await;
+    state.failure.take().map_or(Ok(ExitReason::Passed), Err)
 }
 
 /// The failure of starts that gave no or not all jobs, once everything else is told.
-fn incomplete(story: &Story) -> Option<Failure> {
-    let first = story.problems.first()?;
-    let what: Vec<String> = story
+fn incomplete(state: &RunState) -> Option<Failure> {
+    let first = state.problems.first()?;
+    let what: Vec<String> = state
         .problems
         .iter()
         .map(|problem| match &problem.device {
@@ -187,48 +186,48 @@ fn incomplete(story: &Story) -> Option<Failure> {
 }
 
 /// Closes the records of what goes on without us, on purpose.
-fn leave(session: &Session, story: &mut Story, why: &str) {
-    story.left_on_purpose = true;
-    happened(session, story, Event::Leave);
-    let jobs: Vec<&str> = story.jobs.iter().map(|tracked| tracked.report.job_id.as_str()).collect();
-    session.log.info(format!(
+fn leave(ctx: &Context, state: &mut RunState, why: &str) {
+    state.left_on_purpose = true;
+    happened(ctx, state, Event::Leave);
+    let jobs: Vec<&str> = state.jobs.iter().map(|tracked| tracked.report.job_id.as_str()).collect();
+    ctx.log.info(format!(
         "{why}: leaving {} to run; nunu-ci wait follows, nunu-ci stop ends them",
         jobs.join(", ")
     ));
 }
 
-fn dry_run(session: &Session) -> ExitReason {
-    session.log.info("dry run: nothing was uploaded and nothing was started");
+fn dry_run(ctx: &Context) -> ExitReason {
+    ctx.log.info("dry run: nothing was uploaded and nothing was started");
     ExitReason::DryRun
 }
 
 /// What has to happen when the command ended with a failure or a signal: nothing is left running, unless the user wants it so.
-pub(super) async fn clean_up(session: &Session, story: &mut Story) {
-    bug::provoke(&session.env, "clean-up");
-    let wanted = if session.cancel.reason().is_some() {
-        session.plan.wait.on_cancel
-    } else if story.failure.as_ref().is_some_and(|failure| failure.reason == ExitReason::Timeout) {
-        session.plan.wait.on_timeout
+pub(super) async fn clean_up(ctx: &Context, state: &mut RunState) {
+    bug::provoke(&ctx.env, "clean-up");
+    let wanted = if ctx.cancel.reason().is_some() {
+        ctx.plan.wait.on_cancel
+    } else if state.failure.as_ref().is_some_and(|failure| failure.reason == ExitReason::Timeout) {
+        ctx.plan.wait.on_timeout
     } else {
         OnEnd::Stop
     };
     // What did start of a start that is not whole goes on all the same.
-    if story.left_on_purpose {
+    if state.left_on_purpose {
         return;
     }
-    if story.starts.as_ref().is_none_or(|starts| starts.outcome().is_some()) {
+    if state.starts.as_ref().is_none_or(|starts| starts.outcome().is_some()) {
         return;
     }
     match wanted {
-        OnEnd::Leave => leave(session, story, "as wanted"),
-        OnEnd::Stop => stop::everything(session, story, cause(session, story)).await,
+        OnEnd::Leave => leave(ctx, state, "as wanted"),
+        OnEnd::Stop => stop::everything(ctx, state, cause(ctx, state)).await,
     }
 }
 
 /// Why everything is stopped.
-fn cause(session: &Session, story: &Story) -> Cause {
-    match story.failure.as_ref().map(|failure| failure.reason) {
-        _ if session.cancel.token().is_cancelled() => Cause::Cancelled,
+fn cause(ctx: &Context, state: &RunState) -> Cause {
+    match state.failure.as_ref().map(|failure| failure.reason) {
+        _ if ctx.cancel.token().is_cancelled() => Cause::Cancelled,
         Some(ExitReason::Timeout | ExitReason::Stalled) => Cause::Deadline,
         Some(ExitReason::Internal) => Cause::Panic,
         _ => Cause::Failure,

@@ -15,8 +15,8 @@ use crate::disk;
 use crate::http::{Net, install_crypto};
 use crate::model::{ExitReason, Failure, Platform};
 
-use super::app::Surroundings;
-use super::wrong;
+use super::context::Surroundings;
+use super::publish;
 
 /// Writes the files and says what to do next.
 pub(super) async fn init(around: &Surroundings) -> ExitReason {
@@ -27,7 +27,7 @@ pub(super) async fn init(around: &Surroundings) -> ExitReason {
         Err(what) => {
             let failure = Failure::new(ExitReason::InvalidInput, what)
                 .hint("nunu-ci init works without a key too: it then leaves the ids for you to fill in");
-            return wrong::tell(around, &failure);
+            return publish::end_without_plan(around, failure);
         }
     };
     if let Some(api) = api {
@@ -44,7 +44,7 @@ pub(super) async fn init(around: &Surroundings) -> ExitReason {
                 .info("the key shows no tests or configurations, so the ids are left for you to fill in");
         }
     }
-    if around.context.ci == "none" && io::stdin().is_terminal() && io::stderr().is_terminal() {
+    if around.reporting.origin.ci == "none" && io::stdin().is_terminal() && io::stderr().is_terminal() {
         ask(&mut facts, around);
     }
     let mut unfilled = Vec::new();
@@ -61,7 +61,7 @@ pub(super) async fn init(around: &Surroundings) -> ExitReason {
                 let failure = Failure::new(ExitReason::InvalidInput, format!("cannot write {path}"))
                     .because(&error)
                     .hint("run nunu-ci init in the root of your repository, where you may write");
-                return wrong::tell(around, &failure);
+                return publish::end_without_plan(around, failure);
             }
         }
     }
@@ -80,7 +80,7 @@ fn host(around: &Surroundings) -> Host {
         _ if here(".github") => Host::GitHub,
         _ if here(".gitlab-ci.yml") => Host::GitLab,
         _ if here("Jenkinsfile") => Host::Jenkins,
-        _ => match around.context.repository_url.as_deref() {
+        _ => match around.reporting.origin.repository_url.as_deref() {
             Some(url) if url.contains("gitlab") => Host::GitLab,
             _ => Host::GitHub,
         },
@@ -94,8 +94,8 @@ fn service(around: &Surroundings) -> Result<Option<Api>, String> {
         around.log.warn(notice);
     }
     let Some(key) = access.key else { return Ok(None) };
-    super::app::say_where(around, &access.origin, &access.origin_source);
-    super::app::mask(&around.log, &around.secrets, key.expose_secret(), crate::model::secrets::Owner::Key);
+    around.say_where(&access.origin, &access.origin_source);
+    around.mask(key.expose_secret(), crate::model::secrets::Owner::Key);
     install_crypto();
     let agent = concat!("nunu-ci/", env!("CARGO_PKG_VERSION"));
     let net = Net::new(&around.env, agent, around.secrets.clone(), around.log.clone())

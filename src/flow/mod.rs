@@ -1,45 +1,48 @@
-//! The story in order: preflight, upload, start, watch, stop, report.
-//! Touches only other rooms, the state file and, for `init`, the starter files.
+//! One invocation in order: preflight, upload, start, poll, stop, report.
+//! Touches only other modules, the state file and, for `init`, the starter files.
 
 mod announce;
 mod app;
 mod artifacts;
 mod bug;
-mod build;
 mod cancel;
 mod check;
 mod check_text;
-mod clock;
 mod commands;
-mod deliver;
-mod end;
+mod context;
+mod deadline;
+mod earlier_attempt;
 mod fetch;
-mod finish;
-mod forge;
 #[cfg(any(test, fuzzing))]
 #[path = "../../fuzz/targets/flow.rs"]
 pub(crate) mod fuzz;
 mod init;
-mod known;
-mod lock;
-mod look;
-mod look_back;
+mod jobs_by_tag;
+mod outputs;
+mod plan_size;
+mod poll;
+mod poll_jobs;
+mod poll_schedule;
+mod pr_comment;
 mod preflight;
 mod process;
-mod recorded;
-mod resolve;
-mod schedule;
-mod session;
-mod size;
+mod publish;
+mod recorded_starts;
+mod records;
+mod resolve_names;
+mod resume;
+mod run_state;
+mod service_facts;
 mod start;
+mod start_driver;
+mod start_results;
 mod starts;
-mod state;
+mod state_file;
+mod state_lock;
 mod stop;
-mod story;
-mod tagged;
+mod stopwatch;
 mod tags;
-mod track;
-mod watch;
-mod wrong;
+mod tracked_job;
+mod upload_build;
 
 pub use process::{Invocation, run};

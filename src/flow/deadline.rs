@@ -4,19 +4,19 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::model::{ExitReason, Failure, units};
 
-use super::session::Session;
+use super::context::Context;
 
 /// What ends the starting early.
-pub(super) struct End<'a> {
-    session: &'a Session,
+pub(super) struct Deadline<'a> {
+    ctx: &'a Context,
     /// `None` when it lies beyond what clocks can tell.
     deadline: Option<Instant>,
 }
 
-impl<'a> End<'a> {
+impl<'a> Deadline<'a> {
     /// The deadline counts from now.
-    pub(super) fn of(session: &'a Session) -> Self {
-        Self { session, deadline: Instant::now().checked_add(session.plan.wait.timeout) }
+    pub(super) fn of(ctx: &'a Context) -> Self {
+        Self { ctx, deadline: Instant::now().checked_add(ctx.plan.wait.timeout) }
     }
 
     /// Returns with a signal or at the deadline.
@@ -28,17 +28,17 @@ impl<'a> End<'a> {
             }
         };
         tokio::select! {
-            () = self.session.cancel.token().cancelled() => {}
+            () = self.ctx.cancel.token().cancelled() => {}
             () = late => {}
         }
     }
 
     /// What it means for the starts of which nobody knows yet what became of them; a signal speaks for itself.
     pub(super) fn verdict(&self, labels: &[&str]) -> Result<(), Failure> {
-        if self.session.cancel.token().is_cancelled() {
+        if self.ctx.cancel.token().is_cancelled() {
             return Ok(());
         }
-        let limit = units::duration(self.session.plan.wait.timeout);
+        let limit = units::duration(self.ctx.plan.wait.timeout);
         Err(Failure::new(
             ExitReason::Timeout,
             format!("the timeout of {limit} passed before it was known what was started"),

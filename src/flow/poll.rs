@@ -11,13 +11,14 @@ use crate::model::log::LiveLine;
 use crate::model::units::duration;
 use crate::model::{ExitReason, Failure};
 
-use super::clock::Stopwatch;
-use super::look::{look, read_steps, settle};
-use super::schedule::next_look;
-use super::session::Session;
-use super::starts::work_until;
-use super::story::Story;
-use super::track::{GONE_AFTER, Tracked};
+use super::context::Context;
+use super::poll_jobs::{look, read_steps, settle};
+use super::poll_schedule::next_look;
+use super::publish;
+use super::run_state::RunState;
+use super::start_driver::work_until;
+use super::stopwatch::Stopwatch;
+use super::tracked_job::{GONE_AFTER, Tracked};
 
 /// Without any change for that long, a warning.
 const QUIET_AFTER: Duration = Duration::from_secs(20 * 60);
@@ -43,9 +44,9 @@ struct Progress {
     lists: bool,
 }
 
-/// Follows every job of the story until it is finished, or lost. A signal ends it early without an error.
-pub(super) async fn until_done(session: &Session, story: &mut Story) -> Result<(), Failure> {
-    let mut watch = story.clock.clone().unwrap_or_else(Stopwatch::start);
+/// Follows every job until it is finished, or lost. A signal ends it early without an error.
+pub(super) async fn until_done(ctx: &Context, state: &mut RunState) -> Result<(), Failure> {
+    let mut watch = state.clock.clone().unwrap_or_else(Stopwatch::start);
     let now = watch.elapsed();
     let mut progress = Progress {
         slept: watch.slept(),
@@ -53,26 +54,26 @@ pub(super) async fn until_done(session: &Session, story: &mut Story) -> Result<(
         last_good: now,
         failed: 0,
         last_change: now,
-        fingerprint: story.fingerprint(),
+        fingerprint: state.fingerprint(),
         quiet_warned: false,
         next_heartbeat: now + HEARTBEAT,
         lists: true,
     };
-    story.waited = true;
+    state.waited = true;
     tokio::select! {
         biased;
-        () = session.cancel.token().cancelled() => Ok(()),
-        ended = follow(session, story, &mut progress) => ended,
+        () = ctx.cancel.token().cancelled() => Ok(()),
+        ended = follow(ctx, state, &mut progress) => ended,
     }
 }
 
-async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -> Result<(), Failure> {
-    let limit = session.plan.wait.timeout;
-    let live = session.log.live_line();
+async fn follow(ctx: &Context, state: &mut RunState, progress: &mut Progress) -> Result<(), Failure> {
+    let limit = ctx.plan.wait.timeout;
+    let live = ctx.log.live_line();
     loop {
         let left = limit.saturating_sub(progress.watch.elapsed());
-        let api = session.api.once();
-        let looked = timeout(left, look(&api, session, story, &mut progress.lists)).await;
+        let api = ctx.api.once();
+        let looked = timeout(left, look(&api, ctx, state, &mut progress.lists)).await;
         let elapsed = progress.watch.elapsed();
         match looked {
             Ok(Ok(())) => {
@@ -82,49 +83,46 @@ async fn follow(session: &Session, story: &mut Story, progress: &mut Progress) -
             Ok(Err(error)) if error.is_auth() => return Err(error.failure(Phase::Wait)),
             Ok(Err(error)) => {
                 progress.failed += 1;
-                session
-                    .log
-                    .warn(format!("could not look at the runs ({} in a row): {error}", progress.failed));
+                ctx.log.warn(format!("could not look at the runs ({} in a row): {error}", progress.failed));
                 if elapsed.saturating_sub(progress.last_good) >= GONE_AFTER {
-                    return last_look(session, story, progress, error.failure(Phase::Wait)).await;
+                    return last_look(ctx, state, progress, error.failure(Phase::Wait)).await;
                 }
             }
             Err(_) => {}
         }
-        settle(session, story, elapsed, false).await?;
-        tell(session, story);
+        settle(ctx, state, elapsed, false).await?;
+        tell(ctx, state);
         // The start protocol waits for jobs that may still appear.
-        let expected = story.starts.as_ref().is_some_and(|starts| starts.outcome().is_none());
-        if !expected && !story.jobs.iter().any(Tracked::is_open) {
+        let expected = state.starts.as_ref().is_some_and(|starts| starts.outcome().is_none());
+        if !expected && !state.jobs.iter().any(Tracked::is_open) {
             return Ok(());
         }
         if elapsed >= limit {
-            return last_look(session, story, progress, deadline_passed(story, limit)).await;
+            return last_look(ctx, state, progress, deadline_passed(state, limit)).await;
         }
-        stalls(session, story, progress).await?;
-        heartbeat(session, story, progress, &live);
-        let pause =
-            next_look(session.plan.wait.poll, progress.watch.elapsed(), progress.failed, fastrand::f64());
-        let goes_on = story.jobs.iter().any(Tracked::is_unfinished);
+        stalls(ctx, state, progress).await?;
+        heartbeat(ctx, state, progress, &live);
+        let pause = next_look(ctx.plan.wait.poll, progress.watch.elapsed(), progress.failed, fastrand::f64());
+        let goes_on = state.jobs.iter().any(Tracked::is_unfinished);
         let pause = if goes_on { pause } else { pause.min(DETAILS_AGAIN) };
         let pause = pause.min(limit.saturating_sub(progress.watch.elapsed()));
         let until = Instant::now() + pause;
         loop {
-            live.show(standing(session, story, progress));
+            live.show(overview(ctx, state, progress));
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            work_until(session, story, sleep(left.min(LIVE)), |_| false).await;
+            work_until(ctx, state, sleep(left.min(LIVE)), |_| false).await;
         }
     }
 }
 
 /// Says what changed.
-fn tell(session: &Session, story: &mut Story) {
+fn tell(ctx: &Context, state: &mut RunState) {
     let mut lines = Vec::new();
     let mut finished = false;
-    for tracked in &mut story.jobs {
+    for tracked in &mut state.jobs {
         let name = tracked.name();
         lines.extend(tracked.changes().into_iter().map(|line| (name.clone(), line)));
         let ending = tracked.ending();
@@ -132,10 +130,10 @@ fn tell(session: &Session, story: &mut Story) {
         lines.extend(ending.into_iter().map(|line| (name.clone(), line)));
     }
     for line in together(lines) {
-        session.log.info(line);
+        ctx.log.info(line);
     }
     if finished {
-        session.known(story);
+        publish::interim(ctx, state);
     }
 }
 
@@ -163,59 +161,59 @@ fn together(lines: Vec<(String, String)>) -> Vec<String> {
 
 /// Before the deadline or a silent service ends the wait: one look more, and the results it brings count.
 async fn last_look(
-    session: &Session,
-    story: &mut Story,
+    ctx: &Context,
+    state: &mut RunState,
     progress: &mut Progress,
     why: Failure,
 ) -> Result<(), Failure> {
     let elapsed = progress.watch.elapsed();
-    let _ = look(&session.api.urgent(), session, story, &mut progress.lists).await;
-    settle(session, story, elapsed, true).await?;
-    tell(session, story);
-    if story.jobs.iter().any(Tracked::is_unfinished) { Err(why) } else { Ok(()) }
+    let _ = look(&ctx.api.urgent(), ctx, state, &mut progress.lists).await;
+    settle(ctx, state, elapsed, true).await?;
+    tell(ctx, state);
+    if state.jobs.iter().any(Tracked::is_unfinished) { Err(why) } else { Ok(()) }
 }
 
-fn deadline_passed(story: &Story, limit: Duration) -> Failure {
+fn deadline_passed(state: &RunState, limit: Duration) -> Failure {
     let unfinished: Vec<String> =
-        story.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
+        state.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
     Failure::new(
         ExitReason::Timeout,
-        format!("the timeout of {} passed with {} of {} jobs unfinished", duration(limit), unfinished.len(), story.jobs.len()),
+        format!("the timeout of {} passed with {} of {} jobs unfinished", duration(limit), unfinished.len(), state.jobs.len()),
     )
     .cause(format!("unfinished: {}", unfinished.join(", ")))
     .hint("raise the setting timeout (wait.timeout in the run config) if these tests need longer, queueing included")
 }
 
-async fn stalls(session: &Session, story: &mut Story, progress: &mut Progress) -> Result<(), Failure> {
+async fn stalls(ctx: &Context, state: &mut RunState, progress: &mut Progress) -> Result<(), Failure> {
     let elapsed = progress.watch.elapsed();
     let slept = progress.watch.slept();
     if slept > progress.slept {
-        session.log.warn(format!(
+        ctx.log.warn(format!(
             "this machine was suspended for {}",
             duration(slept.saturating_sub(progress.slept))
         ));
         progress.slept = slept;
         progress.last_change = elapsed;
     }
-    if changed(story, progress, elapsed) {
+    if changed(state, progress, elapsed) {
         return Ok(());
     }
     let quiet = elapsed.saturating_sub(progress.last_change);
-    let stall = session.plan.wait.stall.filter(|&stall| quiet >= stall);
+    let stall = ctx.plan.wait.stall.filter(|&stall| quiet >= stall);
     if stall.is_none() && (quiet < QUIET_AFTER || progress.quiet_warned) {
         return Ok(());
     }
     // Steps may have moved since the last look at the details.
     let running: Vec<usize> =
-        (0..story.jobs.len()).filter(|&index| story.jobs[index].is_unfinished()).collect();
-    read_steps(session, story, &running, elapsed).await?;
-    tell(session, story);
-    if changed(story, progress, elapsed) {
+        (0..state.jobs.len()).filter(|&index| state.jobs[index].is_unfinished()).collect();
+    read_steps(ctx, state, &running, elapsed).await?;
+    tell(ctx, state);
+    if changed(state, progress, elapsed) {
         return Ok(());
     }
     if let Some(stall) = stall {
         let names: Vec<String> =
-            story.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
+            state.jobs.iter().filter(|job| job.is_unfinished()).map(Tracked::name).collect();
         return Err(Failure::new(
             ExitReason::Stalled,
             format!("no change of any job, run or step for {}", duration(stall)),
@@ -225,13 +223,13 @@ async fn stalls(session: &Session, story: &mut Story, progress: &mut Progress) -
     }
     progress.quiet_warned = true;
     let warning = format!("no change of any job, run or step for {}", duration(quiet));
-    session.log.warn(&warning);
-    story.warnings.push(warning);
+    ctx.log.warn(&warning);
+    state.warnings.push(warning);
     Ok(())
 }
 
-fn changed(story: &Story, progress: &mut Progress, elapsed: Duration) -> bool {
-    let now = story.fingerprint();
+fn changed(state: &RunState, progress: &mut Progress, elapsed: Duration) -> bool {
+    let now = state.fingerprint();
     if now == progress.fingerprint {
         return false;
     }
@@ -241,26 +239,26 @@ fn changed(story: &Story, progress: &mut Progress, elapsed: Duration) -> bool {
     true
 }
 
-fn heartbeat(session: &Session, story: &Story, progress: &mut Progress, live: &LiveLine) {
+fn heartbeat(ctx: &Context, state: &RunState, progress: &mut Progress, live: &LiveLine) {
     let elapsed = progress.watch.elapsed();
     if elapsed < progress.next_heartbeat {
         return;
     }
     progress.next_heartbeat = elapsed + HEARTBEAT;
-    live.say(standing(session, story, progress));
+    live.say(overview(ctx, state, progress));
 }
 
 /// Time and counts in one line.
-fn standing(session: &Session, story: &Story, progress: &mut Progress) -> String {
+fn overview(ctx: &Context, state: &RunState, progress: &mut Progress) -> String {
     let elapsed = progress.watch.elapsed();
-    let mut standing: BTreeMap<String, usize> = BTreeMap::new();
-    for tracked in &story.jobs {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for tracked in &state.jobs {
         let status =
             tracked.report.status.as_ref().map_or("not seen yet", JobStatus::as_str).to_ascii_lowercase();
-        *standing.entry(status).or_default() += 1;
+        *counts.entry(status).or_default() += 1;
     }
-    let counts: Vec<String> = standing.iter().map(|(status, count)| format!("{count} {status}")).collect();
-    let left = session.plan.wait.timeout.saturating_sub(elapsed);
+    let counts: Vec<String> = counts.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    let left = ctx.plan.wait.timeout.saturating_sub(elapsed);
     format!("{} elapsed, {} left: {}", duration(elapsed), duration(left), counts.join(", "))
 }
 

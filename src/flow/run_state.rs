@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::run_report::{LeftRunning, StartProblem};
 use crate::model::{Build, Failure};
 
-use super::clock::Stopwatch;
 use super::starts::Starts;
-use super::track::{PollBy, Tracked};
+use super::stopwatch::Stopwatch;
+use super::tracked_job::{PollBy, Tracked};
 
-/// The story so far.
+/// What has happened so far.
 #[derive(Debug, Default)]
-pub(super) struct Story {
+pub(super) struct RunState {
     /// The build; `None` until one was looked at.
     pub(super) build: Option<Build>,
     /// Jobs of every start, in the order of the run config.
@@ -42,7 +42,7 @@ pub(super) struct Story {
     pub(super) failure: Option<Failure>,
 }
 
-impl Story {
+impl RunState {
     /// Notes which jobs we had stopped.
     pub(super) fn stopped_by_us<'a>(&mut self, ids: impl Iterator<Item = &'a String>) {
         let ids: BTreeSet<&String> = ids.collect();

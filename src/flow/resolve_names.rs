@@ -5,7 +5,7 @@ use crate::config::{is_id, resolve_name};
 use crate::model::verdict::Quarantined;
 use crate::model::{ExitReason, Failure, RunSpec, Target};
 
-use super::session::Session;
+use super::context::Context;
 
 /// What is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,9 +28,9 @@ impl Kind {
 }
 
 /// Replaces every name in the plan by its id, and says which they were: (name, id).
-pub(super) async fn names(session: &mut Session) -> Result<Vec<(String, String)>, Failure> {
-    let mut runs = std::mem::take(&mut session.plan.runs);
-    let mut quarantine = std::mem::take(&mut session.plan.gate.quarantine);
+pub(super) async fn resolve(ctx: &mut Context) -> Result<Vec<(String, String)>, Failure> {
+    let mut runs = std::mem::take(&mut ctx.plan.runs);
+    let mut quarantine = std::mem::take(&mut ctx.plan.gate.quarantine);
     let mut wanted: Vec<(Kind, &mut String)> = Vec::new();
     for spec in &mut runs {
         collect(spec, &mut wanted);
@@ -41,9 +41,9 @@ pub(super) async fn names(session: &mut Session) -> Result<Vec<(String, String)>
         }
     }
     wanted.retain(|(_, name)| !is_id(name));
-    let outcome = look_up(session, wanted).await;
-    session.plan.runs = runs;
-    session.plan.gate.quarantine = quarantine;
+    let outcome = look_up(ctx, wanted).await;
+    ctx.plan.runs = runs;
+    ctx.plan.gate.quarantine = quarantine;
     outcome
 }
 
@@ -61,7 +61,7 @@ fn collect<'a>(spec: &'a mut RunSpec, wanted: &mut Vec<(Kind, &'a mut String)>) 
 }
 
 async fn look_up(
-    session: &Session,
+    ctx: &Context,
     mut wanted: Vec<(Kind, &mut String)>,
 ) -> Result<Vec<(String, String)>, Failure> {
     let (mut found, mut problems) = (Vec::new(), Vec::new());
@@ -69,7 +69,7 @@ async fn look_up(
         if !wanted.iter().any(|(wanted, _)| *wanted == kind) {
             continue;
         }
-        let candidates: Vec<(String, String)> = list(session, kind)
+        let candidates: Vec<(String, String)> = list(ctx, kind)
             .await
             .map_err(|error| {
                 error
@@ -82,7 +82,7 @@ async fn look_up(
         for (_, name) in wanted.iter_mut().filter(|(wanted, _)| *wanted == kind) {
             match resolve_name(kind.noun(), name, &candidates) {
                 Ok(id) => {
-                    session.log.info(format!("{} {name} is {id}", kind.noun()));
+                    ctx.log.info(format!("{} {name} is {id}", kind.noun()));
                     found.push((std::mem::replace(*name, id.clone()), id));
                 }
                 // A configuration may have an id that is not a UUID, such as `ac_default`.
@@ -100,11 +100,11 @@ async fn look_up(
         .hint("correct the name in the run config, or put the id from the dashboard in its place"))
 }
 
-async fn list(session: &Session, kind: Kind) -> Result<Vec<Named>, ApiError> {
+async fn list(ctx: &Context, kind: Kind) -> Result<Vec<Named>, ApiError> {
     match kind {
-        Kind::Test => session.api.tests().await,
-        Kind::Plan => session.api.test_plans().await,
-        Kind::DeploymentConfig => session.api.deployment_configs().await,
-        Kind::AgentConfig => session.api.agent_configs().await,
+        Kind::Test => ctx.api.tests().await,
+        Kind::Plan => ctx.api.test_plans().await,
+        Kind::DeploymentConfig => ctx.api.deployment_configs().await,
+        Kind::AgentConfig => ctx.api.agent_configs().await,
     }
 }

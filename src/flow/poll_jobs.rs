@@ -12,11 +12,11 @@ use crate::model::Failure;
 use crate::model::job::Job;
 use crate::model::units::duration;
 
-use super::session::Session;
-use super::starts;
-use super::story::Story;
-use super::tagged::Found;
-use super::track::{GONE_AFTER, PollBy, Tracked};
+use super::context::Context;
+use super::jobs_by_tag::Found;
+use super::run_state::RunState;
+use super::start_driver;
+use super::tracked_job::{GONE_AFTER, PollBy, Tracked};
 
 /// Between two looks at the details of a run that goes on.
 const DETAILS_EVERY: Duration = Duration::from_secs(60);
@@ -27,15 +27,15 @@ const MORE_THAN_OURS: usize = 100;
 /// One look at every unfinished job, each by itself where no list shows it: the trouble of one does not hide the others.
 pub(super) async fn look(
     api: &Api,
-    session: &Session,
-    story: &mut Story,
+    ctx: &Context,
+    state: &mut RunState,
     lists: &mut bool,
 ) -> Result<(), ApiError> {
-    let mut seen = listed(api, session, story, lists).await?;
+    let mut seen = listed(api, ctx, state, lists).await?;
     let mut answered = false;
     let mut polled: Vec<(String, Poll, String)> = Vec::new();
     let mut alone = Vec::new();
-    for (index, tracked) in story.jobs.iter_mut().enumerate().filter(|(_, job)| job.is_unfinished()) {
+    for (index, tracked) in state.jobs.iter_mut().enumerate().filter(|(_, job)| job.is_unfinished()) {
         match seen.remove(&tracked.report.job_id).filter(|_| tracked.poll == PollBy::Job) {
             Some(job) => {
                 answered = true;
@@ -56,7 +56,7 @@ pub(super) async fn look(
     let mut looks = iter(looks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
     let mut troubled = Vec::new();
     while let Some((index, seen)) = looks.next().await {
-        let tracked = &mut story.jobs[index];
+        let tracked = &mut state.jobs[index];
         match seen {
             Ok(job) => take_job(tracked, job),
             Err(error) if error.is_auth() => return Err(error),
@@ -90,17 +90,17 @@ pub(super) async fn look(
         if !answered {
             return Err(error);
         }
-        let tracked = &mut story.jobs[index];
+        let tracked = &mut state.jobs[index];
         if tracked.note_trouble() {
-            session.log.warn(format!("{}: could not be looked at: {error}", tracked.name()));
+            ctx.log.warn(format!("{}: could not be looked at: {error}", tracked.name()));
         }
         let why = format!("it could not be looked at for {}: {error}", duration(GONE_AFTER));
         polled.push((tracked.report.job_id.clone(), Poll::Failed, why));
     }
     for (id, poll, why) in polled {
-        starts::polled(session, story, &id, poll);
-        let gave_up = story.starts.as_ref().is_some_and(|starts| starts.protocol.gave_up(&id));
-        if let Some(tracked) = story.jobs.iter_mut().find(|job| gave_up && job.report.job_id == id) {
+        start_driver::polled(ctx, state, &id, poll);
+        let gave_up = state.starts.as_ref().is_some_and(|starts| starts.protocol.gave_up(&id));
+        if let Some(tracked) = state.jobs.iter_mut().find(|job| gave_up && job.report.job_id == id) {
             tracked.give_up(why);
         }
     }
@@ -111,25 +111,25 @@ pub(super) async fn look(
 /// list cannot be had.
 async fn listed(
     api: &Api,
-    session: &Session,
-    story: &mut Story,
+    ctx: &Context,
+    state: &mut RunState,
     lists: &mut bool,
 ) -> Result<BTreeMap<String, Job>, ApiError> {
     let mut seen = BTreeMap::new();
     // Ours are among the newest.
-    let most = story.jobs.len() + MORE_THAN_OURS;
+    let most = state.jobs.len() + MORE_THAN_OURS;
     if *lists {
-        for tag in story.groups_to_list(&session.invocation) {
+        for tag in state.groups_to_list(&ctx.records.invocation) {
             match api.list_jobs(&tag, most).await {
                 Ok(jobs) => {
                     let found: Vec<Found> = jobs.iter().cloned().map(Found::of_job).collect();
-                    starts::listed(session, story, &tag, &found);
+                    start_driver::listed(ctx, state, &tag, &found);
                     seen.extend(jobs.into_iter().map(|job| (job.job_id.clone(), job)));
                 }
                 Err(error) if error.is_auth() => return Err(error),
                 // The service has jobs, but no list of them: ask one by one from here on.
                 Err(error) if error.is_not_found() || error.status == Some(400) => *lists = false,
-                Err(error) => session.log.debug(format!("the jobs cannot be listed: {error}")),
+                Err(error) => ctx.log.debug(format!("the jobs cannot be listed: {error}")),
             }
         }
     }
@@ -151,8 +151,8 @@ fn take_job(tracked: &mut Tracked, job: Job) {
 /// Reads details of runs: of those that go on about once a minute, of ended ones until they are final. `last`: there will be no
 /// other look.
 pub(super) async fn settle(
-    session: &Session,
-    story: &mut Story,
+    ctx: &Context,
+    state: &mut RunState,
     elapsed: Duration,
     last: bool,
 ) -> Result<(), Failure> {
@@ -161,28 +161,28 @@ pub(super) async fn settle(
             && tracked.poll == PollBy::Job
             && tracked.details_at.is_none_or(|at| elapsed.saturating_sub(at) >= DETAILS_EVERY)
     };
-    let going_on: Vec<usize> = (0..story.jobs.len()).filter(|&index| due(&story.jobs[index])).collect();
-    read_steps(session, story, &going_on, elapsed).await?;
-    read_ended(session, story, elapsed, last).await
+    let going_on: Vec<usize> = (0..state.jobs.len()).filter(|&index| due(&state.jobs[index])).collect();
+    read_steps(ctx, state, &going_on, elapsed).await?;
+    read_ended(ctx, state, elapsed, last).await
 }
 
 /// Reads how far runs are that go on. It may fail: the next look is as good.
 pub(super) async fn read_steps(
-    session: &Session,
-    story: &mut Story,
+    ctx: &Context,
+    state: &mut RunState,
     wanted: &[usize],
     elapsed: Duration,
 ) -> Result<(), Failure> {
-    let api = session.api.once();
+    let api = ctx.api.once();
     let runs = wanted.iter().flat_map(|&index| {
-        let runs = story.jobs[index].report.deciding_runs().into_iter().filter(|run| !run.run_id.is_empty());
+        let runs = state.jobs[index].report.deciding_runs().into_iter().filter(|run| !run.run_id.is_empty());
         runs.map(|run| (index, run.run_id.clone())).collect::<Vec<_>>()
     });
     let api = &api;
     let reads = runs.map(|(index, run_id)| async move { (index, api.run(&run_id).await) });
     let read: Vec<_> = iter(reads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
     for (index, details) in read {
-        let tracked = &mut story.jobs[index];
+        let tracked = &mut state.jobs[index];
         tracked.details_at = Some(elapsed);
         match details {
             Ok(run) => tracked.apply_run(run),
@@ -195,15 +195,15 @@ pub(super) async fn read_steps(
 
 /// Reads details and bugs of ended runs that decide.
 async fn read_ended(
-    session: &Session,
-    story: &mut Story,
+    ctx: &Context,
+    state: &mut RunState,
     elapsed: Duration,
     last: bool,
 ) -> Result<(), Failure> {
-    let api = session.api.once();
+    let api = ctx.api.once();
     let api = &api;
     let runs =
-        story.jobs.iter().enumerate().flat_map(|(index, tracked)| {
+        state.jobs.iter().enumerate().flat_map(|(index, tracked)| {
             tracked.unsettled_runs().into_iter().map(move |run_id| (index, run_id))
         });
     let reads = runs.map(|(index, run_id)| async move {
@@ -212,7 +212,7 @@ async fn read_ended(
     });
     let read: Vec<_> = iter(reads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
     for (index, run_id, (details, bugs)) in read {
-        let tracked = &mut story.jobs[index];
+        let tracked = &mut state.jobs[index];
         let mut trouble = Vec::new();
         match details {
             Ok(run) => tracked.apply_run(run),
@@ -226,7 +226,7 @@ async fn read_ended(
         }
         let settled = tracked.settle(&run_id, &trouble, elapsed, last);
         for why in trouble.iter().filter(|_| settled) {
-            session.log.warn(format!("{}: details are missing: {why}", tracked.name()));
+            ctx.log.warn(format!("{}: details are missing: {why}", tracked.name()));
         }
     }
     Ok(())

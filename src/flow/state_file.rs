@@ -15,7 +15,7 @@ use crate::model::given::GivenBuilds;
 use crate::model::{Log, RunSpec, Target};
 
 use super::cancel::Cancel;
-use super::lock::Lock;
+use super::state_lock::Lock;
 
 /// Name of the file in its folder.
 const FILE_NAME: &str = "state.json";
@@ -63,7 +63,7 @@ impl Place {
 /// How far a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Standing {
+pub(super) enum RecordStatus {
     /// Somebody is at it, or died at it.
     Open,
     /// Left running on purpose (`start`, `wait: false`, `on_cancel: leave`, `on_timeout: leave`).
@@ -170,7 +170,8 @@ pub(super) struct Record {
     /// Unique within the file.
     pub(super) id: String,
     /// How far it is.
-    pub(super) standing: Standing,
+    #[serde(rename = "standing")]
+    pub(super) status: RecordStatus,
     /// When it was made.
     pub(super) at: String,
     /// Where it was made.
@@ -280,12 +281,12 @@ impl StateFile {
         })
     }
 
-    /// Gives the records with these ids that are not done yet another standing.
-    pub(super) fn mark(&self, ids: &BTreeSet<String>, standing: Standing) -> io::Result<()> {
+    /// Gives the records with these ids that are not done yet another status.
+    pub(super) fn mark(&self, ids: &BTreeSet<String>, status: RecordStatus) -> io::Result<()> {
         self.change(|records| {
             for record in records.iter_mut().filter(|record| ids.contains(&record.id)) {
-                if record.standing != Standing::Done {
-                    record.standing = standing;
+                if record.status != RecordStatus::Done {
+                    record.status = status;
                 }
             }
         })
@@ -332,10 +333,10 @@ pub(super) fn parse(bytes: &[u8]) -> io::Result<Vec<Record>> {
 }
 
 fn drop_old(records: &mut Vec<Record>) {
-    let done = records.iter().filter(|record| record.standing == Standing::Done).count();
+    let done = records.iter().filter(|record| record.status == RecordStatus::Done).count();
     let mut too_many = done.saturating_sub(KEEP_DONE);
     records.retain(|record| {
-        let drop = too_many > 0 && record.standing == Standing::Done;
+        let drop = too_many > 0 && record.status == RecordStatus::Done;
         too_many -= usize::from(drop);
         !drop
     });
@@ -346,17 +347,17 @@ mod tests {
     use std::fs;
 
     use super::{
-        BTreeSet, Cancel, KEEP_DONE, Log, PathBuf, Place, Record, Standing, StartRecord, StateFile, What,
+        BTreeSet, Cancel, KEEP_DONE, Log, PathBuf, Place, Record, RecordStatus, StartRecord, StateFile, What,
     };
 
     fn at(folder: PathBuf) -> StateFile {
         StateFile::new(folder, Cancel::default(), Log::silent())
     }
 
-    fn record(id: &str, standing: Standing) -> Record {
+    fn record(id: &str, status: RecordStatus) -> Record {
         Record {
             id: id.to_owned(),
-            standing,
+            status,
             at: "2026-01-01T00:00:00Z".to_owned(),
             place: Place { run: "1".to_owned(), ..Place::default() },
             api_url: "https://nunu.ai".to_owned(),
@@ -374,18 +375,18 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = at(home.path().join("deep/.nunu-state"));
         assert_eq!(state.records().unwrap(), []);
-        let mut first = record("a", Standing::Open);
+        let mut first = record("a", RecordStatus::Open);
         state.put(&first).unwrap();
-        state.put(&record("b", Standing::Open)).unwrap();
-        first.standing = Standing::Left;
+        state.put(&record("b", RecordStatus::Open)).unwrap();
+        first.status = RecordStatus::Left;
         state.put(&first).unwrap();
         let again = at(home.path().join("deep/.nunu-state"));
         let records = again.records().unwrap();
         assert_eq!(ids(&records), ["a", "b"]);
-        assert_eq!(records[0].standing, Standing::Left);
-        state.mark(&BTreeSet::from(["b".to_owned()]), Standing::Done).unwrap();
-        state.mark(&BTreeSet::from(["b".to_owned()]), Standing::Open).unwrap();
-        assert_eq!(again.records().unwrap()[1].standing, Standing::Done, "what is done stays done");
+        assert_eq!(records[0].status, RecordStatus::Left);
+        state.mark(&BTreeSet::from(["b".to_owned()]), RecordStatus::Done).unwrap();
+        state.mark(&BTreeSet::from(["b".to_owned()]), RecordStatus::Open).unwrap();
+        assert_eq!(again.records().unwrap()[1].status, RecordStatus::Done, "what is done stays done");
     }
 
     #[cfg(unix)]
@@ -394,7 +395,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let home = tempfile::tempdir().unwrap();
         let state = at(home.path().to_owned());
-        state.put(&record("a", Standing::Open)).unwrap();
+        state.put(&record("a", RecordStatus::Open)).unwrap();
         assert_eq!(fs::metadata(state.path()).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
@@ -407,13 +408,13 @@ mod tests {
         fs::create_dir(home.path().join("state")).unwrap();
         symlink("/dev/zero", state.path()).unwrap();
         assert!(state.records().unwrap_err().to_string().contains("no regular file"));
-        state.put(&record("a", Standing::Open)).unwrap();
+        state.put(&record("a", RecordStatus::Open)).unwrap();
         assert_eq!(ids(&state.records().unwrap()), ["a"]);
 
         symlink(home.path().join("theirs"), home.path().join("state/state.lock")).unwrap_err();
         fs::remove_file(home.path().join("state/state.lock")).unwrap();
         symlink(home.path().join("theirs"), home.path().join("state/state.lock")).unwrap();
-        assert!(state.put(&record("b", Standing::Open)).is_err());
+        assert!(state.put(&record("b", RecordStatus::Open)).is_err());
         assert!(!home.path().join("theirs").exists());
     }
 
@@ -424,10 +425,10 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let home = tempfile::tempdir().unwrap();
         let state = at(home.path().to_owned());
-        state.put(&record("planted", Standing::Open)).unwrap();
+        state.put(&record("planted", RecordStatus::Open)).unwrap();
         fs::set_permissions(state.path(), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(state.records().unwrap_err().to_string().contains("not written by nunu-ci"));
-        state.put(&record("a", Standing::Open)).unwrap();
+        state.put(&record("a", RecordStatus::Open)).unwrap();
         assert_eq!(ids(&state.records().unwrap()), ["a"]);
     }
 
@@ -437,7 +438,7 @@ mod tests {
         let state = at(home.path().to_owned());
         fs::write(state.path(), b"{\"version\":1,\"reco").unwrap();
         assert!(state.records().is_err());
-        state.put(&record("a", Standing::Open)).unwrap();
+        state.put(&record("a", RecordStatus::Open)).unwrap();
         assert_eq!(ids(&state.records().unwrap()), ["a"]);
     }
 
@@ -445,14 +446,14 @@ mod tests {
     fn what_a_killed_process_left_half_written_is_taken_away() {
         let home = tempfile::tempdir().unwrap();
         let state = at(home.path().to_owned());
-        state.put(&record("a", Standing::Open)).unwrap();
+        state.put(&record("a", RecordStatus::Open)).unwrap();
         let left = home.path().join(".state.json.4711.tmp");
         for look in [true, false] {
             fs::write(&left, b"half a record with an upload id").unwrap();
             if look {
                 assert_eq!(ids(&state.records().unwrap()), ["a"]);
             } else {
-                state.put(&record("b", Standing::Open)).unwrap();
+                state.put(&record("b", RecordStatus::Open)).unwrap();
             }
             assert!(!left.exists());
         }
@@ -463,9 +464,9 @@ mod tests {
     fn forgets_old_finished_records_but_never_open_ones() {
         let home = tempfile::tempdir().unwrap();
         let state = at(home.path().to_owned());
-        state.put(&record("open", Standing::Open)).unwrap();
+        state.put(&record("open", RecordStatus::Open)).unwrap();
         for number in 0..KEEP_DONE + 5 {
-            state.put(&record(&format!("done-{number}"), Standing::Done)).unwrap();
+            state.put(&record(&format!("done-{number}"), RecordStatus::Done)).unwrap();
         }
         let records = state.records().unwrap();
         assert_eq!(records.len(), KEEP_DONE + 1);
@@ -481,7 +482,7 @@ mod tests {
                 let state = state.clone();
                 scope.spawn(move || {
                     for number in 0..10 {
-                        state.put(&record(&format!("{writer}-{number}"), Standing::Open)).unwrap();
+                        state.put(&record(&format!("{writer}-{number}"), RecordStatus::Open)).unwrap();
                     }
                 });
             }

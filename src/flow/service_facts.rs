@@ -64,7 +64,7 @@ pub(super) fn deployment_configs(run: &RunSpec) -> impl Iterator<Item = &String>
 }
 
 /// Asks the service, with names already turned into ids. `shape` is the build that will be sent.
-pub(super) async fn look(api: &Api, plan: &Plan, shape: Option<Shape>) -> Known {
+pub(super) async fn look_up(api: &Api, plan: &Plan, shape: Option<Shape>) -> Known {
     let api = api.once();
     let (mut tests, mut plans) = (BTreeSet::new(), BTreeSet::new());
     for run in &plan.runs {

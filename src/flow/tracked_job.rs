@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use nunu_protocol::JobState;
 
-use crate::api::Bugs;
+use crate::api::{Bugs, instances_of};
 use crate::model::TestResult;
 use crate::model::job::{Attempt, Job};
 
 use super::announce::Announced;
-use super::tagged::state_of;
+use super::jobs_by_tag::state_of;
+use super::state_file::StartRecord;
 use super::tags::is_invocation_tag;
 
 /// Details that the service does not know of a run that has ended are asked for that long.
@@ -45,7 +46,7 @@ pub(super) struct Tracked {
     /// Runs whose details are final: they are not read again.
     settled: BTreeSet<String>,
     /// What the log has said of it.
-    pub(super) announced: Announced,
+    announced: Announced,
 }
 
 impl Tracked {
@@ -220,10 +221,58 @@ impl Tracked {
         print
     }
 
+    /// Lines for what changed since the last call, in the order it happened.
+    pub(super) fn changes(&mut self) -> Vec<String> {
+        self.announced.changes(&self.report)
+    }
+
+    /// The lines that tell how each test of the job ended, once.
+    pub(super) fn ending(&mut self) -> Vec<String> {
+        if self.is_open() { Vec::new() } else { self.announced.ending(&self.report) }
+    }
+
     /// What to call the job in a line: the run's label, and the test where the label does not say it all.
     pub(super) fn name(&self) -> String {
         self.report.name()
     }
+}
+
+/// The jobs of a recorded start, as they are before the first look.
+pub(super) fn of_start(start: &StartRecord) -> Vec<Tracked> {
+    let device = |id: &str| start.devices.iter().find(|(job, _)| job == id).map(|(_, device)| device.clone());
+    let instances =
+        start.instances.map(|asked| instances_of(&start.job_ids, &start.devices, start.started, asked));
+    let of_job = |id: &str| {
+        let place = start.job_ids.iter().position(|job| job == id)?;
+        instances.as_ref()?.get(place).copied()
+    };
+    let report = |id: &str| Job {
+        run: start.label.clone(),
+        required: start.required,
+        job_id: id.to_owned(),
+        device: device(id),
+        deployment_config: start.deployment_config.clone(),
+        instances: of_job(id),
+        given: start.given.clone(),
+        ..Job::default()
+    };
+    if start.run_ids.is_empty() {
+        let group = (!start.invocation.is_empty()).then(|| start.invocation.clone());
+        return start
+            .job_ids
+            .iter()
+            .map(|id| Tracked::new(report(id), PollBy::Job).in_group(group.clone()))
+            .collect();
+    }
+    start
+        .run_ids
+        .iter()
+        .enumerate()
+        .map(|(index, run)| {
+            let id = start.job_ids.get(index).unwrap_or(run);
+            Tracked::new(report(id), PollBy::Run(run.clone()))
+        })
+        .collect()
 }
 
 /// The newer look at an attempt, with what only run details tell.

@@ -2,59 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nunu_protocol::{Group, JobState, PostRef};
+use nunu_protocol::{Group, PostRef};
 
 use crate::api::{Api, ApiError};
 
-use super::session::Session;
-use super::starts::{Posted, Starts};
-use super::state::{Record, Standing, StartRecord, What};
-use super::tagged::{Found, tagged};
+use super::context::Context;
+use super::jobs_by_tag::{Found, tagged};
+use super::starts::{Earlier, Posted, Starts};
+use super::state_file::{Record, RecordStatus, StartRecord, What};
 use super::tags::PostTag;
-
-/// The jobs of one POST of an earlier attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Earlier {
-    /// Its tag.
-    pub(super) tag: String,
-    /// The start it is the same as.
-    pub(super) start: usize,
-    /// Its jobs, as far as they are shown.
-    pub(super) jobs: Vec<(String, JobState)>,
-    /// True when its record is open: more of it may still appear.
-    pub(super) on_record: bool,
-}
 
 /// Tags that lead to jobs which may be ours: those of this place, and those of unclosed records. Without a CI run the tag of the
 /// place is new each time, and only the records know the old ones.
-pub(super) fn tags(session: &Session) -> Vec<String> {
-    let open = open_records(session).into_iter().map(|record| record.1.invocation);
-    open.chain(std::iter::once(session.invocation.clone())).collect::<BTreeSet<_>>().into_iter().collect()
+pub(super) fn tags(ctx: &Context) -> Vec<String> {
+    let open = open_records(ctx).into_iter().map(|record| record.1.invocation);
+    open.chain(std::iter::once(ctx.records.invocation.clone())).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Whether an earlier attempt may have left anything.
-pub(super) fn power(session: &Session) -> nunu_protocol::Earlier {
-    let repeated = !session.place.run.is_empty()
-        && session.place.attempt.parse::<u64>().is_ok_and(|attempt| attempt > 1);
-    if !session.may_read || (!repeated && open_records(session).is_empty()) {
+pub(super) fn power(ctx: &Context) -> nunu_protocol::Earlier {
+    let repeated = !ctx.records.place.run.is_empty()
+        && ctx.records.place.attempt.parse::<u64>().is_ok_and(|attempt| attempt > 1);
+    if !ctx.may_read || (!repeated && open_records(ctx).is_empty()) {
         return nunu_protocol::Earlier::Nothing;
     }
     // GitHub tells the legs of a matrix apart to the action alone.
-    let github = session.host.kind() == crate::ci::Kind::GitHub;
-    if github && session.place.matrix.is_empty() {
+    let github = ctx.host.kind() == crate::ci::Kind::GitHub;
+    if github && ctx.records.place.matrix.is_empty() {
         return nunu_protocol::Earlier::Ambiguous;
     }
     nunu_protocol::Earlier::Ours
 }
 
 /// Unclosed starts of this very place.
-fn open_records(session: &Session) -> Vec<(Record, StartRecord)> {
-    let records = session.state.records().unwrap_or_default();
+fn open_records(ctx: &Context) -> Vec<(Record, StartRecord)> {
+    let records = ctx.records.all().unwrap_or_default();
     let here = |record: &Record| {
-        record.standing == Standing::Open
-            && record.place.parts() == session.place.parts()
-            && record.api_url == session.plan.origin
-            && record.project_id == session.plan.project_id
+        record.status == RecordStatus::Open && record.place.parts() == ctx.records.place.parts()
     };
     let starts = records.into_iter().filter(here).filter_map(|record| {
         let What::Start(start) = &record.what else { return None };
@@ -79,18 +63,18 @@ pub(super) async fn read(api: &Api, tags: &[String]) -> Result<Vec<Found>, ApiEr
 
 /// What was read, by start; `None` when it could not be.
 pub(super) fn groups(
-    session: &Session,
+    ctx: &Context,
     starts: &mut Starts,
     look: Result<Vec<Found>, ApiError>,
 ) -> Option<Vec<Group<String>>> {
     let found = match look {
         Ok(found) => found,
         Err(error) if error.is_auth() => {
-            session.log.warn(format!("the runs of an earlier attempt cannot be looked for: {error}"));
+            ctx.log.warn(format!("the runs of an earlier attempt cannot be looked for: {error}"));
             Vec::new()
         }
         Err(error) => {
-            session.log.warn(format!("cannot look for runs of an earlier attempt: {error}"));
+            ctx.log.warn(format!("cannot look for runs of an earlier attempt: {error}"));
             return None;
         }
     };
@@ -99,11 +83,11 @@ pub(super) fn groups(
         .iter()
         .map(|planned| planned.request.as_ref().map(|request| request.digest.as_str()))
         .collect();
-    let records = open_records(session);
+    let records = open_records(ctx);
     let open = records.iter().map(|(_, start)| (start.tag.clone(), start.abandoned)).collect();
-    starts.earlier = sort(&found, &session.place.attempt, &open, &digests, starts.same_build);
-    if power(session) == nunu_protocol::Earlier::Ambiguous {
-        warn_of_equal_jobs(session, &starts.earlier);
+    starts.earlier = sort(&found, &ctx.records.place.attempt, &open, &digests, starts.same_build);
+    if power(ctx) == nunu_protocol::Earlier::Ambiguous {
+        warn_of_equal_jobs(ctx, &starts.earlier);
     }
     let groups = starts.earlier.iter();
     Some(
@@ -118,10 +102,10 @@ pub(super) fn groups(
 }
 
 /// Equal starts of an earlier attempt are those of several legs of a matrix, and nobody says which is whose.
-fn warn_of_equal_jobs(session: &Session, earlier: &[Earlier]) {
+fn warn_of_equal_jobs(ctx: &Context, earlier: &[Earlier]) {
     let equal = |one: &Earlier| earlier.iter().filter(|other| other.start == one.start).count() > 1;
     if earlier.iter().any(equal) {
-        session.log.warn(
+        ctx.log.warn(
             "several equal runs of an earlier attempt were found, and GitHub does not say which leg of a matrix this is: nothing \
              of them is gone on with; NUNU_MATRIX_INDEX: ${{ strategy.job-index }} in the step's env tells it",
         );
@@ -183,21 +167,21 @@ fn is_earlier(theirs: &str, ours: &str) -> bool {
 }
 
 /// Makes a group a post of this invocation. Its record, if it is in the same file, goes on: one record is enough.
-pub(super) fn take_up(session: &Session, starts: &mut Starts, at: PostRef, group: usize) {
+pub(super) fn take_up(ctx: &Context, starts: &mut Starts, at: PostRef, group: usize) {
     let Some(earlier) = starts.earlier.get(group) else { return };
     let Some(request) = starts.plans.get(at.start).and_then(|planned| planned.request.as_ref()) else {
         return;
     };
     if earlier.jobs.is_empty() {
-        session.log.info(format!(
+        ctx.log.info(format!(
             "{}: an earlier attempt may have started it: looking for runs with the tag {}",
             request.spec.label, earlier.tag
         ));
     }
-    let old = open_records(session).into_iter().find(|(_, start)| start.tag == earlier.tag);
-    let mut start = StartRecord::of(&request.spec, &earlier.tag, &session.invocation);
+    let old = open_records(ctx).into_iter().find(|(_, start)| start.tag == earlier.tag);
+    let mut start = StartRecord::of(&request.spec, &earlier.tag, &ctx.records.invocation);
     start.given = request.given.clone();
-    let mut record = session.record(What::Start(Box::new(start)));
+    let mut record = ctx.records.open(What::Start(Box::new(start)));
     if let Some((old, _)) = old {
         record.id = old.id;
     }
@@ -206,7 +190,9 @@ pub(super) fn take_up(session: &Session, starts: &mut Starts, at: PostRef, group
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, Earlier, Found, JobState, PostTag, sort};
+    use nunu_protocol::JobState;
+
+    use super::{BTreeMap, Earlier, Found, PostTag, sort};
 
     fn job(id: &str, state: JobState, tag: &str) -> Found {
         Found {

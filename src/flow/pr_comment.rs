@@ -5,31 +5,31 @@ use crate::ci::Kind;
 use crate::model::RunReport;
 use crate::report;
 
-use super::session::Session;
+use super::context::Context;
 
 /// Writes or updates the comment; whatever goes wrong is a warning.
-pub(super) async fn comment(session: &Session, report: &RunReport) {
-    let Some(target) = target(session) else {
-        session.log.info("comment: this is no pull or merge request, so there is nothing to comment on");
+pub(super) async fn comment(ctx: &Context, report: &RunReport) {
+    let Some(target) = target(ctx) else {
+        ctx.log.info("comment: this is no pull or merge request, so there is nothing to comment on");
         return;
     };
-    let Some(token) = session.plan.report.github_token.clone() else {
-        session.log.warn(match target {
+    let Some(token) = ctx.plan.report.github_token.clone() else {
+        ctx.log.warn(match target {
             CommentTarget::GitHub { .. } => "comment: github-token is not set; add it to the step:\n  with:\n    github-token: ${{ github.token }}",
             CommentTarget::GitLab { .. } => "comment: NUNU_GITLAB_TOKEN is not set; add a project access token with the scope api as a masked CI/CD variable",
         });
         return;
     };
-    let here = session.host.identity();
-    let place = session.secrets.redact(&[here.job, here.matrix, here.step].join("/")).into_owned();
+    let here = ctx.host.identity();
+    let place = ctx.secrets.redact(&[here.job, here.matrix, here.step].join("/")).into_owned();
     let body = report::comment(report, &place);
-    let comments = Comments::new(session.net.clone(), target, token);
+    let comments = Comments::new(ctx.net.clone(), target, token);
     match put(&comments, &report::comment_mark(&place), &body).await {
-        Ok(()) => session.log.info("the comment is up to date"),
+        Ok(()) => ctx.log.info("the comment is up to date"),
         Err(error) => {
-            session.log.warn(format!("cannot write the comment: {error}"));
+            ctx.log.warn(format!("cannot write the comment: {error}"));
             if let Some(hint) = &error.hint {
-                session.log.warn(hint);
+                ctx.log.warn(hint);
             }
         }
     }
@@ -47,10 +47,10 @@ async fn put(comments: &Comments, mark: &str, body: &str) -> Result<(), CommentE
     }
 }
 
-fn target(session: &Session) -> Option<CommentTarget> {
-    let number = session.context.pull_request?;
-    let env = |name: &str| session.env.get(name).map(str::to_owned);
-    match session.host.kind() {
+fn target(ctx: &Context) -> Option<CommentTarget> {
+    let number = ctx.reporting.origin.pull_request?;
+    let env = |name: &str| ctx.env.get(name).map(str::to_owned);
+    match ctx.host.kind() {
         Kind::GitHub => Some(CommentTarget::GitHub {
             api_url: env("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
             repository: env("GITHUB_REPOSITORY")?,

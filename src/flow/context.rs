@@ -1,0 +1,133 @@
+//! What surrounds the work of one invocation: every step is handed it, and it calls none of them.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::api::Api;
+use crate::ci::Host;
+use crate::config::{self, Args, Plan};
+use crate::http::{Net, detours};
+use crate::model::run_report;
+use crate::model::secrets::Owner;
+use crate::model::units::Timestamp;
+use crate::model::{Env, Log, Secrets, Workspace};
+use crate::upload::Patience;
+
+use super::cancel::Cancel;
+use super::outputs::Outputs;
+use super::records::Records;
+
+/// The budgets of calls and uploads are two minutes at most; a timeout from here on leaves them as they are.
+const FULL_PATIENCE: Duration = Duration::from_secs(120);
+/// A service that says nothing gets that long, however short the timeout is.
+const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a silent service is waited for at most, whatever the budget of a call: who gives all runs seconds does not want to
+/// wait minutes for an upload that is stuck. What makes progress is never cut short by it: the timeout itself counts from the
+/// start of the runs.
+pub(super) fn longest_silence(plan: &Plan) -> Option<Duration> {
+    Some(plan.wait.timeout.max(LEAST_PATIENCE)).filter(|limit| *limit < FULL_PATIENCE)
+}
+
+/// When the invocation began, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Began {
+    /// For people.
+    pub(super) at: Timestamp,
+    /// For durations.
+    pub(super) instant: Instant,
+}
+
+impl Began {
+    /// Now.
+    pub(super) fn now() -> Self {
+        Self { at: chrono::Utc::now(), instant: Instant::now() }
+    }
+}
+
+/// What reports need to know of the invocation, whatever it does.
+pub(super) struct Reporting {
+    pub(super) began: Began,
+    /// Commit, branch and the like.
+    pub(super) origin: run_report::Context,
+    /// Print data for machines.
+    pub(super) json: bool,
+    pub(super) outputs: Outputs,
+}
+
+/// An invocation before it has a plan.
+pub(super) struct Surroundings {
+    pub(super) args: Args,
+    /// False when the command line could not be understood.
+    pub(super) understood: bool,
+    pub(super) env: Env,
+    pub(super) cwd: PathBuf,
+    pub(super) host: Host,
+    pub(super) log: Log,
+    pub(super) secrets: Secrets,
+    pub(super) cancel: Cancel,
+    pub(super) reporting: Reporting,
+}
+
+impl Surroundings {
+    /// Registers a secret and has the host mask all its forms.
+    pub(super) fn mask(&self, value: &str, owner: Owner) {
+        // Hosts mask within a line, so every line of a value that was pasted wrongly is a secret of its own.
+        let lines = value.lines().map(str::trim).filter(|line| *line != value);
+        let forms = std::iter::once(value).chain(lines);
+        for form in forms.flat_map(|secret| self.secrets.register(secret, owner)) {
+            self.log.mask(&form);
+        }
+    }
+
+    /// Says in one line where the key goes, whenever that is not the service itself by the straight way.
+    pub(super) fn say_where(&self, origin: &str, source: &str) {
+        let detours = detours(&self.env);
+        if origin == config::SERVICE && detours.is_empty() {
+            return;
+        }
+        let address = if origin == config::SERVICE {
+            origin.to_owned()
+        } else {
+            format!("{origin} (api-url from {source})")
+        };
+        let all: Vec<String> = std::iter::once(address).chain(detours).collect();
+        self.log.notice(format!("requests go to {}", all.join(", ")));
+    }
+}
+
+/// An invocation with a plan and a key.
+pub(super) struct Context {
+    /// All that the user said.
+    pub(super) plan: Plan,
+    /// The environment, for temporary folders and tokens.
+    pub(super) env: Env,
+    /// Where we run.
+    pub(super) host: Host,
+    pub(super) log: Log,
+    /// Everything that must not be shown.
+    pub(super) secrets: Secrets,
+    /// The one cancel token.
+    pub(super) cancel: Cancel,
+    pub(super) reporting: Reporting,
+    pub(super) net: Net,
+    pub(super) api: Api,
+    /// What is open on the service.
+    pub(super) records: Records,
+    /// What paths of the repository's content have to end in.
+    pub(super) workspace: Workspace,
+    /// False when the key is known not to read runs.
+    pub(super) may_read: bool,
+}
+
+impl Context {
+    /// The budgets of an upload.
+    pub(super) fn patience(&self) -> Patience {
+        longest_silence(&self.plan).map_or_else(Patience::default, |limit| Patience::default().within(limit))
+    }
+
+    /// Folders that change while we work.
+    pub(super) fn own_folders(&self) -> [PathBuf; 2] {
+        [self.plan.report.dir.clone(), self.records.folder().to_owned()]
+    }
+}
