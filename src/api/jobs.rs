@@ -37,13 +37,12 @@ impl Api {
 
     /// One job: `GET jobs/{id}`, or `GET runs/{id}` of the run that stands for it.
     pub(crate) async fn job(&self, job_id: &str, run_id: Option<&str>) -> Result<Job, ApiError> {
-        let job = match run_id {
-            Some(run_id) => self.run(run_id).await?,
-            None => {
-                let request = ApiRequest::get(&["jobs", job_id]);
-                let job = self.send(&request, |answer| job(&answer.json).ok_or_else(|| "no job".to_owned()));
-                self.linked(job.await?)
-            }
+        let job = if let Some(run_id) = run_id {
+            self.run(run_id).await?
+        } else {
+            let request = ApiRequest::get(&["jobs", job_id]);
+            let job = self.send(&request, |answer| job(&answer.json).ok_or_else(|| "no job".to_owned()));
+            self.linked(job.await?)
         };
         Ok(Job { job_id: job_id.to_owned(), ..job })
     }

@@ -52,7 +52,6 @@ struct Totals {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "Job"))]
-#[expect(clippy::struct_field_names, reason = "the words of the service")]
 struct JobEntry<'a> {
     job_id: &'a str,
     run: &'a str,

@@ -8,6 +8,7 @@ mod audit;
 mod blocked;
 mod bugs;
 mod catalogue;
+mod circles;
 mod comment;
 mod contract;
 mod deadline;
