@@ -262,12 +262,7 @@ fn record(ctx: &Context, path: &Path) {
 
 fn warn_of_limits(ctx: &Context, state: &mut RunState) {
     let waits = matches!(ctx.plan.command, Command::Run | Command::Wait) && ctx.plan.wait.enabled;
-    if let Some(limit) = ctx.host.job_limit().filter(|limit| waits && ctx.plan.wait.timeout >= *limit) {
-        let warning = format!(
-            "timeout is {}, but this host ends the job after {}: set it lower, so that the job can stop its runs and report",
-            crate::model::units::duration(ctx.plan.wait.timeout),
-            crate::model::units::duration(limit)
-        );
+    if waits && let Some(warning) = ctx.warning_of_host_limit() {
         ctx.log.warn(&warning);
         state.warnings.push(warning);
     }

@@ -1,55 +1,35 @@
 //! The command `check`: what would happen, and is the key good for it? Changes nothing.
 
-use crate::api::{KeyKind, Proof};
+use crate::api::{KeyKind, Phase, Proof};
 use crate::model::build::BuildSource;
 use crate::model::redact::Redact as _;
-use crate::model::units::duration;
 use crate::model::{Build, ExitReason, Failure, Permission};
 use crate::upload::{Inspected, Places, Purpose, Wanted, find_stored};
 
+use super::check_report::{CheckReport, Findings};
 use super::context::Context;
 use super::outputs::print;
 use super::preflight::{Proofs, prove};
 use super::run_state::RunState;
-use super::service_facts::{self, Known, Shape};
-use super::{check_text, resolve_names};
-
-/// What a check found out, for people and for machines alike.
-pub(super) struct Findings {
-    /// The kind of the key.
-    pub(super) key: &'static str,
-    /// Each permission, whether it is needed, and what is known of it.
-    pub(super) permissions: Vec<(Permission, bool, &'static str)>,
-    /// The build that would be sent.
-    pub(super) build: Option<Found>,
-    /// Names that stood in the plan, and the ids they became.
-    pub(super) resolved: Vec<(String, String)>,
-    /// What the service tells of what the plan names.
-    pub(super) known: Known,
-}
-
-/// The build that would be sent.
-pub(super) struct Found {
-    /// As it will be stored.
-    pub(super) build: Build,
-    /// The stored build that would be used in its place.
-    pub(super) stored: Option<String>,
-}
+use super::service_facts::{self, Shape};
+use super::{resolve_names, upload_build};
 
 /// Validates, proves, and prints a table.
 pub(super) async fn check(ctx: &mut Context, state: &mut RunState) -> Result<ExitReason, Failure> {
     let needed = ctx.plan.permissions();
-    let inspected = super::upload_build::look(ctx).await?;
+    let inspected = upload_build::look(ctx).await?;
     state.warnings.extend(inspected.iter().flat_map(|build| build.notes.iter().cloned()));
     let proofs = prove(&ctx.api, &Permission::ALL, &ctx.log).await?;
-    let resolved =
-        if proofs.require(&needed).is_ok() { resolve_names::resolve(ctx).await } else { Ok(Vec::new()) };
+    let mut resolved = Ok(Vec::new());
+    if proofs.require(&needed).is_ok() {
+        resolved = resolve_names::resolve(ctx).await.map(|resolved| resolved.into_plan(&mut ctx.plan));
+    }
     let shape = inspected.as_ref().map(Shape::of);
     let build = match inspected {
         Some(inspected) => digest(ctx, inspected, &proofs).await?,
         None => None,
     };
-    state.build = build.as_ref().map(|found| found.build.clone());
+    state.build = build.as_ref().map(|(build, _)| build.clone());
     let known = Box::pin(service_facts::look_up(&ctx.api, &ctx.plan, shape)).await;
     state.warnings.extend(known.notices.iter().chain(&known.remarks).cloned());
     warn(ctx, state, &proofs, &needed);
@@ -64,18 +44,7 @@ pub(super) async fn check(ctx: &mut Context, state: &mut RunState) -> Result<Exi
         resolved: resolved.as_ref().cloned().unwrap_or_default(),
         known,
     };
-    if ctx.reporting.json {
-        let mut data = check_text::machine(ctx, state, &findings);
-        data.redact(&ctx.secrets);
-        print(&data.to_string());
-    } else {
-        for line in check_text::table(ctx, &findings).lines() {
-            ctx.log.info(line);
-        }
-        for warning in &state.warnings {
-            ctx.log.warn(warning);
-        }
-    }
+    show(ctx, &findings, &state.warnings);
     proofs.require(&needed)?;
     resolved?;
     findings.known.require()?;
@@ -87,13 +56,35 @@ pub(super) async fn check(ctx: &mut Context, state: &mut RunState) -> Result<Exi
         _ => None,
     });
     match unknown {
-        Some(error) => Err(error.failure(crate::api::Phase::Check)),
+        Some(error) => Err(error.failure(Phase::Check)),
         None => Ok(ExitReason::Checked),
     }
 }
 
-/// Reads the whole build, as `run` will: a folder is zipped. `None` when a signal came first.
-async fn digest(ctx: &Context, inspected: Inspected, proofs: &Proofs) -> Result<Option<Found>, Failure> {
+/// Dumps what was found out for machines, or prints it for people.
+fn show(ctx: &Context, findings: &Findings, warnings: &[String]) {
+    let report = CheckReport::of(ctx, findings, warnings);
+    if ctx.reporting.json {
+        let mut data = serde_json::to_value(&report).unwrap_or_default();
+        data.redact(&ctx.secrets);
+        print(&data.to_string());
+    } else {
+        for line in report.to_string().lines() {
+            ctx.log.info(line);
+        }
+        for warning in warnings {
+            ctx.log.warn(warning);
+        }
+    }
+}
+
+/// Reads the whole build, as `run` will: a folder is zipped. The build as it will be stored, and the id of the stored one that
+/// would be used in its place; `None` when a signal came first.
+async fn digest(
+    ctx: &Context,
+    inspected: Inspected,
+    proofs: &Proofs,
+) -> Result<Option<(Build, Option<String>)>, Failure> {
     let (spec, cancel) = (&ctx.plan.build, ctx.cancel.token());
     let digested = async {
         let prepared = inspected.prepare(&Places::of(&ctx.env), &ctx.log, cancel).await?;
@@ -125,7 +116,7 @@ async fn digest(ctx: &Context, inspected: Inspected, proofs: &Proofs) -> Result<
         sha256: Some(sha256),
         ..Build::none()
     };
-    Ok(Some(Found { build, stored }))
+    Ok(Some((build, stored)))
 }
 
 fn kind(ctx: &Context) -> &'static str {
@@ -149,13 +140,7 @@ fn standing(proofs: &Proofs, needed: &[Permission], permission: Permission) -> &
 
 fn warn(ctx: &Context, state: &mut RunState, proofs: &Proofs, needed: &[Permission]) {
     let plan = &ctx.plan;
-    if let Some(limit) = ctx.host.job_limit().filter(|limit| plan.wait.timeout >= *limit) {
-        state.warnings.push(format!(
-            "timeout is {}, but this host ends the job after {}: set it lower, so that the job can stop its runs and report",
-            duration(plan.wait.timeout),
-            duration(limit)
-        ));
-    }
+    state.warnings.extend(ctx.warning_of_host_limit());
     let spare: Vec<&str> = Permission::ALL
         .into_iter()
         .filter(|permission| !needed.contains(permission) && proofs.proved(*permission))

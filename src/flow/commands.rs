@@ -131,7 +131,7 @@ async fn ready(ctx: &mut Context) -> Result<(), Failure> {
     }
     ctx.may_read = proofs.may(Permission::ReadRuns);
     ctx.log.info(proofs.overview(&needed));
-    resolve_names::resolve(ctx).await?;
+    resolve_names::resolve(ctx).await?.into_plan(&mut ctx.plan);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::config::{self, Args, Plan};
 use crate::http::{Net, detours};
 use crate::model::run_report;
 use crate::model::secrets::Owner;
-use crate::model::units::Timestamp;
+use crate::model::units::{Timestamp, duration};
 use crate::model::{Env, Log, Secrets, Workspace};
 use crate::upload::Patience;
 
@@ -124,6 +124,17 @@ impl Context {
     /// The budgets of an upload.
     pub(super) fn patience(&self) -> Patience {
         longest_silence(&self.plan).map_or_else(Patience::default, |limit| Patience::default().within(limit))
+    }
+
+    /// What a person should know where the host ends the job before our timeout does.
+    pub(super) fn warning_of_host_limit(&self) -> Option<String> {
+        let timeout = self.plan.wait.timeout;
+        let limit = self.host.job_limit().filter(|limit| timeout >= *limit)?;
+        Some(format!(
+            "timeout is {}, but this host ends the job after {}: set it lower, so that the job can stop its runs and report",
+            duration(timeout),
+            duration(limit)
+        ))
     }
 
     /// Folders that change while we work.

@@ -7,7 +7,7 @@ mod artifacts;
 mod bug;
 mod cancel;
 mod check;
-mod check_text;
+mod check_report;
 mod commands;
 mod context;
 mod deadline;

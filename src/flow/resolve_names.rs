@@ -1,8 +1,8 @@
 //! Names become ids, by the service's own lists. Ids need no list and no permission for it.
 
 use crate::api::{ApiError, Named, Phase};
-use crate::config::{is_id, resolve_name};
-use crate::model::verdict::Quarantined;
+use crate::config::{Plan, is_id, resolve_name};
+use crate::model::verdict::{Gate, Quarantined};
 use crate::model::{ExitReason, Failure, RunSpec, Target};
 
 use super::context::Context;
@@ -27,24 +27,39 @@ impl Kind {
     }
 }
 
-/// Replaces every name in the plan by its id, and says which they were: (name, id).
-pub(super) async fn resolve(ctx: &mut Context) -> Result<Vec<(String, String)>, Failure> {
-    let mut runs = std::mem::take(&mut ctx.plan.runs);
-    let mut quarantine = std::mem::take(&mut ctx.plan.gate.quarantine);
+/// What the plan names, with ids in place of names.
+pub(super) struct Resolved {
+    runs: Vec<RunSpec>,
+    gate: Gate,
+    /// Each name, and the id that it became.
+    names: Vec<(String, String)>,
+}
+
+impl Resolved {
+    /// Puts the ids into the plan. Gives the names and what they became.
+    pub(super) fn into_plan(self, plan: &mut Plan) -> Vec<(String, String)> {
+        plan.runs = self.runs;
+        plan.gate = self.gate;
+        self.names
+    }
+}
+
+/// Finds the id of every name in the plan.
+pub(super) async fn resolve(ctx: &Context) -> Result<Resolved, Failure> {
+    let mut runs = ctx.plan.runs.clone();
+    let mut gate = ctx.plan.gate.clone();
     let mut wanted: Vec<(Kind, &mut String)> = Vec::new();
     for spec in &mut runs {
         collect(spec, &mut wanted);
     }
-    for entry in &mut quarantine {
+    for entry in &mut gate.quarantine {
         if let Quarantined::Test(test) = &mut entry.what {
             wanted.push((Kind::Test, test));
         }
     }
     wanted.retain(|(_, name)| !is_id(name));
-    let outcome = look_up(ctx, wanted).await;
-    ctx.plan.runs = runs;
-    ctx.plan.gate.quarantine = quarantine;
-    outcome
+    let names = look_up(ctx, wanted).await?;
+    Ok(Resolved { runs, gate, names })
 }
 
 fn collect<'a>(spec: &'a mut RunSpec, wanted: &mut Vec<(Kind, &'a mut String)>) {
