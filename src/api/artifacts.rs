@@ -6,7 +6,7 @@ use bytes::Bytes;
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue, RANGE};
 use reqwest::{Method, Url};
 
-use crate::http::{Attempts, Class, Download, HttpError, Policy, Request, Route};
+use crate::http::{Class, Download, HttpError, Policy, Request, Route, retry};
 
 use super::client::{Api, Call, Mode};
 use super::error::{ApiError, Fault};
@@ -52,21 +52,14 @@ impl Api {
             Mode::Patient => Policy::patient(Class::Repeatable),
             Mode::Once | Mode::Urgent => Policy::once(Class::Repeatable, PATIENCE),
         };
-        let mut attempts = Attempts::begin(policy);
-        loop {
-            let opened = match &parsed {
-                Some(url) => self.fetch(url, from, attempts.number(), &call).await,
-                None => Err(self.refused(&call, "the address is not a URL")),
-            };
-            let mut error = match opened {
-                Ok(stream) => return Ok(stream),
-                Err(error) => error,
-            };
-            error.attempts = attempts.number();
-            if !attempts.again(error.retry_fault(), &error.brief(), self.net().retries()).await {
-                return Err(error);
+        let (parsed, call) = (&parsed, &call);
+        retry(policy, self.net().retries(), |attempt| async move {
+            match parsed {
+                Some(url) => self.fetch(url, from, attempt.number, call).await,
+                None => Err(self.refused(call, "the address is not a URL")),
             }
-        }
+        })
+        .await
     }
 
     async fn fetch(

@@ -165,18 +165,8 @@ impl ApiError {
         }
     }
 
-    /// For a line about a retry: `503 from POST /builds/upload`.
-    pub(super) fn brief(&self) -> String {
-        match (&self.fault, self.status) {
-            (Fault::Network(error), _) => format!("{} from {}", error.brief(), self.call),
-            (Fault::Unreadable(what), _) => format!("{what} from {}", self.call),
-            (_, Some(status)) => format!("{status} from {}", self.call),
-            (_, None) => format!("no answer from {}", self.call),
-        }
-    }
-
     /// What it means for another attempt.
-    pub(super) fn retry_fault(&self) -> http::Fault {
+    fn retry_fault(&self) -> http::Fault {
         match &self.fault {
             // A definite refusal: nothing was started, and asking again would not change that.
             _ if self.none_started => http::Fault::Final,
@@ -228,5 +218,25 @@ impl ApiError {
     /// True when nothing answered.
     pub(crate) fn is_network(&self) -> bool {
         matches!(self.fault, Fault::Network(_))
+    }
+}
+
+impl http::AttemptError for ApiError {
+    fn fault(&self) -> http::Fault {
+        self.retry_fault()
+    }
+
+    /// Such as `503 from POST /builds/upload`.
+    fn brief(&self) -> String {
+        match (&self.fault, self.status) {
+            (Fault::Network(error), _) => format!("{} from {}", error.brief(), self.call),
+            (Fault::Unreadable(what), _) => format!("{what} from {}", self.call),
+            (_, Some(status)) => format!("{status} from {}", self.call),
+            (_, None) => format!("no answer from {}", self.call),
+        }
+    }
+
+    fn attempts(&mut self, made: u32) {
+        self.attempts = made;
     }
 }

@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderVal
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use crate::http::{Attempts, Class, HttpError, Net, Policy, Reply, Request, Route, is_confidential};
+use crate::http::{Class, HttpError, Net, Policy, Reply, Request, Route, is_confidential, retry};
 use crate::model::Secrets;
 use crate::model::secrets::{ExposeSecret as _, Owner, SecretString};
 
@@ -193,21 +193,15 @@ impl Comments {
     ) -> Result<Value, CommentError> {
         let call = Call { method, path: url.path().to_owned() };
         let request = self.request(method, url, text)?;
-        let mut attempts = Attempts::begin(Policy { budget: BUDGET, ..Policy::patient(class) });
-        loop {
-            let time = ATTEMPT.min(attempts.time_left().max(Duration::from_secs(1)));
-            let mut error = match self.net.send(&request, attempts.number(), time).await {
-                Ok(reply) => match check(&call, &reply, self.net.secrets()) {
-                    Ok(value) => return Ok(value),
-                    Err(error) => error,
-                },
-                Err(error) => ApiError::new(call.clone(), NO_KEY, None, Fault::Network(error)),
-            };
-            error.attempts = attempts.number();
-            if !attempts.again(error.retry_fault(), &error.brief(), self.net.retries()).await {
-                return Err(self.error(&error));
-            }
-        }
+        let policy = Policy { budget: BUDGET, ..Policy::patient(class) };
+        let (call, request) = (&call, &request);
+        let answer = retry(policy, self.net.retries(), |attempt| async move {
+            let time = ATTEMPT.min(attempt.time_left.max(Duration::from_secs(1)));
+            let reply = self.net.send(request, attempt.number, time).await;
+            let fail = |error| ApiError::new(call.clone(), NO_KEY, None, Fault::Network(error));
+            check(call, &reply.map_err(fail)?, self.net.secrets())
+        });
+        answer.await.map_err(|error| self.error(&error))
     }
 
     fn request(&self, method: &'static str, url: Url, text: Option<&str>) -> Result<Request, CommentError> {

@@ -7,7 +7,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use crate::http::{Attempts, Class, HttpError, Policy, Reply, Request, Route};
+use crate::http::{Class, HttpError, Policy, Reply, Request, Route, retry};
 use crate::model::redact::Redact as _;
 
 use super::client::{Api, Call, Mode};
@@ -133,30 +133,22 @@ impl Api {
             (_, Class::Repeatable, Some(limit)) => request.timeout.min(limit / 2),
             _ => request.timeout,
         };
-        let mut attempts = Attempts::begin(match self.mode() {
+        let policy = match self.mode() {
             Mode::Patient => Policy::patient(request.class).within(self.limit().unwrap_or(Duration::MAX)),
             Mode::Once => Policy::once(request.class, timeout),
             Mode::Urgent => Policy::urgent(request.class),
-        });
-        loop {
-            let least =
-                if request.class == Class::Effectful { SHORTEST_EFFECTFUL } else { Duration::from_secs(1) };
-            let time = timeout.min(attempts.time_left().max(least));
-            let result = match self.net().send(&http_request, attempts.number(), time).await {
-                Ok(reply) => self
-                    .check(request, &call, &reply)
-                    .and_then(|answer| read(&answer).map_err(|what| self.unusable(&call, &answer, &what))),
-                Err(error) => Err(fail(Fault::Network(error))),
-            };
-            let mut error = match result {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            error.attempts = attempts.number();
-            if !attempts.again(error.retry_fault(), &error.brief(), self.net().retries()).await {
-                return Err(error);
-            }
-        }
+        };
+        let least =
+            if request.class == Class::Effectful { SHORTEST_EFFECTFUL } else { Duration::from_secs(1) };
+        let (call, fail, read, http_request) = (&call, &fail, &read, &http_request);
+        retry(policy, self.net().retries(), |attempt| async move {
+            let time = timeout.min(attempt.time_left.max(least));
+            let reply = self.net().send(http_request, attempt.number, time).await;
+            let reply = reply.map_err(|error| fail(Fault::Network(error)))?;
+            let answer = self.check(request, call, &reply)?;
+            read(&answer).map_err(|what| self.unusable(call, &answer, &what))
+        })
+        .await
     }
 
     /// All pages of a list, at most `most` objects, each read by `read`; those it cannot read are left out, and so are those that

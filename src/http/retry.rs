@@ -1,4 +1,4 @@
-//! Retry as a value: what to do after an attempt is decided by a pure function; a small loop state waits and says so.
+//! The one loop that tries again: a policy decides purely what comes after an attempt, and the loop waits and says so.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,6 +52,23 @@ pub(crate) enum Next {
     GiveUp,
 }
 
+/// Waits that double from `first` up to `longest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Backoff {
+    /// The longest wait after the first failure.
+    pub(crate) first: Duration,
+    /// No wait is longer.
+    pub(crate) longest: Duration,
+}
+
+impl Backoff {
+    /// The longest wait after `failed` failures in a row, from 1.
+    pub(crate) fn ceiling(self, failed: u32) -> Duration {
+        let factor = 2_u32.saturating_pow(failed.saturating_sub(1).min(16));
+        self.first.saturating_mul(factor).min(self.longest)
+    }
+}
+
 /// How long and how often to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Policy {
@@ -100,8 +117,7 @@ impl Policy {
         if attempt >= self.attempts || elapsed >= last_start {
             return Next::GiveUp;
         }
-        let ceiling =
-            FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(16))).min(self.cap);
+        let ceiling = Backoff { first: FIRST_DELAY, longest: self.cap }.ceiling(attempt);
         let part = if jitter >= 0.0 { jitter.min(1.0) } else { 0.0 };
         let delay = ceiling.mul_f64(part).max(SHORTEST_DELAY);
         let wanted = retry_after.map_or(delay, |after| after.min(LONGEST_RETRY_AFTER).max(delay));
@@ -145,7 +161,7 @@ impl RetryLog {
 
 /// The state of one call's attempts.
 #[derive(Debug)]
-pub(crate) struct Attempts {
+struct Attempts {
     policy: Policy,
     began: Instant,
     number: u32,
@@ -155,22 +171,22 @@ pub(crate) struct Attempts {
 
 impl Attempts {
     /// Before the first attempt.
-    pub(crate) fn begin(policy: Policy) -> Self {
+    fn begin(policy: Policy) -> Self {
         Self { policy, began: Instant::now(), number: 1, live: None }
     }
 
     /// Number of the current attempt, from 1.
-    pub(crate) const fn number(&self) -> u32 {
+    const fn number(&self) -> u32 {
         self.number
     }
 
     /// What is left of the budget.
-    pub(crate) fn time_left(&self) -> Duration {
+    fn time_left(&self) -> Duration {
         self.policy.budget.saturating_sub(self.began.elapsed())
     }
 
     /// Waits for the next attempt, and tells of it. False when there is none.
-    pub(crate) async fn again(&mut self, fault: Fault, what: &str, retries: &RetryLog) -> bool {
+    async fn again(&mut self, fault: Fault, what: &str, retries: &RetryLog) -> bool {
         match self.policy.next(self.number, self.began.elapsed(), fault, fastrand::f64()) {
             Next::GiveUp => false,
             Next::Wait(wait) => {
@@ -180,6 +196,45 @@ impl Attempts {
                 tokio::time::sleep(wait).await;
                 true
             }
+        }
+    }
+}
+
+/// An error that a loop of attempts understands.
+pub(crate) trait AttemptError {
+    /// What it means for another attempt.
+    fn fault(&self) -> Fault;
+    /// A few words for the line about a retry.
+    fn brief(&self) -> String;
+    /// Takes the number of attempts that were made.
+    fn attempts(&mut self, made: u32);
+}
+
+/// One attempt of several.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempt {
+    /// From 1.
+    pub(crate) number: u32,
+    /// What is left of the budget.
+    pub(crate) time_left: Duration,
+}
+
+/// Tries until it works, or until `policy` ends it with the last error.
+pub(crate) async fn retry<T, E: AttemptError, F: Future<Output = Result<T, E>>>(
+    policy: Policy,
+    retries: &RetryLog,
+    mut attempt: impl FnMut(Attempt) -> F,
+) -> Result<T, E> {
+    let mut attempts = Attempts::begin(policy);
+    loop {
+        let this = Attempt { number: attempts.number(), time_left: attempts.time_left() };
+        let mut error = match attempt(this).await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        error.attempts(this.number);
+        if !attempts.again(error.fault(), &error.brief(), retries).await {
+            return Err(error);
         }
     }
 }
