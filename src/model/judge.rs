@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::failure::{ExitReason, Failure};
+use super::exit_reason::ExitReason;
+use super::failure::Failure;
 use super::job::{Attempt, Bug, Job};
 use super::result::TestResult;
 use super::tolerance::Tolerance;

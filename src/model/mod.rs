@@ -4,9 +4,9 @@
 pub(crate) mod annotation;
 pub(crate) mod build;
 pub(crate) mod build_kind;
-mod catalogue;
 pub(crate) mod details;
 pub(crate) mod env;
+mod exit_reason;
 pub(crate) mod failure;
 #[cfg(any(test, fuzzing))]
 #[path = "../../fuzz/targets/model.rs"]
@@ -33,8 +33,9 @@ pub(crate) mod workspace;
 pub(crate) use build::{Build, BuildOrigin, BuildSpec, DeletionPolicy, Multipart, Platform};
 pub(crate) use details::Details;
 pub(crate) use env::Env;
-pub use failure::ExitReason;
-pub(crate) use failure::{Failure, Status};
+pub use exit_reason::ExitReason;
+pub(crate) use exit_reason::Status;
+pub(crate) use failure::Failure;
 pub(crate) use ids::may_be_id;
 pub(crate) use log::Log;
 pub(crate) use permission::Permission;

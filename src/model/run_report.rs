@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::build::Build;
-use super::failure::{ExitReason, Failure};
+use super::exit_reason::ExitReason;
+use super::failure::Failure;
 use super::job::Job;
 use super::units::Timestamp;
 use super::verdict::{Counts, Verdict};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::failure::ExitReason;
+use super::exit_reason::ExitReason;
 use super::job::{Bug, Confidence, Severity};
 
 /// Results and bugs that count against the build; the setting `fail-on`.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::failure::{ExitReason, Failure};
+use crate::model::{ExitReason, Failure};
 
 /// Everything that can go wrong between the setting `build-path` and a stored build.
 #[derive(Debug, thiserror::Error)]

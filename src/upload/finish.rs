@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::error::UploadError;
 use super::patience::Patience;
 use crate::api::{Api, ApiError, BuildReadiness, ETag, Phase, StoredBuild, UploadHandle};
-use crate::model::failure::{ExitReason, Failure};
 use crate::model::log::Log;
 use crate::model::units;
+use crate::model::{ExitReason, Failure};
 
 /// First wait between two looks; it doubles up to [`LONGEST`].
 const FIRST: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use super::hash::Running;
 use super::patience::Shared;
 use super::progress::Meter;
 use crate::api::{ApiError, ETag, Phase, PresignedUrl, PutBody, Storage, StorageError};
-use crate::model::failure::{ExitReason, Failure};
+use crate::model::{ExitReason, Failure};
 
 /// What all parts of one upload share.
 #[derive(Debug)]

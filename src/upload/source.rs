@@ -216,9 +216,9 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::{KeepOut, Places, Prepared, inspect};
+    use crate::model::ExitReason;
     use crate::model::build::{BuildSource, BuildSpec, DeletionPolicy, Multipart, Platform};
     use crate::model::env::Env;
-    use crate::model::failure::ExitReason;
     use crate::model::log::Log;
     use crate::upload::error::UploadError;
 

@@ -49,7 +49,7 @@ pub(crate) fn full(path: &Path, source: std::io::Error) -> UploadError {
 #[cfg(test)]
 mod tests {
     use super::create;
-    use crate::model::failure::ExitReason;
+    use crate::model::ExitReason;
 
     #[test]
     fn leaves_no_name_behind() {

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::testing::{Act, Lines, Service, Stored};
 use super::{Journal, Patience, Places, Prepared, Purpose, Upload, UploadError, inspect};
 use crate::api::UploadHandle;
+use crate::model::ExitReason;
 use crate::model::build::{Build, BuildOrigin, BuildSource, BuildSpec, DeletionPolicy, Multipart, Platform};
 use crate::model::details::Details;
-use crate::model::failure::ExitReason;
 use crate::model::log::Log;
 
 /// What storage says when a URL is too old.

@@ -16,8 +16,8 @@ use super::send::Upload;
 use super::source::Prepared;
 use super::split::Parts;
 use crate::api::{ETag, InitiateUpload, OpenUpload, PresignedUrl, UploadHandle, UploadKind};
-use crate::model::failure::{ExitReason, Failure};
 use crate::model::units;
+use crate::model::{ExitReason, Failure};
 
 /// One build on its way.
 pub(crate) struct Transfer<'a> {

@@ -229,8 +229,8 @@ mod tests {
     use std::io::Write as _;
 
     use super::archive;
+    use crate::model::ExitReason;
     use crate::model::build::Platform;
-    use crate::model::failure::ExitReason;
     use crate::upload::error::UploadError;
 
     fn zip(names: &[&str]) -> Vec<u8> {

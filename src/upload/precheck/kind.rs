@@ -148,8 +148,8 @@ pub(crate) fn folder_size(name: &str, tree: &Tree) -> Result<(), UploadError> {
 #[cfg(test)]
 mod tests {
     use super::{LARGEST, LARGEST_SINGLE, extension, file_name, folder, size};
+    use crate::model::ExitReason;
     use crate::model::build::{Multipart, Platform};
-    use crate::model::failure::ExitReason;
 
     #[test]
     fn knows_which_extension_runs_where() {

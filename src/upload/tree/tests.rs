@@ -4,7 +4,7 @@ use super::{KeepOut, Links, Tree, walk};
 use crate::model::{Env, Workspace};
 #[cfg(unix)]
 use crate::{
-    model::failure::ExitReason,
+    model::ExitReason,
     upload::{error::UploadError, tree::EntryKind},
 };
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::format::{self, Method, Record};
 use super::write::{Written, write};
-use crate::model::failure::ExitReason;
+use crate::model::ExitReason;
 use crate::upload::KeepOut;
 use crate::upload::error::UploadError;
 use crate::upload::tree::{Links, Tree, prefix, walk};
