@@ -1,5 +1,6 @@
 //! What `git` knows about the working directory. Optional: whatever goes wrong, nothing is known.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -61,7 +62,7 @@ pub(super) fn complete(facts: &mut Facts, env: &Env, workdir: &Path) {
 
 /// True for a file as the checkout brought it: git tracks it, and nobody has written to it since.
 pub(super) fn is_committed(env: &Env, path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
+    let name = path.file_name().and_then(OsStr::to_str);
     let Some((folder, name)) = path.parent().zip(name) else { return false };
     // Asked from its own folder, which may be a repository in the repository.
     let lists = |which: &str| git(env, folder, &["ls-files", which, "--", name]).is_some();

@@ -104,7 +104,7 @@ impl<'a> Variables<'a> {
 
     /// The setting that lets the run config read `refused` as well.
     pub(super) fn advice(&self, refused: &[String]) -> String {
-        let line = [&self.named, refused].concat().join(", ");
+        let line = [&self.named[..], refused].concat().join(", ");
         format!("where the pipeline allows it, write there config-env: {line} (or NUNU_CONFIG_ENV: {line})")
     }
 

@@ -67,8 +67,8 @@ pub(super) struct Document<'a> {
     unfilled: HashSet<String>,
     /// Variables that the run config may not read, in the order of the text.
     refused: Vec<String>,
-    /// The setting that would let it.
-    advice: Option<String>,
+    /// Which problem says so of the last of them.
+    last_refused: usize,
 }
 
 impl<'a> Document<'a> {
@@ -103,12 +103,17 @@ impl<'a> Document<'a> {
             places,
             unfilled: HashSet::new(),
             refused: Vec::new(),
-            advice: None,
+            last_refused: 0,
         };
         let mut budget = MOST_VALUES;
         document.root = document.substitute(root, "", variables, &mut budget)?;
         if !document.refused.is_empty() {
-            document.advice = Some(format!("{name}: {}", variables.advice(&document.refused)));
+            // One line for all, below the last: what allows only one of them would be no way out.
+            let advice = variables.advice(&document.refused);
+            if let Some((_, problem)) = document.problems.get_mut(document.last_refused) {
+                problem.push('\n');
+                problem.push_str(&advice);
+            }
         }
         Ok(document)
     }
@@ -143,7 +148,7 @@ impl<'a> Document<'a> {
     pub(super) fn take_problems(&mut self) -> Vec<String> {
         let mut problems = std::mem::take(&mut self.problems);
         problems.sort_by_key(|(spot, _)| *spot);
-        problems.into_iter().map(|(_, problem)| problem).chain(self.advice.take()).collect()
+        problems.into_iter().map(|(_, problem)| problem).collect()
     }
 
     /// Notes every key of `map` that is not among `known`.
@@ -194,11 +199,13 @@ impl<'a> Document<'a> {
                 }
                 Err(problems) => {
                     for problem in problems {
+                        let place = self.problems.len().min(MOST_PROBLEMS);
                         self.problem(path, &problem.to_string());
-                        if let Problem::Refused(variable) = problem
-                            && !self.refused.contains(&variable)
-                        {
-                            self.refused.push(variable);
+                        if let Problem::Refused(variable) = problem {
+                            self.last_refused = place;
+                            if !self.refused.contains(&variable) {
+                                self.refused.push(variable);
+                            }
                         }
                     }
                     self.unfilled.insert(path.to_owned());
@@ -278,16 +285,14 @@ mod tests {
     #[test]
     fn one_line_lets_in_all_that_is_refused() {
         let found = problems("a: ${DB_HOST} ${DB_NAME}\nb: [\"${DB_USER:-x}\", \"${DB_HOST}\"]\n");
-        let line = "MISSING, DB_HOST, DB_NAME, DB_USER";
-        let advice = format!(
-            "run.yml: where the pipeline allows it, write there config-env: {line} (or NUNU_CONFIG_ENV: {line})"
-        );
-        assert_eq!(found.len(), 5, "{found:?}");
-        assert!(
-            found[..4].iter().all(|problem| problem.contains("may not read the variable DB_")),
-            "{found:?}"
-        );
-        assert_eq!(found[4], advice);
+        assert_eq!(found.len(), 4, "{found:?}");
+        for problem in &found {
+            assert!(problem.contains("a run config may not read the variable DB_"), "{problem}");
+        }
+        assert_eq!(found.concat().matches(" config-env: ").count(), 1, "{found:?}");
+        let line =
+            "\nwhere the pipeline allows it, write there config-env: MISSING, DB_HOST, DB_NAME, DB_USER (or ";
+        assert!(found[3].contains(line), "{}", found[3]);
     }
 
     #[test]
