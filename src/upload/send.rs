@@ -11,38 +11,16 @@ use super::content::blocking;
 use super::error::UploadError;
 use super::finish;
 use super::hash::{self, Frontier, Running};
-use super::journal::Journal;
 use super::open::Slot;
-use super::patience::Patience;
 use super::progress::{self, Meter};
-use super::reuse::{self, Purpose, Wanted};
+use super::request::Upload;
+use super::reuse::{self, Wanted};
 use super::source::Prepared;
 use super::split;
 use super::transfer::Transfer;
-use crate::api::{Api, InitiateUpload, Phase, UploadKind};
-use crate::model::build::{Build, BuildOrigin, BuildSpec};
-use crate::model::details::Details;
-use crate::model::log::Log;
+use crate::api::{InitiateUpload, Phase, UploadKind};
+use crate::model::build::{Build, BuildOrigin};
 use crate::model::units;
-
-/// Everything an upload needs besides the build itself.
-#[derive(Clone, Copy)]
-pub(crate) struct Upload<'a> {
-    /// The service.
-    pub(crate) api: &'a Api,
-    /// What the user said.
-    pub(crate) spec: &'a BuildSpec,
-    /// Where the build comes from.
-    pub(crate) details: &'a Details,
-    /// Whom it is for.
-    pub(crate) purpose: Purpose,
-    /// Budgets; the default is the contract's.
-    pub(crate) patience: Patience,
-    /// Who must know of an open upload.
-    pub(crate) journal: &'a dyn Journal,
-    /// The log.
-    pub(crate) log: &'a Log,
-}
 
 impl Upload<'_> {
     /// Stores the build, or finds it stored. When this ends otherwise, by an error or by `cancel`, no upload is left open, as far as the

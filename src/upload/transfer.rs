@@ -12,7 +12,7 @@ use super::open::Slot;
 use super::patience::Tries;
 use super::progress::{self, Meter};
 use super::put::{Freight, Trouble};
-use super::send::Upload;
+use super::request::Upload;
 use super::source::Prepared;
 use super::split::Parts;
 use crate::api::{ETag, InitiateUpload, OpenUpload, PresignedUrl, UploadHandle, UploadKind};
