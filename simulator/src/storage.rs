@@ -159,7 +159,7 @@ impl Storage {
         self.own("DELETE", &action.sign(Duration::from_mins(1)), String::new()).await.map(|_| ())
     }
 
-    /// A request of our own, through the same door as everybody's.
+    /// A request of our own, the same way as everybody's.
     async fn own(&self, method: &str, url: &Url, body: String) -> Result<Bytes, SimError> {
         let host = url.authority().to_owned();
         let request = Request::builder()

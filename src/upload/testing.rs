@@ -1,4 +1,4 @@
-//! For tests of this room: a small service with its storage on one loopback port, and a queue of faults. It knows uploads and stored
+//! For tests of uploads: a small service with its storage on one loopback port, and a queue of faults. It knows uploads and stored
 //! builds only; the simulator of the workspace plays the whole service.
 
 use std::collections::BTreeMap;

@@ -1,8 +1,10 @@
 //! What a started test does: results, times, words; touches nothing.
 
 mod named;
+mod results;
 mod script;
 mod words;
 
 pub use named::Scenario;
-pub use script::{Artifact, Attempt, Bug, Item, Player, Script, Step};
+pub use results::{Artifact, Attempt, Bug, Item, Player, Step};
+pub use script::Script;

@@ -1,6 +1,6 @@
 //! The words of an AI tester, so that rehearsals look like the real thing.
 
-use super::{Artifact, Bug, Step};
+use super::results::{Artifact, Bug, Step};
 
 /// Steps that end in `result`.
 pub(super) fn steps_for(result: &str) -> Vec<Step> {

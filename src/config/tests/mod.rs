@@ -1,4 +1,4 @@
-//! The room as a whole: from what a person says to a plan, or to words that help.
+//! The module as a whole: from what a person says to a plan, or to words that help.
 
 mod mistakes;
 mod plans;
