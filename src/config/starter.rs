@@ -188,7 +188,7 @@ jobs:
 
 fn gitlab() -> String {
     "play-test:
-  image: ghcr.io/OWNER/nunu-ci:0.1.0
+  image: ghcr.io/OWNER/nunu-ci:0.2.0
   script:
     - nunu-ci
   after_script:
