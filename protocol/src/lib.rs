@@ -10,10 +10,11 @@ mod explore;
 mod kernel;
 mod lookup;
 mod questions;
+mod state;
 pub mod text;
 mod types;
 
-pub use kernel::Protocol;
+pub use state::Protocol;
 pub use types::{
     Action, Answer, Cause, Earlier, Event, Expected, Group, Guard, Id, JobState, Left, Limits, Millis,
     Outcome, Poll, PostRef, Powers, Record, Seen, Settled, StartSpec, StopAnswer,

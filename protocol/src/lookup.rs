@@ -1,6 +1,6 @@
 //! What looks for the jobs of a post mean: adopt, post again, follow late ones, stop them, close the record.
 
-use crate::kernel::{Job, Mode, Phase, PostState, Protocol, RecordState, Stop, update};
+use crate::state::{Job, Mode, Phase, PostState, Protocol, RecordState, Stop};
 use crate::types::{Action, Cause, Guard, Id, JobState, Millis, Outcome, PostRef, Seen};
 
 /// Good looks in a row that have to change nothing before a set counts as settled.
@@ -65,7 +65,7 @@ impl<I: Id> Protocol<I> {
                 new.push(id.clone());
             }
             match self.jobs.get_mut(&id) {
-                Some(job) => update(job, state),
+                Some(job) => job.heard(state),
                 None => self.insert(id, at, state),
             }
         }

@@ -1,6 +1,6 @@
 //! What the driver asks: how things stand, and what may run on.
 
-use crate::kernel::{Job, Mode, PostState, Protocol, RecordState};
+use crate::state::{Job, Mode, PostState, Protocol, RecordState};
 use crate::types::{Expected, Guard, Id, JobState, Left, Outcome, PostRef};
 
 impl<I: Id> Protocol<I> {

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::kernel::Protocol;
+use crate::state::Protocol;
 use crate::types::{
     Action, Answer, Cause, Earlier, Event, Expected, Group, JobState, Limits, Poll, PostRef, Powers, Record,
     Seen, Settled, StartSpec, StopAnswer,

@@ -1,6 +1,7 @@
 //! Every history of a small world is played through the protocol: a service that loses answers and shows jobs late, and a runner
 //! that is cancelled, killed and repeated. What the promise says is checked on the way and at every rest.
 
+mod moves;
 mod rules;
 mod search;
 mod state;

@@ -1,7 +1,7 @@
 //! What the promise says, as checks on the world.
 
 use super::state::{Made, Posted, Standing, Who, World};
-use crate::kernel::{Protocol, RecordState};
+use crate::state::{Protocol, RecordState};
 use crate::types::{Action, Expected, JobState, Outcome};
 
 fn live(job: &Made) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::kernel::Protocol;
+use crate::state::Protocol;
 use crate::types::{Expected, Guard, JobState, Limits, Millis, PostRef};
 
 /// Time is counted in looks. The proportions are those of production, shortened.
