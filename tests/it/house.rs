@@ -95,7 +95,7 @@ fn no_test_depends_on_speed() {
 fn files_stay_readable() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["src", "simulator/src", "tests"] {
+    for folder in ["src", "protocol/src", "simulator/src", "tests"] {
         sources(&root.join(folder), &mut files);
     }
     let long: Vec<String> = files
@@ -107,4 +107,28 @@ fn files_stay_readable() {
         })
         .collect();
     assert!(long.is_empty(), "over {LONGEST_FILE} lines:\n{}", long.join("\n"));
+}
+
+/// The compiler says nothing of a file that no module names.
+#[test]
+fn every_file_is_compiled() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "protocol/src", "simulator/src", "tests/it"] {
+        sources(&root.join(folder), &mut files);
+    }
+    let roots = ["mod", "lib", "main"];
+    let forgotten: Vec<String> = files
+        .iter()
+        .filter(|file| !roots.contains(&file.file_stem().unwrap().to_str().unwrap()))
+        .filter(|file| {
+            let folder = file.parent().unwrap();
+            let named = format!("mod {};", file.file_stem().unwrap().to_str().unwrap());
+            let parents = roots.iter().map(|root| folder.join(root).with_extension("rs"));
+            let mut parents = parents.chain([folder.with_extension("rs")]);
+            !parents.any(|parent| fs::read_to_string(parent).is_ok_and(|text| text.contains(&named)))
+        })
+        .map(|file| file.strip_prefix(root).unwrap().display().to_string())
+        .collect();
+    assert!(forgotten.is_empty(), "no module names {}", forgotten.join(", "));
 }
