@@ -17,6 +17,8 @@ pub(super) fn fail_on(resolver: &mut Resolver<'_>) -> FailOn {
         stopped: false,
         skipped: false,
         bugs: Vec::new(),
+        new_bugs: Vec::new(),
+        newly_failed: false,
     };
     for item in items {
         match item.to_ascii_lowercase().as_str() {
@@ -26,15 +28,17 @@ pub(super) fn fail_on(resolver: &mut Resolver<'_>) -> FailOn {
             "blocked" => fail_on.blocked = true,
             "stopped" => fail_on.stopped = true,
             "skipped" => fail_on.skipped = true,
-            word => match word.strip_prefix("bugs:").map(bug_gate) {
-                Some(Some(gate)) => fail_on.bugs.push(gate),
-                Some(None) => resolver.complain(
+            "newly-failed" => fail_on.newly_failed = true,
+            word => match named_bug_gate(word) {
+                Some((Gated::All, Some(gate))) => fail_on.bugs.push(gate),
+                Some((Gated::New, Some(gate))) => fail_on.new_bugs.push(gate),
+                Some((gated, None)) => resolver.complain(
                     "fail-on",
                     &source,
-                    &format!("\"{item}\": write bugs:<severity>[:<confidence>] with low, medium, high or critical, and low, medium or high"),
+                    &format!("\"{item}\": write {}<severity>[:<confidence>] with low, medium, high or critical, and low, medium or high", gated.prefix()),
                 ),
                 None => {
-                    let known = ["failed", "error", "timeout", "blocked", "stopped", "skipped", "bugs:high"];
+                    let known = ["failed", "error", "timeout", "blocked", "stopped", "skipped", "bugs:high", "new-bugs:high", "newly-failed"];
                     let near = values::nearest(word, known);
                     let near = near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean {near}?"));
                     resolver.complain("fail-on", &source, &format!("\"{item}\" is nothing that can fail the job; {near}"));
@@ -43,6 +47,28 @@ pub(super) fn fail_on(resolver: &mut Resolver<'_>) -> FailOn {
         }
     }
     fail_on
+}
+
+/// Which bugs a gate looks at.
+#[derive(Clone, Copy)]
+enum Gated {
+    All,
+    New,
+}
+
+impl Gated {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::All => "bugs:",
+            Self::New => "new-bugs:",
+        }
+    }
+}
+
+/// A word for bugs, and what it says where it can be read.
+fn named_bug_gate(word: &str) -> Option<(Gated, Option<BugGate>)> {
+    let of = |gated: Gated| word.strip_prefix(gated.prefix()).map(|words| (gated, bug_gate(words)));
+    of(Gated::All).or_else(|| of(Gated::New))
 }
 
 fn bug_gate(words: &str) -> Option<BugGate> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::baseline::{Baseline, CarriedOver, History};
 use super::given::{GivenBuilds, SeenBuild};
 use super::result::TestResult;
 use super::units::Timestamp;
@@ -105,6 +106,12 @@ pub(crate) struct Job {
     pub(crate) completed_at: Option<Timestamp>,
     /// Attempts, the deciding one last.
     pub(crate) attempts: Vec<Attempt>,
+    /// What it is compared with; `None` when the service was not asked.
+    pub(crate) baseline: Option<Baseline>,
+    /// Earlier results of the same test; `None` when the service was not asked, or did not answer in time.
+    pub(crate) history: Option<History>,
+    /// Set when an earlier attempt of the same CI run started it.
+    pub(crate) carried_over: Option<CarriedOver>,
 }
 
 impl Job {

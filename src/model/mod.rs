@@ -2,8 +2,10 @@
 //! Touches nothing: no files, no network, no clock, no environment; `workspace` alone asks the disk where links end.
 
 pub(crate) mod annotation;
+pub(crate) mod baseline;
 pub(crate) mod build;
 pub(crate) mod build_kind;
+pub(crate) mod delta;
 pub(crate) mod details;
 pub(crate) mod env;
 mod exit_reason;

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::baseline::{Baseline, BaselineRun, History, KnownBug, PastResult};
 use super::build::Build;
+use super::delta::Delta;
 use super::failure::Failure;
 use super::given::SeenBuild;
 use super::job::{Artifact, Attempt, Bug, Job, JobStatus, Player, Step, StepItem};
@@ -49,6 +51,15 @@ impl Redact for serde_json::Value {
             Self::Array(items) => items.iter_mut().for_each(|item| item.redact(secrets)),
             Self::Object(fields) => fields.values_mut().for_each(|field| field.redact(secrets)),
             Self::Null | Self::Bool(_) | Self::Number(_) => {}
+        }
+    }
+}
+
+impl Redact for Baseline {
+    fn redact(&mut self, secrets: &Secrets) {
+        match self {
+            Self::Found(run) => run.redact(secrets),
+            Self::Absent(why) | Self::Unreadable(why) => why.redact(secrets),
         }
     }
 }
@@ -128,9 +139,9 @@ fields! {
         others { origin, platform, size_bytes }
     }
     Job {
-        texts { run, test_id, test_name, device, status, queue_rejection, stopped_by, lost, attempts, tags }
+        texts { run, test_id, test_name, device, status, queue_rejection, stopped_by, lost, attempts, tags, baseline, history }
         outputs { job_id, run_id, project_id, test_plan_execution_id, deployment_config, build_id }
-        others { required, stopped_by_us, created_at, completed_at, instances, instance, given }
+        others { required, stopped_by_us, created_at, completed_at, instances, instance, given, carried_over }
     }
     Attempt {
         texts { state, result, players, bugs, unreadable, builds }
@@ -169,6 +180,34 @@ fields! {
         outputs {}
         others { player_number, detected_at }
     }
+    BaselineRun {
+        texts { branch, commit, result, bugs }
+        outputs { job_id, run_id, url }
+        others { finished_at, rule }
+    }
+    KnownBug {
+        texts { bug_id, title, severity }
+        outputs {}
+        others {}
+    }
+    History {
+        texts { branch, results }
+        outputs {}
+        others {}
+    }
+    PastResult {
+        texts { commit, result, failing_step }
+        outputs { run_id, url }
+        others { finished_at, duration }
+    }
+    Delta {
+        texts { bugs_fixed }
+        outputs {}
+        others {
+            bugs_new, bugs_known, bugs_unclear, tests_newly_failing, tests_still_failing, tests_fixed,
+            baselines_unreadable, baselines_absent
+        }
+    }
     StartProblem {
         texts { run, device, message, tag }
         outputs {}
@@ -180,19 +219,19 @@ fields! {
         others {}
     }
     Verdict {
-        texts { judgements, bugs, warnings }
+        texts { judgements, bugs, delta, warnings }
         outputs {}
         others { reason }
     }
     Judgement {
         texts { because }
         outputs {}
-        others { standing, counted, reason, flaky }
+        others { standing, counted, reason, flaky, change }
     }
     JudgedBug {
         texts { bug, quarantined }
         outputs {}
-        others { jobs, counts }
+        others { jobs, counts, change }
     }
     Failure {
         texts { message, causes, hints }

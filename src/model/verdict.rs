@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::delta::{BugChange, Delta, TestChange};
 use super::exit_reason::ExitReason;
 use super::job::{Bug, Confidence, Severity};
 
@@ -26,6 +27,10 @@ pub(crate) struct FailOn {
     pub(crate) skipped: bool,
     /// Bugs this severe or worse, with this confidence or better, count.
     pub(crate) bugs: Vec<BugGate>,
+    /// The same for bugs that no baseline shows.
+    pub(crate) new_bugs: Vec<BugGate>,
+    /// A FAILED of a test whose baseline passed, or that has none, counts.
+    pub(crate) newly_failed: bool,
 }
 
 impl Default for FailOn {
@@ -38,6 +43,8 @@ impl Default for FailOn {
             stopped: true,
             skipped: false,
             bugs: Vec::new(),
+            new_bugs: Vec::new(),
+            newly_failed: false,
         }
     }
 }
@@ -84,7 +91,7 @@ pub(crate) struct Gate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) enum Standing {
+pub(crate) enum GateStatus {
     /// SUCCESS, and no bug gate met.
     Passed,
     /// Counts against the gate.
@@ -187,7 +194,7 @@ impl Counts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Judgement {
     /// How it stands.
-    pub(crate) standing: Standing,
+    pub(crate) standing: GateStatus,
     /// What it is counted as.
     pub(crate) counted: Counted,
     /// The reason it alone would give the job; `Passed` when it does not count.
@@ -196,6 +203,8 @@ pub(crate) struct Judgement {
     pub(crate) because: String,
     /// True when an earlier attempt did not succeed but the deciding one did.
     pub(crate) flaky: bool,
+    /// How it stands beside its baseline.
+    pub(crate) change: Option<TestChange>,
 }
 
 /// A distinct bug of the deciding runs and what the gate makes of it.
@@ -209,6 +218,8 @@ pub(crate) struct JudgedBug {
     pub(crate) counts: bool,
     /// Reason of the quarantine that tolerates it.
     pub(crate) quarantined: Option<String>,
+    /// How it stands beside the baseline.
+    pub(crate) change: BugChange,
 }
 
 /// The gate's word on everything.
@@ -220,6 +231,8 @@ pub(crate) struct Verdict {
     pub(crate) judgements: Vec<Judgement>,
     /// Distinct bugs, worst first.
     pub(crate) bugs: Vec<JudgedBug>,
+    /// What changed since the baseline; `None` when the service was not asked for one.
+    pub(crate) delta: Option<Delta>,
     /// Expired or unused quarantine entries and the like, in words.
     pub(crate) warnings: Vec<String>,
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::model::annotation::{Annotation, Level};
 use crate::model::job::Job;
-use crate::model::verdict::{Judgement, Standing};
+use crate::model::verdict::{GateStatus, Judgement};
 use crate::model::{RunReport, TestResult};
 
 use super::escape::{address, line, shortened};
@@ -35,10 +35,10 @@ pub(crate) fn annotations(report: &RunReport, most: usize) -> Vec<Annotation> {
             let message = why(job, judgement);
             let failed = job.deciding().is_some_and(|run| run.result == Some(TestResult::Failed));
             match judgement.standing {
-                Standing::Failed if failed => errors.push(make(Level::Error, &job.name(), &message)),
-                Standing::Failed => others.push(make(Level::Error, &job.name(), &message)),
-                Standing::Tolerated => tolerated.push(make(Level::Warning, &job.name(), &message)),
-                Standing::Passed | Standing::Inconclusive => {}
+                GateStatus::Failed if failed => errors.push(make(Level::Error, &job.name(), &message)),
+                GateStatus::Failed => others.push(make(Level::Error, &job.name(), &message)),
+                GateStatus::Tolerated => tolerated.push(make(Level::Warning, &job.name(), &message)),
+                GateStatus::Passed | GateStatus::Inconclusive => {}
             }
         }
         for judged in &verdict.bugs {

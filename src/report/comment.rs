@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::model::RunReport;
-use crate::model::verdict::Standing;
+use crate::model::verdict::GateStatus;
 
 use super::escape::{code, inline, line, link};
 use super::headline::headline;
@@ -24,7 +24,7 @@ pub(crate) fn comment(report: &RunReport, place: &str) -> String {
     let _ = writeln!(out, "{sign} **nunu.ai play-test {}**\n", inline(&headline(report)));
     for (job, judgement) in judged(report)
         .into_iter()
-        .filter(|(_, judgement)| judgement.is_some_and(|judgement| judgement.standing == Standing::Failed))
+        .filter(|(_, judgement)| judgement.is_some_and(|judgement| judgement.standing == GateStatus::Failed))
         .take(10)
     {
         let because = judgement.map_or_else(String::new, |judgement| inline(&line(&judgement.because, 200)));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::model::job::{Artifact, Attempt, Bug, Job, JobStatus, Player, Step, StepItem};
 use crate::model::run_report::Context;
 use crate::model::units::{Timestamp, format_time};
-use crate::model::verdict::{Counted, Counts, JudgedBug, Standing};
+use crate::model::verdict::{Counted, Counts, GateStatus, JudgedBug};
 use crate::model::{Build, Failure, RunReport};
 
 use super::escape::shortened;
@@ -64,7 +64,7 @@ struct JobEntry<'a> {
     instances: Option<usize>,
     status: Option<&'a str>,
     result: Option<&'a str>,
-    standing: Option<Standing>,
+    standing: Option<GateStatus>,
     counted_as: Option<Counted>,
     because: Option<&'a str>,
     flaky: bool,

@@ -7,7 +7,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 
 use crate::model::job::{Attempt, Job, Player, Step};
 use crate::model::units::Timestamp;
-use crate::model::verdict::{Judgement, Standing};
+use crate::model::verdict::{GateStatus, Judgement};
 use crate::model::{ExitReason, RunReport, TestResult};
 
 use super::escape::{address, line, xml};
@@ -75,7 +75,7 @@ fn suite(
     }
     // The verdict is on the test; when no step shows it, the test itself is the test case.
     let shown =
-        judgement.filter(|judgement| judgement.standing == Standing::Failed).is_none_or(|judgement| {
+        judgement.filter(|judgement| judgement.standing == GateStatus::Failed).is_none_or(|judgement| {
             let wanted = kind_of(judgement);
             suite.test_cases.iter().any(
                 |case| matches!(&case.status, TestCaseStatus::NonSuccess { kind, .. } if *kind == wanted),
@@ -182,7 +182,7 @@ fn status(result: Option<&TestResult>, judgement: Option<&Judgement>) -> (TestCa
         Some(TestResult::Failed) => NonSuccessKind::Failure,
         _ => NonSuccessKind::Error,
     };
-    match judgement.filter(|judgement| judgement.standing != Standing::Failed) {
+    match judgement.filter(|judgement| judgement.standing != GateStatus::Failed) {
         Some(judgement) => {
             let word = result.map_or("no result", TestResult::as_str);
             let why = format!("{word} does not count: the test is {}", judgement.because);
@@ -245,8 +245,8 @@ fn step_case(
 fn whole_job(job: &Job, judgement: Option<&Judgement>, class: &str) -> TestCase {
     let result = job.deciding().and_then(|run| run.result.as_ref());
     let mut status = match judgement {
-        Some(judgement) if judgement.standing == Standing::Passed => TestCaseStatus::success(),
-        Some(judgement) if judgement.standing != Standing::Failed => TestCaseStatus::skipped(),
+        Some(judgement) if judgement.standing == GateStatus::Passed => TestCaseStatus::success(),
+        Some(judgement) if judgement.standing != GateStatus::Failed => TestCaseStatus::skipped(),
         Some(judgement) => TestCaseStatus::non_success(kind_of(judgement)),
         None => TestCaseStatus::non_success(NonSuccessKind::Error),
     };

@@ -2,7 +2,7 @@
 
 use crate::model::RunReport;
 use crate::model::units::duration;
-use crate::model::verdict::{Counted, Standing};
+use crate::model::verdict::{Counted, GateStatus};
 
 use super::escape::{address, line};
 use super::headline::headline;
@@ -17,7 +17,7 @@ pub(crate) fn closing(report: &RunReport) -> Vec<String> {
     let mut passed = 0;
     for (index, job) in report.jobs.iter().enumerate() {
         let judgement = verdict.and_then(|verdict| verdict.judgements.get(index));
-        if judgement.is_some_and(|judgement| judgement.standing == Standing::Passed && !judgement.flaky) {
+        if judgement.is_some_and(|judgement| judgement.standing == GateStatus::Passed && !judgement.flaky) {
             passed += 1;
             if passed > MOST_PASSED {
                 continue;
@@ -37,11 +37,11 @@ pub(crate) fn closing(report: &RunReport) -> Vec<String> {
             .and_then(|run| run.duration)
             .map_or_else(String::new, |took| format!(" in {}", duration(took)));
         let because = judgement
-            .filter(|judgement| judgement.standing != Standing::Passed && judgement.because != "FAILED")
+            .filter(|judgement| judgement.standing != GateStatus::Passed && judgement.because != "FAILED")
             .map_or_else(String::new, |judgement| format!(": {}", line(&judgement.because, 300)));
         let name = job.name();
         lines.push(format!("  {word:<12} {}{took}{because}", line(&name, 200)));
-        if judgement.is_some_and(|judgement| judgement.standing != Standing::Passed) {
+        if judgement.is_some_and(|judgement| judgement.standing != GateStatus::Passed) {
             for (_, step) in job.bad_steps().into_iter().take(3) {
                 lines.push(format!("               step {}: {}", step.number, line(&step.goal, 200)));
                 if let Some(words) = &step.report {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::model::units::bytes;
-use crate::model::verdict::Standing;
+use crate::model::verdict::GateStatus;
 use crate::model::{RunReport, Status};
 
 use super::escape::{code, inline, line};
@@ -156,7 +156,7 @@ fn reproduce(page: &mut Page, report: &RunReport) {
     let mut again: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (job, _) in judged(report)
         .into_iter()
-        .filter(|(_, judgement)| judgement.is_some_and(|judgement| judgement.standing == Standing::Failed))
+        .filter(|(_, judgement)| judgement.is_some_and(|judgement| judgement.standing == GateStatus::Failed))
     {
         let (test, config) = (job.test_id.as_deref(), job.deployment_config.as_deref());
         if let (Some(test), Some(config)) = (test.filter(plain), config.filter(plain)) {

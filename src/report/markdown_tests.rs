@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::model::job::{Job, Player, Step};
 use crate::model::units::duration;
-use crate::model::verdict::{Counted, JudgedBug, Judgement, Standing};
+use crate::model::verdict::{Counted, GateStatus, JudgedBug, Judgement};
 use crate::model::{RunReport, TestResult};
 
 use super::escape::{code, inline, line, link, quote, shortened};
@@ -32,11 +32,11 @@ pub(super) fn judged(report: &RunReport) -> Vec<Judged<'_>> {
     let mut jobs: Vec<Judged<'_>> =
         report.jobs.iter().enumerate().map(|(index, job)| (job, judgement(index))).collect();
     jobs.sort_by_key(|(_, judgement)| match judgement.map(|one| (one.standing, one.flaky)) {
-        Some((Standing::Failed, _)) => 0,
-        Some((Standing::Tolerated, _)) => 1,
-        None | Some((Standing::Inconclusive, _)) => 2,
-        Some((Standing::Passed, true)) => 3,
-        Some((Standing::Passed, false)) => 4,
+        Some((GateStatus::Failed, _)) => 0,
+        Some((GateStatus::Tolerated, _)) => 1,
+        None | Some((GateStatus::Inconclusive, _)) => 2,
+        Some((GateStatus::Passed, true)) => 3,
+        Some((GateStatus::Passed, false)) => 4,
     });
     jobs
 }
@@ -60,7 +60,7 @@ pub(super) fn tests(page: &mut Page, report: &RunReport) {
     }
     let jobs = judged(report);
     let passed = |judgement: Option<&Judgement>| {
-        judgement.is_some_and(|judgement| judgement.standing == Standing::Passed && !judgement.flaky)
+        judgement.is_some_and(|judgement| judgement.standing == GateStatus::Passed && !judgement.flaky)
     };
     let good = jobs.iter().filter(|(_, judgement)| passed(*judgement)).count();
     let shown = if page.level.depth > Depth::Full { jobs.len() - good } else { jobs.len() };
@@ -79,7 +79,7 @@ pub(super) fn tests(page: &mut Page, report: &RunReport) {
 fn row(page: &mut Page, job: &Job, judgement: Option<&Judgement>) {
     let run = job.deciding();
     let because = judgement
-        .filter(|judgement| judgement.standing != Standing::Passed && judgement.because != "FAILED")
+        .filter(|judgement| judgement.standing != GateStatus::Passed && judgement.because != "FAILED")
         .map_or_else(String::new, |judgement| format!(": {}", inline(&line(&judgement.because, 200))));
     // A time stays on one line, however narrow its column.
     let took = run
@@ -100,8 +100,10 @@ fn row(page: &mut Page, job: &Job, judgement: Option<&Judgement>) {
 pub(super) fn failing(page: &mut Page, report: &RunReport) {
     let (failed, others): (Vec<_>, Vec<_>) = judged(report)
         .into_iter()
-        .filter_map(|(job, judgement)| Some((job, judgement.filter(|one| one.standing != Standing::Passed)?)))
-        .partition(|(_, judgement)| judgement.standing == Standing::Failed);
+        .filter_map(|(job, judgement)| {
+            Some((job, judgement.filter(|one| one.standing != GateStatus::Passed)?))
+        })
+        .partition(|(_, judgement)| judgement.standing == GateStatus::Failed);
     for (heading, jobs) in [("What did not pass", failed), ("What does not count", others)] {
         if !jobs.is_empty() {
             page.line(&format!("### {heading}\n"));

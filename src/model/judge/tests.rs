@@ -1,6 +1,6 @@
 //! What runs mean.
 
-use super::{Attempt, Bug, ExitReason, FailOn, Gate, Job, NaiveDate, Standing, TestResult, Verdict};
+use super::{Attempt, Bug, ExitReason, FailOn, Gate, GateStatus, Job, NaiveDate, TestResult, Verdict};
 use crate::model::given::{GivenBuilds, Handed, SeenBuild};
 use crate::model::job::{Confidence, Severity};
 use crate::model::verdict::{BugGate, Quarantine, Quarantined};
@@ -233,7 +233,7 @@ fn quarantine_tolerates_until_its_day() {
     let gate =
         |entries: Vec<Quarantine>| Gate { quarantine: entries, ..bug_gate(Severity::Low, Confidence::Low) };
     let verdict = judge(&[job("FAILED")], &gate(vec![entry(test(), "2026-06-01")]));
-    assert_eq!((verdict.reason, verdict.judgements[0].standing), (ExitReason::Passed, Standing::Tolerated));
+    assert_eq!((verdict.reason, verdict.judgements[0].standing), (ExitReason::Passed, GateStatus::Tolerated));
     let expired = judge(&[job("FAILED")], &gate(vec![entry(test(), "2026-05-31")]));
     assert_eq!((expired.reason, expired.warnings.len()), (ExitReason::TestsFailed, 1));
     assert_eq!(
