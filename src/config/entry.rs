@@ -1,6 +1,6 @@
 //! One mapping of the run config while it is read: typed values by key, problems at their place.
 
-use serde_yaml::{Mapping, Value};
+use serde_json::{Map, Value};
 
 use super::places::join;
 use super::yaml::Document;
@@ -8,7 +8,7 @@ use super::yaml::Document;
 /// A mapping, where it stands, and the document that gathers problems.
 pub(super) struct Entry<'d, 'a> {
     pub(super) document: &'d mut Document<'a>,
-    pub(super) map: &'d Mapping,
+    pub(super) map: &'d Map<String, Value>,
     pub(super) path: String,
 }
 
@@ -40,7 +40,11 @@ pub(super) fn texts(document: &mut Document<'_>, path: &str, items: &[Value]) ->
 }
 
 impl<'d, 'a> Entry<'d, 'a> {
-    pub(super) const fn new(document: &'d mut Document<'a>, map: &'d Mapping, path: String) -> Self {
+    pub(super) const fn new(
+        document: &'d mut Document<'a>,
+        map: &'d Map<String, Value>,
+        path: String,
+    ) -> Self {
         Self { document, map, path }
     }
 
@@ -110,8 +114,8 @@ impl<'d, 'a> Entry<'d, 'a> {
     }
 
     /// A mapping below.
-    pub(super) fn mapping(&mut self, key: &str) -> Option<&'d Mapping> {
-        let Value::Mapping(map) = self.value(key)? else {
+    pub(super) fn mapping(&mut self, key: &str) -> Option<&'d Map<String, Value>> {
+        let Value::Object(map) = self.value(key)? else {
             self.problem(key, "has to be a mapping, such as { key: value }");
             return None;
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_yaml::{Mapping, Value};
+use serde_json::{Map, Value};
 
 use crate::model::verdict::{Quarantine, Quarantined};
 
@@ -50,7 +50,7 @@ pub(super) fn section_keys(section: &str) -> Vec<&'static str> {
 pub(super) fn read(document: &mut Document<'_>) -> FileConfig {
     let mut config = FileConfig::default();
     let root = match document.root.clone() {
-        Value::Mapping(root) => root,
+        Value::Object(root) => root,
         Value::Null => {
             document.problem("", "the run config is empty; it needs at least version: 1");
             return config;
@@ -89,9 +89,13 @@ pub(super) fn read(document: &mut Document<'_>) -> FileConfig {
     config
 }
 
-fn section_of(document: &mut Document<'_>, root: &Mapping, name: &str) -> Option<Mapping> {
+fn section_of(
+    document: &mut Document<'_>,
+    root: &Map<String, Value>,
+    name: &str,
+) -> Option<Map<String, Value>> {
     match root.get(name)? {
-        Value::Mapping(map) => Some(map.clone()),
+        Value::Object(map) => Some(map.clone()),
         Value::Null => None,
         _ => {
             document.problem(name, "has to be a mapping");
@@ -112,11 +116,11 @@ fn raw(document: &mut Document<'_>, path: &str, value: &Value, shape: Shape) -> 
         (Value::Bool(false), Shape::Number) if path == "wait.stall" => {
             return Some(Raw::Text("off".to_owned()));
         }
-        (Value::Sequence(items), Shape::List) if items.is_empty() && path == "gate.fail_on" => {
+        (Value::Array(items), Shape::List) if items.is_empty() && path == "gate.fail_on" => {
             "an empty list would let everything pass; to report a run that cannot fail the job write required: false in its entry of runs, else leave this key out"
         }
         // A list that became empty, such as by a variable without a value, is not set.
-        (Value::Sequence(items), Shape::List) => {
+        (Value::Array(items), Shape::List) => {
             return Some(texts(document, path, items)).filter(|items| !items.is_empty()).map(Raw::List);
         }
         (Value::Number(_) | Value::Bool(_), Shape::Text | Shape::List) => {
@@ -134,7 +138,7 @@ fn raw(document: &mut Document<'_>, path: &str, value: &Value, shape: Shape) -> 
 fn quarantine(document: &mut Document<'_>, value: Option<&Value>) -> Vec<Quarantine> {
     let items = match value {
         None | Some(Value::Null) => return Vec::new(),
-        Some(Value::Sequence(items)) => items,
+        Some(Value::Array(items)) => items,
         Some(_) => {
             document.problem("gate.quarantine", "has to be a list");
             return Vec::new();
@@ -143,7 +147,7 @@ fn quarantine(document: &mut Document<'_>, value: Option<&Value>) -> Vec<Quarant
     let mut entries = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let path = format!("gate.quarantine[{index}]");
-        let Value::Mapping(map) = item else {
+        let Value::Object(map) = item else {
             document.problem(&path, "has to be a mapping with bug or test, until and reason");
             continue;
         };

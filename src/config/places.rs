@@ -1,8 +1,13 @@
-//! Where each value of a YAML text stands. Pure. Also finds what the value parser would let pass: duplicate keys, depth, sheer size.
+//! Reads YAML into values and remembers where each of them stands. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::fmt;
 
-use saphyr_parser::{Event, Parser};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use serde_yaml::budget::BudgetBreach;
+use serde_yaml::{Error, Location, Spanned};
 
 /// Deeper than any sensible config.
 const DEEPEST: usize = 40;
@@ -10,8 +15,13 @@ const DEEPEST: usize = 40;
 const DEEPEST_PLACE: usize = 10;
 /// Values in all, aliases not expanded.
 const MOST_VALUES: usize = 20_000;
+/// Values that aliases stand for, in all.
+const MOST_ALIASED: usize = 50_000;
 /// Longest key, in bytes.
 const LONGEST_KEY: usize = 256;
+
+/// Stands for a key that is no single value.
+pub(super) const NO_WORD: &str = "?";
 
 /// Line and column, from 1.
 pub(super) type Spot = (usize, usize);
@@ -49,66 +59,176 @@ pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-struct Open {
-    path: String,
-    mapping: bool,
-    key: Option<String>,
-    index: usize,
-    keys: HashSet<String>,
+/// A value as the text has it, every part with its place.
+type Node = Spanned<Tree>;
+
+enum Tree {
+    Single(Value),
+    List(Vec<Node>),
+    Mapping(Vec<(Spanned<Key>, Node)>),
 }
 
-impl Open {
-    /// The path of the value that comes next.
-    fn place(&self) -> String {
-        if self.mapping {
-            join(&self.path, self.key.as_deref().unwrap_or("?"))
-        } else {
-            format!("{}[{}]", self.path, self.index)
-        }
-    }
-}
+/// A key; `None` for one that is no single value.
+struct Key(Option<String>);
 
-/// Reads the events of `text`.
-pub(super) fn locate(text: &str) -> Result<Places, (Spot, String)> {
-    let mut places = Places::default();
-    let mut open: Vec<Open> = Vec::new();
-    let (mut documents, mut values) = (0, 0);
-    for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| {
-            let spot = (error.marker().line(), error.marker().col() + 1);
-            (spot, hinted(text, spot, error.info()))
-        })?;
-        let spot = (span.start.line(), span.start.col() + 1);
-        let word = match &event {
-            Event::DocumentStart(_) => {
-                documents += 1;
-                if documents > 1 {
-                    return Err((spot, "there is more than one document in the file".to_owned()));
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Tree;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Tree, E> {
+                Ok(Tree::Single(Value::Null))
+            }
+
+            fn visit_bool<E>(self, word: bool) -> Result<Tree, E> {
+                Ok(Tree::Single(Value::Bool(word)))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Tree, E> {
+                Ok(Tree::Single(number.into()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Tree, E> {
+                Ok(Tree::Single(number.into()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Tree, E> {
+                let single =
+                    Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number);
+                Ok(Tree::Single(single))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
+                Ok(Tree::Single(text.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
                 }
-                continue;
+                Ok(Tree::List(list))
             }
-            Event::MappingEnd | Event::SequenceEnd => {
-                open.pop();
-                continue;
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Tree, A::Error> {
+                let mut mapping = Vec::new();
+                while let Some(entry) = entries.next_entry()? {
+                    mapping.push(entry);
+                }
+                Ok(Tree::Mapping(mapping))
             }
-            Event::Scalar(word, ..) => Some(word.as_ref()),
-            Event::Alias(_) | Event::MappingStart(..) | Event::SequenceStart(..) => None,
-            _ => continue,
-        };
-        values += 1;
-        if values > MOST_VALUES {
-            return Err((spot, format!("there are more than {MOST_VALUES} values")));
         }
-        let path = enter(&mut open, &mut places, spot, word)?;
-        if let Event::MappingStart(..) | Event::SequenceStart(..) = event {
-            if open.len() >= DEEPEST {
-                return Err((spot, format!("nested deeper than {DEEPEST} levels")));
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = match Tree::deserialize(deserializer)? {
+            Tree::Single(Value::String(text)) => Some(text),
+            Tree::Single(Value::Null) | Tree::List(_) | Tree::Mapping(_) => None,
+            Tree::Single(other) => Some(other.to_string()),
+        };
+        if let Some(word) = word.as_ref().filter(|word| word.len() > LONGEST_KEY) {
+            let length = word.len();
+            return Err(de::Error::custom(format!(
+                "a key of {length} bytes, at most {LONGEST_KEY} are allowed"
+            )));
+        }
+        Ok(Self(word))
+    }
+}
+
+/// Reads `text`: its values, and where they stand.
+pub(super) fn read(text: &str) -> Result<(Value, Places), (Option<Spot>, String)> {
+    let options = serde_yaml::options! {
+        budget: serde_yaml::budget! { max_depth: DEEPEST, max_nodes: MOST_VALUES },
+        alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: MOST_ALIASED },
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    };
+    let node: Node =
+        serde_yaml::from_str_with_options(text, options).map_err(|error| explained(text, &error))?;
+    let mut places = Places::default();
+    let root = settle(node, "", 0, &mut places);
+    Ok((root, places))
+}
+
+fn spot(at: Location) -> Option<Spot> {
+    let number = |value: u64| usize::try_from(value).ok().filter(|&value| value > 0);
+    Some((number(at.line())?, number(at.column())?))
+}
+
+/// Takes the places out of a tree.
+fn settle(node: Node, path: &str, depth: usize, places: &mut Places) -> Value {
+    let at = spot(node.referenced);
+    let known = depth <= DEEPEST_PLACE;
+    match node.value {
+        Tree::Single(value) => {
+            if let Some(at) = at.filter(|_| known) {
+                places.values.insert(path.to_owned(), at);
             }
-            let mapping = matches!(event, Event::MappingStart(..));
-            open.push(Open { path, mapping, key: None, index: 0, keys: HashSet::new() });
+            value
+        }
+        Tree::List(items) => {
+            let items = items.into_iter().enumerate();
+            Value::Array(
+                items
+                    .map(|(index, item)| {
+                        let path = format!("{path}[{index}]");
+                        if let Some(at) = spot(item.referenced).filter(|_| known) {
+                            places.keys.insert(path.clone(), at);
+                        }
+                        settle(item, &path, depth + 1, places)
+                    })
+                    .collect(),
+            )
+        }
+        Tree::Mapping(entries) => {
+            let mut map = Map::new();
+            for (key, value) in entries {
+                let word = key.value.0.unwrap_or_else(|| NO_WORD.to_owned());
+                let path = join(path, &word);
+                if let Some(at) = spot(key.referenced).filter(|_| known) {
+                    places.keys.insert(path.clone(), at);
+                }
+                map.insert(word, settle(value, &path, depth + 1, places));
+            }
+            Value::Object(map)
         }
     }
-    Ok(places)
+}
+
+/// What went wrong in reading, and where.
+fn explained(text: &str, error: &Error) -> (Option<Spot>, String) {
+    let at = error.location().and_then(spot);
+    let what = match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key \"{key}\" is there twice"),
+        Error::DuplicateMappingKey { key: None, .. } => "a key is there twice".to_owned(),
+        Error::MultipleDocuments { .. } => "there is more than one document in the file".to_owned(),
+        Error::UnsupportedTag { tag, .. } => format!("the tag {tag} means nothing here"),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            format!("nested deeper than {DEEPEST} levels")
+        }
+        Error::Budget { breach: BudgetBreach::Nodes { .. }, .. } => {
+            format!("there are more than {MOST_VALUES} values")
+        }
+        other => {
+            let why = other.to_string();
+            // The place stands in front already.
+            let why = why.split(" at line ").next().unwrap_or(&why);
+            return (at, hinted(text, at.unwrap_or((1, 1)), why));
+        }
+    };
+    (at, what)
 }
 
 /// The parser's words, made kinder where the cause is well known.
@@ -147,53 +267,13 @@ fn hinted(text: &str, spot: Spot, why: &str) -> String {
         .map_or_else(|| format!("this is no valid YAML: {why}"), |(_, kind)| kind.to_owned())
 }
 
-/// Takes one node, a key of a mapping, a value of one, or an item, and gives its path.
-fn enter(
-    open: &mut [Open],
-    places: &mut Places,
-    spot: Spot,
-    word: Option<&str>,
-) -> Result<String, (Spot, String)> {
-    let depth = open.len();
-    let Some(parent) = open.last_mut() else { return Ok(String::new()) };
-    if parent.mapping && parent.key.is_none() {
-        let key = word.unwrap_or("?");
-        if key.len() > LONGEST_KEY {
-            return Err((spot, format!("a key of {} bytes, at most {LONGEST_KEY} are allowed", key.len())));
-        }
-        if !parent.keys.insert(key.to_owned()) {
-            return Err((spot, format!("the key \"{key}\" is there twice")));
-        }
-        let path = join(&parent.path, key);
-        parent.key = Some(key.to_owned());
-        if depth <= DEEPEST_PLACE {
-            places.keys.insert(path.clone(), spot);
-        }
-        return Ok(path);
-    }
-    // Deep down the parent's path stands for all that is in it.
-    let path = if depth <= DEEPEST_PLACE { parent.place() } else { parent.path.clone() };
-    if parent.mapping {
-        parent.key = None;
-    } else {
-        parent.index += 1;
-        if depth <= DEEPEST_PLACE {
-            places.keys.insert(path.clone(), spot);
-        }
-    }
-    if word.is_some() && depth <= DEEPEST_PLACE {
-        places.values.insert(path.clone(), spot);
-    }
-    Ok(path)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::locate;
+    use super::read;
 
     #[test]
     fn keys_and_values_are_found() {
-        let places = locate("a: 1\nruns:\n  - name: x\n    tags: [p, q]\n  - {name: y}\n").unwrap();
+        let (_, places) = read("a: 1\nruns:\n  - name: x\n    tags: [p, q]\n  - {name: y}\n").unwrap();
         for (path, key, value) in [
             ("a", (1, 1), (1, 4)),
             ("runs", (2, 1), (2, 1)),
@@ -215,11 +295,11 @@ mod tests {
         for (text, why) in [
             ("a: 1\na: 2\n", "there twice"),
             ("a: 1\n---\nb: 1\n", "more than one document"),
-            (&"[".repeat(100), "nested deeper"),
+            (&format!("{}{}", "[".repeat(100), "]".repeat(100)), "nested deeper"),
             (&many, "more than 20000 values"),
             (&long, "a key of 300 bytes"),
         ] {
-            let (_, said) = locate(text).unwrap_err();
+            let (_, said) = read(text).unwrap_err();
             assert!(said.contains(why), "{said}");
         }
     }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_yaml::Value;
+use serde_json::Value;
 
 use crate::model::ids::is_ours;
 use crate::model::run::{Deployment, GpsLocation, RunOptions};
 use crate::model::{RunSpec, Target, may_be_id};
 
 use super::entry::{Entry, scalar, texts};
-use super::places::join;
+use super::places::{NO_WORD, join};
 use super::yaml::Document;
 
 /// Keys of an entry of `runs`.
@@ -51,7 +51,7 @@ pub(super) struct FileRun {
 pub(super) fn runs(document: &mut Document<'_>, value: Option<&Value>) -> Vec<FileRun> {
     let items = match value {
         None | Some(Value::Null) => return Vec::new(),
-        Some(Value::Sequence(items)) => items,
+        Some(Value::Array(items)) => items,
         Some(_) => {
             document.problem("runs", "has to be a list: each entry begins with a hyphen");
             return Vec::new();
@@ -61,7 +61,7 @@ pub(super) fn runs(document: &mut Document<'_>, value: Option<&Value>) -> Vec<Fi
     let mut labels = BTreeSet::new();
     for (index, item) in items.iter().enumerate() {
         let path = format!("runs[{index}]");
-        let Value::Mapping(map) = item else {
+        let Value::Object(map) = item else {
             document.problem(&path, "has to be a mapping with test, test_plan or instructions");
             continue;
         };
@@ -164,7 +164,7 @@ impl Entry<'_, '_> {
         let path = join(&self.path, "tags");
         let tags = match self.value("tags") {
             None => Vec::new(),
-            Some(Value::Sequence(items)) => texts(self.document, &path, items),
+            Some(Value::Array(items)) => texts(self.document, &path, items),
             Some(Value::String(text)) => super::values::list(text),
             Some(_) => {
                 self.problem("tags", "has to be a list of texts");
@@ -189,12 +189,11 @@ impl Entry<'_, '_> {
 
     fn template_data(&mut self) -> Option<serde_json::Map<String, serde_json::Value>> {
         let map = self.mapping("template_data")?;
-        if let Ok(serde_json::Value::Object(object)) = serde_json::to_value(map) {
-            Some(object)
-        } else {
+        if map.contains_key(NO_WORD) {
             self.problem("template_data", "every key has to be a word");
-            None
+            return None;
         }
+        Some(map.clone())
     }
 
     fn options(&mut self) -> RunOptions {
@@ -215,7 +214,7 @@ impl Entry<'_, '_> {
         match self.map.get("mobile_gpslocation")? {
             Value::Null => None,
             Value::String(word) if word == "auto" => Some(GpsLocation::Word(word.clone())),
-            Value::Mapping(point) => {
+            Value::Object(point) => {
                 let axis = |key: &str, most: f64| {
                     scalar(point.get(key)?)
                         .filter(|text| text.trim().parse::<f64>().is_ok_and(|degrees| degrees.abs() <= most))
@@ -238,13 +237,12 @@ impl Entry<'_, '_> {
         let mut builds = BTreeMap::new();
         let Some(map) = self.mapping("extra_builds") else { return builds };
         for (key, value) in map {
-            let word = scalar(key).unwrap_or_default();
-            let number = word.parse::<u8>().ok().filter(|number| (1..=3).contains(number));
+            let number = key.parse::<u8>().ok().filter(|number| (1..=3).contains(number));
             let id = value.as_str().map(str::trim).filter(|id| may_be_id(id));
             if let (Some(number), Some(id)) = (number, id) {
                 builds.insert(number, id.to_owned());
             } else {
-                let place = join("extra_builds", &word);
+                let place = join("extra_builds", key);
                 self.problem(&place, "extra_builds maps 1, 2 or 3 to the id of a stored build");
             }
         }
@@ -255,9 +253,8 @@ impl Entry<'_, '_> {
         let mut deployments = BTreeMap::new();
         let Some(map) = self.mapping(key) else { return deployments };
         for (number, value) in map {
-            let word = scalar(number).unwrap_or_default();
-            let parsed = word.parse::<u8>().ok().filter(|number| *number >= least);
-            let (Some(number), Value::Mapping(inside)) = (parsed, value) else {
+            let parsed = number.parse::<u8>().ok().filter(|number| *number >= least);
+            let (Some(number), Value::Object(inside)) = (parsed, value) else {
                 let first = if least == 2 {
                     "; slot 1 is the default one, which deployment_config is for"
                 } else {
@@ -266,7 +263,7 @@ impl Entry<'_, '_> {
                 let what = format!(
                     "{key} maps numbers from {least} to {{ deployment_config: ..., build: ... }}{first}"
                 );
-                self.problem(&join(key, &word), &what);
+                self.problem(&join(key, number), &what);
                 continue;
             };
             let path = format!("{}.{key}.{number}", self.path);

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use serde_yaml::{Mapping, Value};
+use serde_json::{Map, Value};
 
-use super::places::{Places, Spot, join, locate};
+use super::places::{NO_WORD, Places, Spot, join, read};
 use super::secret_names::is_secret_key;
 use super::snippet::{Show, snippet};
 use super::values::nearest;
@@ -86,14 +86,7 @@ impl<'a> Document<'a> {
                 snippet(name, text, spot, NOT_SHOWN, Show::Nothing)
             }
         };
-        let places = locate(text).map_err(|(spot, why)| complain(Some(spot), &why))?;
-        let mut root: Value = serde_yaml::from_str(text).map_err(|error| {
-            let why = error.to_string();
-            let why = why.split(" at line ").next().unwrap_or(&why);
-            complain(error.location().map(|place| (place.line(), place.column())), why)
-        })?;
-        // `<<: *name` takes over what another mapping holds.
-        root.apply_merge().map_err(|error| complain(None, &error.to_string()))?;
+        let (root, places) = read(text).map_err(|(spot, why)| complain(spot, &why))?;
         let mut document = Self {
             source,
             let_in: Vec::new(),
@@ -152,13 +145,13 @@ impl<'a> Document<'a> {
     }
 
     /// Notes every key of `map` that is not among `known`.
-    pub(super) fn unknown_keys(&mut self, map: &Mapping, path: &str, known: &[&str]) {
+    pub(super) fn unknown_keys(&mut self, map: &Map<String, Value>, path: &str, known: &[&str]) {
         for key in map.keys() {
-            let Some(key) = key.as_str() else {
+            if key == NO_WORD {
                 self.problem(path, "every key has to be a word");
                 continue;
-            };
-            if known.contains(&key) {
+            }
+            if known.contains(&key.as_str()) {
                 continue;
             }
             let place = join(path, key);
@@ -212,9 +205,9 @@ impl<'a> Document<'a> {
                     Value::String(text)
                 }
             },
-            Value::Sequence(items) => {
+            Value::Array(items) => {
                 let items = items.into_iter().enumerate();
-                Value::Sequence(
+                Value::Array(
                     items
                         .map(|(index, item)| {
                             self.substitute(item, &format!("{path}[{index}]"), variables, budget)
@@ -222,31 +215,16 @@ impl<'a> Document<'a> {
                         .collect::<Result<_, _>>()?,
                 )
             }
-            Value::Mapping(map) => {
-                let mut fresh = Mapping::new();
+            Value::Object(map) => {
+                let mut fresh = Map::new();
                 for (key, item) in map {
-                    let place = join(path, &key_text(&key));
+                    let place = join(path, &key);
                     fresh.insert(key, self.substitute(item, &place, variables, budget)?);
                 }
-                Value::Mapping(fresh)
-            }
-            Value::Tagged(tagged) => {
-                let tag =
-                    if self.source.may_quote { tagged.tag.to_string() } else { "of this value".to_owned() };
-                self.problem(path, &format!("the tag {tag} means nothing here"));
-                Value::Null
+                Value::Object(fresh)
             }
             other => other,
         })
-    }
-}
-
-fn key_text(key: &Value) -> String {
-    match key {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(word) => word.to_string(),
-        _ => "?".to_owned(),
     }
 }
 
