@@ -132,6 +132,21 @@ impl Host {
             .map_or_else(|| workdir.join(".nunu-state"), |temp| Path::new(temp).join("nunu-state"))
     }
 
+    /// Address of the host's own API, and what it calls the repository.
+    pub(crate) fn api_of_repository(&self) -> Option<(String, String)> {
+        let env = |name: &str| self.env.get(name).map(str::to_owned);
+        match self.kind {
+            Kind::GitHub => Some((
+                env("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
+                env("GITHUB_REPOSITORY")?,
+            )),
+            Kind::GitLab => {
+                Some((env("CI_API_V4_URL")?, env("CI_PROJECT_ID").or_else(|| env("CI_PROJECT_PATH"))?))
+            }
+            _ => None,
+        }
+    }
+
     /// True for a file as the checkout brought it.
     pub(crate) fn is_committed(&self, path: &Path) -> bool {
         git::is_committed(&self.env, path)

@@ -63,7 +63,13 @@ pub(super) async fn run(command_line: &[String], env: Env, cwd: PathBuf, cancel:
         Loudness::Normal
     };
     let log = Log::new(host.console(secrets.clone(), loudness, args.json));
-    let reporting = Reporting { began, origin: host.context(), json: args.json, outputs: Outputs::default() };
+    let reporting = Reporting {
+        began,
+        origin: host.context(),
+        cwd: cwd.clone(),
+        json: args.json,
+        outputs: Outputs::default(),
+    };
     let around = Surroundings { args, understood, env, cwd, host, log, secrets, cancel, reporting };
     for (name, owner) in config::secret_variables() {
         if let Some(value) = around.env.get(&name) {
@@ -182,8 +188,10 @@ fn context(around: Surroundings, plan: Plan, api: Api, net: Net) -> Context {
     Context {
         records,
         workspace: Workspace::find(&around.env, &around.cwd),
+        temp_folders: crate::upload::Places::of(&around.env),
+        jobs_handed_on: around.env.get("NUNU_OUTPUT_JOB_IDS").is_some(),
+        broken_at: bug::BrokenAt::of(&around.env),
         plan,
-        env: around.env,
         host: around.host,
         log: around.log,
         secrets: around.secrets,

@@ -36,13 +36,33 @@ pub(super) fn failure(cancel: &Cancel) -> Failure {
     Failure::new(ExitReason::Internal, format!("internal error{place}; this is a bug of nunu-ci"))
 }
 
-/// Breaks where `NUNU_DEBUG_PANIC` says, in this task, in another one (`:task`) or in a thread (`:thread`), so that tests see what becomes
-/// of a bug. Builds for users have no such thing.
+/// Where `NUNU_DEBUG_PANIC` wants a bug, and the key that its message holds, so that tests see what becomes of one. Builds for users
+/// have no such thing.
+pub(super) struct BrokenAt {
+    #[cfg(debug_assertions)]
+    moment: String,
+    #[cfg(debug_assertions)]
+    key: String,
+}
+
+impl BrokenAt {
+    #[cfg(debug_assertions)]
+    pub(super) fn of(env: &Env) -> Self {
+        let text = |name: &str| env.get(name).unwrap_or_default().to_owned();
+        Self { moment: text("NUNU_DEBUG_PANIC"), key: text("NUNU_API_TOKEN") }
+    }
+
+    #[cfg(not(debug_assertions))]
+    pub(super) const fn of(_: &Env) -> Self {
+        Self {}
+    }
+}
+
+/// Breaks at a moment that was asked for, in this task, in another one (`:task`) or in a thread (`:thread`).
 #[cfg(debug_assertions)]
-pub(super) fn provoke(env: &Env, moment: &str) {
-    let wanted = env.get("NUNU_DEBUG_PANIC").unwrap_or_default();
-    let key = env.get("NUNU_API_TOKEN").unwrap_or_default().to_owned();
-    let way = wanted.strip_prefix(moment);
+pub(super) fn provoke(broken_at: &BrokenAt, moment: &str) {
+    let key = broken_at.key.clone();
+    let way = broken_at.moment.strip_prefix(moment);
     if way == Some("") {
         panic!("a message with a secret: {key}");
     } else if way == Some(":task") {
@@ -53,4 +73,4 @@ pub(super) fn provoke(env: &Env, moment: &str) {
 }
 
 #[cfg(not(debug_assertions))]
-pub(super) const fn provoke(_: &Env, _: &str) {}
+pub(super) const fn provoke(_: &BrokenAt, _: &str) {}

@@ -4,7 +4,7 @@ use crate::api::{KeyKind, Phase, Proof};
 use crate::model::build::BuildSource;
 use crate::model::redact::Redact as _;
 use crate::model::{Build, ExitReason, Failure, Permission};
-use crate::upload::{Inspected, Places, Purpose, Wanted, find_stored};
+use crate::upload::{Inspected, Purpose, Wanted, find_stored};
 
 use super::check_report::{CheckReport, Findings};
 use super::context::Context;
@@ -87,7 +87,7 @@ async fn digest(
 ) -> Result<Option<(Build, Option<String>)>, Failure> {
     let (spec, cancel) = (&ctx.plan.build, ctx.cancel.token());
     let digested = async {
-        let prepared = inspected.prepare(&Places::of(&ctx.env), &ctx.log, cancel).await?;
+        let prepared = inspected.prepare(&ctx.temp_folders, &ctx.log, cancel).await?;
         let sha256 = prepared.digest(cancel).await?;
         Ok((prepared, sha256))
     };

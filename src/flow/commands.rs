@@ -148,7 +148,7 @@ async fn begin(ctx: &Context, state: &mut RunState, stored: &Build) -> Result<()
 
 /// Follows the jobs to their end and fetches what they left.
 async fn follow(ctx: &Context, state: &mut RunState) -> Result<ExitReason, Failure> {
-    bug::provoke(&ctx.env, "after-start");
+    bug::provoke(&ctx.broken_at, "after-start");
     ctx.log.group("Running");
     let ended = poll::until_done(ctx, state).await;
     ctx.log.end_group();
@@ -203,7 +203,7 @@ fn dry_run(ctx: &Context) -> ExitReason {
 
 /// What has to happen when the command ended with a failure or a signal: nothing is left running, unless the user wants it so.
 pub(super) async fn clean_up(ctx: &Context, state: &mut RunState) {
-    bug::provoke(&ctx.env, "clean-up");
+    bug::provoke(&ctx.broken_at, "clean-up");
     let wanted = if ctx.cancel.reason().is_some() {
         ctx.plan.wait.on_cancel
     } else if state.failure.as_ref().is_some_and(|failure| failure.reason == ExitReason::Timeout) {

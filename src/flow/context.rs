@@ -11,8 +11,9 @@ use crate::model::run_report;
 use crate::model::secrets::Owner;
 use crate::model::units::{Timestamp, duration};
 use crate::model::{Env, Log, Secrets, Workspace};
-use crate::upload::Patience;
+use crate::upload::{Patience, Places};
 
+use super::bug::BrokenAt;
 use super::cancel::Cancel;
 use super::outputs::Outputs;
 use super::records::Records;
@@ -50,6 +51,8 @@ pub(super) struct Reporting {
     pub(super) began: Began,
     /// Commit, branch and the like.
     pub(super) origin: run_report::Context,
+    /// The working directory: the host wants paths relative to it.
+    pub(super) cwd: PathBuf,
     /// Print data for machines.
     pub(super) json: bool,
     pub(super) outputs: Outputs,
@@ -100,8 +103,12 @@ impl Surroundings {
 pub(super) struct Context {
     /// All that the user said.
     pub(super) plan: Plan,
-    /// The environment, for temporary folders and tokens.
-    pub(super) env: Env,
+    /// Where temporary files may lie.
+    pub(super) temp_folders: Places,
+    /// True when an earlier job of the pipeline handed on its jobs as outputs, which are no settings.
+    pub(super) jobs_handed_on: bool,
+    /// Where tests want a bug.
+    pub(super) broken_at: BrokenAt,
     /// Where we run.
     pub(super) host: Host,
     pub(super) log: Log,

@@ -49,18 +49,10 @@ async fn put(comments: &Comments, mark: &str, body: &str) -> Result<(), CommentE
 
 fn target(ctx: &Context) -> Option<CommentTarget> {
     let number = ctx.reporting.origin.pull_request?;
-    let env = |name: &str| ctx.env.get(name).map(str::to_owned);
+    let (api_url, project) = ctx.host.api_of_repository()?;
     match ctx.host.kind() {
-        Kind::GitHub => Some(CommentTarget::GitHub {
-            api_url: env("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
-            repository: env("GITHUB_REPOSITORY")?,
-            number,
-        }),
-        Kind::GitLab => Some(CommentTarget::GitLab {
-            api_url: env("CI_API_V4_URL")?,
-            project: env("CI_PROJECT_ID").or_else(|| env("CI_PROJECT_PATH"))?,
-            number,
-        }),
+        Kind::GitHub => Some(CommentTarget::GitHub { api_url, repository: project, number }),
+        Kind::GitLab => Some(CommentTarget::GitLab { api_url, project, number }),
         _ => None,
     }
 }

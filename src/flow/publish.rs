@@ -123,7 +123,7 @@ impl<'a> Publisher<'a> {
     }
 
     fn write(&self, dir: &Path, report: &RunReport) -> std::io::Result<Files> {
-        report::write_all(dir, report, self.host.kind() == ci::Kind::GitLab)
+        report::write_all(dir, &self.reporting.cwd, report, self.host.kind() == ci::Kind::GitLab)
     }
 
     fn outputs(&self, outputs: Vec<(&'static str, String)>) {
@@ -272,7 +272,7 @@ pub(super) fn settle(ctx: &Context, state: &RunState, normal: ExitReason) {
 
 /// Publishes the end; without `files` the results folder is not to be written to.
 pub(super) fn end(ctx: &Context, state: &RunState, normal: ExitReason, files: bool) -> RunReport {
-    bug::provoke(&ctx.env, "report");
+    bug::provoke(&ctx.broken_at, "report");
     let mut publisher = Publisher::of(ctx);
     publisher.dir = publisher.dir.filter(|_| files);
     let report = publisher.end(state, normal);

@@ -67,7 +67,7 @@ fn nothing_to_wait_for(ctx: &Context) -> Failure {
         "there is nothing to wait for: no unfinished job is recorded here",
     )
     .cause(format!("looked in {}", ctx.records.path().display()));
-    if ctx.env.get("NUNU_OUTPUT_JOB_IDS").is_some() {
+    if ctx.jobs_handed_on {
         failure = failure.hint("an earlier job of this pipeline handed on its jobs, and outputs are no settings; hand them on by a variable of this job: NUNU_JOB_IDS: $NUNU_OUTPUT_JOB_IDS (or: nunu-ci wait --job-ids \"$NUNU_OUTPUT_JOB_IDS\")");
     }
     failure.hint("run nunu-ci start before, in the same job, or name the jobs with the setting job-ids (the output job-ids of the start)")

@@ -6,7 +6,7 @@ use crate::api::UploadHandle;
 use crate::config::Command;
 use crate::model::build::BuildSource;
 use crate::model::{Build, BuildOrigin, Failure};
-use crate::upload::{Inspected, Journal, KeepOut, Places, Purpose, Upload, UploadError, inspect};
+use crate::upload::{Inspected, Journal, KeepOut, Purpose, Upload, UploadError, inspect};
 
 use super::bug;
 use super::context::Context;
@@ -70,7 +70,7 @@ async fn upload(ctx: &Context, state: &mut RunState, inspected: Inspected) -> Re
     }
     let journal = Notes { ctx, open: Mutex::default(), left: Mutex::default() };
     let sent = async {
-        let prepared = inspected.prepare(&Places::of(&ctx.env), &ctx.log, cancel).await?;
+        let prepared = inspected.prepare(&ctx.temp_folders, &ctx.log, cancel).await?;
         let upload = Upload {
             api: &ctx.api,
             spec,
@@ -110,7 +110,7 @@ impl Journal for Notes<'_> {
         });
         self.ctx.records.put(&record);
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
-        bug::provoke(&self.ctx.env, "upload");
+        bug::provoke(&self.ctx.broken_at, "upload");
     }
 
     fn left(&self, what: &str) {

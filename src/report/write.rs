@@ -51,12 +51,11 @@ pub(crate) fn clear(dir: &Path, keep: Option<&str>) {
 ///
 /// All are written under other names before the first takes its place: a disk that fills up leaves the reports of before, which say
 /// "unfinished", and never a green one.
-pub(crate) fn write_all(dir: &Path, report: &RunReport, for_gitlab: bool) -> io::Result<Files> {
+pub(crate) fn write_all(dir: &Path, cwd: &Path, report: &RunReport, for_gitlab: bool) -> io::Result<Files> {
     disk::folder(dir, Readers::Anyone)?;
     let files = Files { results: dir.join(RESULTS), junit: dir.join(JUNIT), summary: dir.join(SUMMARY) };
     // GitLab wants attachments relative to the project, which is where the job begins.
-    let cwd = std::env::current_dir().unwrap_or_default();
-    let folder = dir.strip_prefix(&cwd).unwrap_or(dir).display().to_string().replace('\\', "/");
+    let folder = dir.strip_prefix(cwd).unwrap_or(dir).display().to_string().replace('\\', "/");
     let mut texts =
         vec![(files.summary.clone(), markdown(report)), (dir.join(DOTENV), dotenv(report, &files).text)];
     if for_gitlab {

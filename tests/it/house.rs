@@ -132,3 +132,39 @@ fn every_file_is_compiled() {
         .collect();
     assert!(forgotten.is_empty(), "no module names {}", forgotten.join(", "));
 }
+
+/// Files that may read the environment or the working directory of the process, and those that may be handed what was read.
+const READ_THE_PROCESS: [&str; 3] = ["main.rs", "flow/process.rs", "internals.rs"];
+const BEFORE_THE_PLAN: [&str; 4] = ["flow/app.rs", "flow/bug.rs", "flow/context.rs", "flow/init.rs"];
+
+/// All that the environment decides stands in the plan, the host or the context: what changes it later changes nothing.
+#[test]
+fn after_the_plan_nobody_reads_the_environment() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("mod tests {").next().unwrap();
+        let reads =
+            ["env::var", "env::current_dir", "env::set_", "env::temp_dir", "env::home_dir", "env::args"];
+        let is_test =
+            inside.contains("/tests/") || inside.ends_with("tests.rs") || inside.ends_with("testing.rs");
+        if !READ_THE_PROCESS.contains(&inside.as_str()) && !is_test {
+            wrong.extend(
+                reads.iter().filter(|what| code.contains(**what)).map(|what| format!("{inside}: {what}")),
+            );
+        }
+        let may_be_handed = BEFORE_THE_PLAN.contains(&inside.as_str())
+            || READ_THE_PROCESS.contains(&inside.as_str())
+            || !inside.starts_with("flow/");
+        let handed = code.lines().any(|line| line.trim_start().starts_with("use ") && line.contains("Env"))
+            || code.contains("ctx.env");
+        if handed && !may_be_handed {
+            wrong.push(format!("{inside}: is handed the environment after the plan"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -68,7 +68,7 @@ fn renderers_look_as_they_did() {
 fn a_report_is_written_whole_or_not_at_all() {
     let home = tempfile::tempdir().unwrap();
     let passed = report(vec![job("Smoke", "SUCCESS", Vec::new())], &Gate::default(), None);
-    let write = || super::write_all(home.path(), &passed, true);
+    let write = || super::write_all(home.path(), home.path(), &passed, true);
     let in_the_way = home.path().join("summary.md");
     std::fs::create_dir(&in_the_way).unwrap();
     assert!(write().is_err());
