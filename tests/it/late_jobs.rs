@@ -30,6 +30,8 @@ fn seeds() -> u64 {
 enum End {
     Signal(&'static str),
     Timeout,
+    /// A bug of ours right after the start, in the task, another one or a thread.
+    Panic(&'static str),
     Killed,
     /// Killed, and the job is repeated; with the state file or without.
     Repeated(bool),
@@ -53,11 +55,12 @@ struct Case {
 impl Case {
     fn of(seed: u64) -> Self {
         let mut draw = Rng::with_seed(seed);
-        let end = match seed % 5 {
+        let end = match seed % 6 {
             0 if cfg!(unix) => End::Signal(["INT", "TERM"][draw.usize(..2)]),
             0 | 1 => End::Timeout,
             2 => End::Killed,
-            3 => End::Repeated(true),
+            3 => End::Panic(["after-start", "after-start:task", "after-start:thread"][draw.usize(..3)]),
+            4 => End::Repeated(true),
             _ => End::Repeated(false),
         };
         let slow = seed >= SLOW_SEEDS && seed.is_multiple_of(4);
@@ -91,7 +94,11 @@ impl Case {
         if self.lost {
             stage.sim.fault(Call::AnyStart, Fault::drop_after().once());
         }
-        stage.env("NUNU_MATRIX_INDEX", "0")
+        let stage = stage.env("NUNU_MATRIX_INDEX", "0");
+        match self.end {
+            End::Panic(moment) => stage.env("NUNU_DEBUG_PANIC", moment),
+            _ => stage,
+        }
     }
 
     fn args(&self) -> Vec<String> {
@@ -133,7 +140,7 @@ fn once(seed: u64) {
         // A job is not repeated before the list shows anything of it.
         stage.wait_until(|sim| sim.unfinished_jobs().iter().any(|job| job.visible));
     }
-    if case.end != End::Timeout {
+    if !matches!(case.end, End::Timeout | End::Panic(_)) {
         // Whatever the moment turns out to be, the same has to hold.
         std::thread::sleep(case.moment);
     }
@@ -151,6 +158,11 @@ fn once(seed: u64) {
             ended.is(8, "timeout");
             is_named(&stage, &ended);
         }
+        End::Panic(_) => {
+            let ended = stage.end(child);
+            ended.is(70, "internal");
+            is_named(&stage, &ended);
+        }
         End::Killed => stage.kill(child),
         End::Repeated(keeps_state) => {
             stage.kill(child);
@@ -163,6 +175,7 @@ fn once(seed: u64) {
             assert_eq!(ended.outputs["job-ids"].split(',').count(), case.jobs, "{}", ended.log());
         }
     }
+    stage.set("NUNU_DEBUG_PANIC", "");
     let net = stage.run(&["stop", "--best-effort"]);
     assert!(stage.sim.ledger().abandoned_jobs().is_empty(), "after the stop: {}", net.log());
     assert!(stage.sim.effective_starts() <= 1, "started {} times", stage.sim.effective_starts());
