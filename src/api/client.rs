@@ -9,11 +9,8 @@ use reqwest::header::HeaderValue;
 use crate::http::{HttpError, Limits, Net, RetryLog, Storage, is_confidential, is_loopback};
 use crate::model::ApiKey;
 use crate::model::secrets::{ExposeSecret as _, Owner};
+use crate::model::service::{KeyKind, SERVICE};
 
-use super::auth::KeyKind;
-
-/// The service's own origin, whose artifacts live on [`ARTIFACTS`].
-const SERVICE: &str = "https://nunu.ai";
 /// The artifact host of the service (API reference, "Artifacts").
 const ARTIFACTS: &str = "https://bouncer.nunu.ai";
 /// Longest part of a path that is shown.

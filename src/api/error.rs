@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::http::{self, HttpError};
+use crate::model::service::KeyKind;
 
-use super::auth::{AuthProblem, KeyKind};
+use super::auth::AuthProblem;
 use super::client::Call;
 use super::error_body::Problem;
 

@@ -1,9 +1,10 @@
 //! Errors as people see them: the message, the causes and the next action of the contract, section 6.
 
 use crate::http::HttpError;
+use crate::model::service::KeyKind;
 use crate::model::{ExitReason, Failure, Permission, units};
 
-use super::auth::{AuthProblem, KeyKind};
+use super::auth::AuthProblem;
 use super::error::{ApiError, Fault};
 use super::permissions::Proof;
 
@@ -235,12 +236,12 @@ pub(crate) fn permission_state(proofs: &[(Permission, Proof)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Phase, missing_permissions};
-    use crate::api::auth::KeyKind;
     use crate::api::client::Call;
     use crate::api::error::{ApiError, Fault, KeyNote};
     use crate::api::error_body;
     use crate::api::permissions::Proof;
     use crate::http::HttpError;
+    use crate::model::service::KeyKind;
     use crate::model::{ExitReason, Permission, units};
 
     const PHASES: [Phase; 5] = [Phase::Check, Phase::Upload, Phase::Start, Phase::Wait, Phase::Stop];

@@ -29,7 +29,7 @@ mod stop;
 mod tests;
 mod uploads;
 
-pub(crate) use auth::{AuthProblem, KeyKind};
+pub(crate) use auth::AuthProblem;
 pub(crate) use bugs::Bugs;
 pub(crate) use builds::{BuildFilter, BuildReadiness, StoredBuild};
 pub(crate) use client::Api;

@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use crate::http::{Class, HttpError, Net, Policy, Reply, Request, Route, is_confidential, retry};
 use crate::model::Secrets;
 use crate::model::secrets::{ExposeSecret as _, Owner, SecretString};
+use crate::model::service::KeyKind;
 
+use super::Fault;
 use super::client::Call;
 use super::error::{ApiError, KeyNote};
 use super::error_body;
 use super::json::{Fields, list_of};
-use super::{Fault, KeyKind};
 
 /// Comments on a page.
 const PAGE: usize = 100;

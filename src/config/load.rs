@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::model::run_report::Context;
+use crate::model::service::{KeyKind, SERVICE};
 use crate::model::verdict::Gate;
 use crate::model::{Env, Failure, Workspace, may_be_id};
 
@@ -18,7 +19,7 @@ use super::layers::{Layers, Source};
 use super::plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Wait};
 use super::resolve::Resolver;
 use super::secret_names::is_secret_setting;
-use super::settings::{SERVICE, default_of};
+use super::settings::default_of;
 use super::source::{self, RunConfig, run_config, run_config_again};
 use super::targets::{check_ids, runs};
 use super::values::{self, at_least_a_second};
@@ -287,7 +288,7 @@ fn project(resolver: &mut Resolver<'_>, key: Option<&SecretString>) -> Option<St
             Err(format!("\"{text}\" is not a project id: copy it from the dashboard's address"))
         }
     });
-    let organisation = key.is_some_and(|key| key.expose_secret().starts_with("nunu_org_"));
+    let organisation = key.is_some_and(|key| KeyKind::of(key.expose_secret()) == KeyKind::Organisation);
     if organisation && !set {
         resolver.problems.push("project-id (not set): an organisation key (nunu_org_...) works only with the project's id; copy it from the dashboard's address".to_owned());
     }

@@ -1,8 +1,8 @@
 //! Every setting once: its name, where it may be set, what it may be written as, its default, and what people read about it.
 //! Flags, variables, action inputs, the plan's defaults, the README's tables and their tests all come from here.
 
-/// Origin of the service.
-pub(crate) const SERVICE: &str = "https://nunu.ai";
+use crate::model::service::SERVICE;
+
 /// The run config when nothing names one.
 pub(super) const RUN_CONFIG: &str = ".nunu/run.yml";
 

@@ -1,8 +1,9 @@
 //! The command `check`: what would happen, and is the key good for it? Changes nothing.
 
-use crate::api::{KeyKind, Phase, Proof};
+use crate::api::{Phase, Proof};
 use crate::model::build::BuildSource;
 use crate::model::redact::Redact as _;
+use crate::model::service::KeyKind;
 use crate::model::{Build, ExitReason, Failure, Permission};
 use crate::upload::{Inspected, Purpose, Wanted, find_stored};
 

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use crate::api::Api;
 use crate::ci::Host;
-use crate::config::{self, Args, Plan};
+use crate::config::{Args, Plan};
 use crate::http::{Net, detours};
 use crate::model::run_report;
 use crate::model::secrets::Owner;
+use crate::model::service::SERVICE;
 use crate::model::units::{Timestamp, duration};
 use crate::model::{Env, Log, Secrets, Workspace};
 use crate::upload::{Patience, Places};
@@ -86,14 +87,11 @@ impl Surroundings {
     /// Says in one line where the key goes, whenever that is not the service itself by the straight way.
     pub(super) fn say_where(&self, origin: &str, source: &str) {
         let detours = detours(&self.env);
-        if origin == config::SERVICE && detours.is_empty() {
+        if origin == SERVICE && detours.is_empty() {
             return;
         }
-        let address = if origin == config::SERVICE {
-            origin.to_owned()
-        } else {
-            format!("{origin} (api-url from {source})")
-        };
+        let address =
+            if origin == SERVICE { origin.to_owned() } else { format!("{origin} (api-url from {source})") };
         let all: Vec<String> = std::iter::once(address).chain(detours).collect();
         self.log.notice(format!("requests go to {}", all.join(", ")));
     }

@@ -11,10 +11,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::api::Api;
 use crate::disk::{self, Fresh, Readers};
+use crate::http::Backoff;
 use crate::model::units::{bytes, duration};
 
 /// Tries of one file; each goes on where the one before was cut.
 const TRIES: u32 = 5;
+/// Waits between two tries.
+const BETWEEN_TRIES: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(10) };
 /// Bytes between two looks at the free space.
 const LOOK_EVERY: u64 = 16 * 1024 * 1024;
 
@@ -83,7 +86,7 @@ impl<'a> Fetcher<'a> {
         let mut last = String::new();
         for attempt in 0..TRIES {
             if attempt > 0 {
-                sleep(Duration::from_millis(500) * 2_u32.pow(attempt)).await;
+                sleep(BETWEEN_TRIES.ceiling(attempt)).await;
             }
             match self.append(url, announced, &mut file, &mut got).await {
                 Ok(()) => {

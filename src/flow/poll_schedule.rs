@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::config::Poll;
+use crate::http::Backoff;
 
-/// Longest wait between two looks after a failed one, so that a recovered service is noticed soon.
-const AFTER_ERROR: Duration = Duration::from_secs(10);
+/// Longest waits between two looks after failed ones, so that a recovered service is noticed soon.
+const AFTER_ERROR: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(10) };
 /// The documented poll of the service, which we fall back to after the first ten minutes.
 const STEADY: Duration = Duration::from_secs(30);
 /// How long the denser schedule lasts.
@@ -24,9 +25,7 @@ pub(super) fn next_look(poll: Poll, elapsed: Duration, failed: u32, jitter: f64)
     if failed == 0 {
         return regular;
     }
-    let ceiling =
-        Duration::from_millis(500).saturating_mul(2_u32.saturating_pow(failed.min(10))).min(AFTER_ERROR);
-    ceiling.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+    AFTER_ERROR.ceiling(failed).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Before the first byte: every permission the job needs is proved, and all missing ones are reported together.
 
-use crate::api::{Api, AuthProblem, Fault, KeyKind, Phase, Proof, missing_permissions};
+use crate::api::{Api, AuthProblem, Fault, Phase, Proof, missing_permissions};
+use crate::model::service::KeyKind;
 use crate::model::{Failure, Log, Permission};
 
 /// What is known of each permission.

@@ -30,7 +30,7 @@ pub(crate) use detours::detours;
 pub(crate) use error::HttpError;
 pub(crate) use presigned::{ETag, PresignedUrl};
 pub(crate) use reply::Reply;
-pub(crate) use retry::{AttemptError, Class, Fault, Policy, RetryLog, retry};
+pub(crate) use retry::{AttemptError, Backoff, Class, Fault, Policy, RetryLog, retry};
 pub(crate) use storage::{Limits, Storage};
 pub(crate) use storage_error::StorageError;
 pub use tls::install_crypto;

@@ -27,6 +27,7 @@ pub(crate) mod run;
 pub(crate) mod run_report;
 mod secret_forms;
 pub(crate) mod secrets;
+pub(crate) mod service;
 mod tolerance;
 pub(crate) mod units;
 pub(crate) mod verdict;
