@@ -18,7 +18,7 @@ use super::outputs::print;
 use super::run_state::RunState;
 
 /// Outputs that are only true at the end.
-const FINAL_OUTPUTS: [&str; 8] = [
+const FINAL_OUTPUTS: [&str; 13] = [
     "status",
     "exit-code",
     "exit-reason",
@@ -26,6 +26,11 @@ const FINAL_OUTPUTS: [&str; 8] = [
     "tests-passed",
     "tests-failed",
     "bugs-total",
+    "bugs-new",
+    "bugs-fixed",
+    "tests-newly-failing",
+    "tests-carried-over",
+    "baseline-run-url",
     "duration-seconds",
 ];
 /// Annotations where no plan says how many.

@@ -44,6 +44,18 @@ pub(crate) enum BaselineRule {
     NamedBranch,
 }
 
+impl BaselineRule {
+    /// The word in files for machines.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::MergeBase => "merge-base",
+            Self::BaseBranch => "base-branch",
+            Self::SameBranch => "same-branch",
+            Self::NamedBranch => "named-branch",
+        }
+    }
+}
+
 /// A finished job of the same test, with a verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BaselineRun {

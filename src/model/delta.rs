@@ -23,6 +23,18 @@ pub(crate) enum TestChange {
     Unclear,
 }
 
+impl TestChange {
+    /// The word in files for machines.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NewlyFailing => "newly-failing",
+            Self::StillFailing => "still-failing",
+            Self::Fixed => "fixed",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
 /// How a bug stands beside the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -65,17 +77,17 @@ pub(super) fn was_asked(jobs: &[Job]) -> bool {
     jobs.iter().any(|job| job.baseline.is_some())
 }
 
-/// How a test that failed or passed stands beside its baseline; `None` for every other result.
+/// How a test that failed or passed stands beside its baseline; `None` for every other result, and where nobody asked for one.
 pub(super) fn test_change(job: &Job, result: &TestResult) -> Option<TestChange> {
-    let before = match &job.baseline {
-        Some(Baseline::Found(run)) => Some(&run.result),
-        Some(Baseline::Unreadable(_)) if *result == TestResult::Failed => return Some(TestChange::Unclear),
-        Some(Baseline::Absent(_) | Baseline::Unreadable(_)) | None => None,
+    let failed_before = match job.baseline.as_ref()? {
+        Baseline::Found(run) => run.result == TestResult::Failed,
+        Baseline::Absent(_) => false,
+        Baseline::Unreadable(_) => return (*result == TestResult::Failed).then_some(TestChange::Unclear),
     };
-    match (result, before) {
-        (TestResult::Failed, Some(TestResult::Failed)) => Some(TestChange::StillFailing),
-        (TestResult::Failed, _) => Some(TestChange::NewlyFailing),
-        (TestResult::Success, Some(TestResult::Failed)) => Some(TestChange::Fixed),
+    match (result, failed_before) {
+        (TestResult::Failed, true) => Some(TestChange::StillFailing),
+        (TestResult::Failed, false) => Some(TestChange::NewlyFailing),
+        (TestResult::Success, true) => Some(TestChange::Fixed),
         _ => None,
     }
 }

@@ -189,8 +189,9 @@ fn of_result(
                 true,
                 Counted::NoVerdict,
             ),
+            // Where nothing is known of before, every failure is new.
             change => {
-                (word, ExitReason::TestsFailed, change == Some(TestChange::NewlyFailing), Counted::Failed)
+                (word, ExitReason::TestsFailed, change != Some(TestChange::StillFailing), Counted::Failed)
             }
         },
         TestResult::Failed => (word, ExitReason::TestsFailed, fail_on.failed, Counted::Failed),

@@ -27,12 +27,19 @@ pub(super) fn headline(report: &RunReport) -> String {
     let mut text = word.to_owned();
     if report.verdict.is_some() {
         text.push_str(&counted(report));
+        let delta = report.verdict.as_ref().and_then(|verdict| verdict.delta.as_ref());
+        if let Some(newly) = delta.map(|delta| delta.tests_newly_failing).filter(|newly| *newly > 0) {
+            let _ = write!(text, " ({newly} newly failing)");
+        }
         match report.bugs_total() {
             0 => {}
             1 => text.push_str(", 1 bug"),
             many => {
                 let _ = write!(text, ", {many} bugs");
             }
+        }
+        if let Some(delta) = delta.filter(|_| report.bugs_total() > 0) {
+            let _ = write!(text, " ({} new)", delta.bugs_new);
         }
     }
     let _ = write!(text, " in {}", duration(report.duration));

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
+use crate::model::delta::TestChange;
 use crate::model::job::{Attempt, Job, Player, Step};
 use crate::model::units::Timestamp;
 use crate::model::verdict::{GateStatus, Judgement};
 use crate::model::{ExitReason, RunReport, TestResult};
 
+use super::delta_words::{
+    baseline_sentence, carried_over_words, delta_sentence, has_failed, history_sentence, pass_rate,
+};
 use super::escape::{address, line, xml};
 
 /// Names of test cases are cut here; GitLab compares them between branches.
@@ -54,6 +58,7 @@ fn suite(
     let class = classname(job);
     let mut suite = TestSuite::new(unique(names, &class));
     properties(&mut suite, report, job);
+    comparison(&mut suite, report, job, judgement);
     let Some(attempt) = job.deciding() else {
         suite.add_test_case(whole_job(job, judgement, &class));
         return suite;
@@ -141,6 +146,19 @@ fn totals(suite: &mut TestSuite, report: &RunReport) {
     for (count, counted) in counts.parts() {
         suite.add_property(Property::new(format!("tests-{}", counted.as_str()), count.to_string()));
     }
+    let Some(delta) = report.verdict.as_ref().and_then(|verdict| verdict.delta.as_ref()) else { return };
+    for (name, count) in [
+        ("bugs-new", delta.bugs_new),
+        ("bugs-known", delta.bugs_known),
+        ("bugs-fixed", delta.bugs_fixed.len()),
+        ("tests-newly-failing", delta.tests_newly_failing),
+        ("tests-still-failing", delta.tests_still_failing),
+    ] {
+        suite.add_property(Property::new(name, count.to_string()));
+    }
+    if let Some(words) = delta_sentence(report) {
+        suite.add_property(Property::new("delta", xml(&words)));
+    }
 }
 
 fn whole_seconds(time: Timestamp) -> String {
@@ -167,6 +185,38 @@ fn properties(suite: &mut TestSuite, report: &RunReport, job: &Job) {
     add("run-url", job.deciding().and_then(|run| run.url.as_deref()));
     add("build-id", report.build.as_ref().and_then(|build| build.id.as_deref()));
     add("commit", report.context.commit.as_deref());
+}
+
+/// What the test is compared with, and what came before it.
+fn comparison(suite: &mut TestSuite, report: &RunReport, job: &Job, judgement: Option<&Judgement>) {
+    let mut add = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            suite.add_property(Property::new(name, xml(value)));
+        }
+    };
+    add("change", judgement.and_then(|judgement| judgement.change).map(TestChange::as_str));
+    if let Some(baseline) = &job.baseline {
+        add("baseline", Some(&baseline_sentence(baseline, report.finished_at)));
+        if let Some(run) = baseline.run() {
+            add("baseline-url", run.url.as_deref().and_then(address).as_deref());
+            add("baseline-commit", run.commit.as_deref());
+            add("baseline-rule", Some(run.rule.as_str()));
+            add("baseline-finished-at", run.finished_at.map(whole_seconds).as_deref());
+        }
+    }
+    if let Some(carried) = job.carried_over {
+        add("carried-over", Some(&carried_over_words(carried)));
+    }
+    if let Some(history) = &job.history {
+        let (passed, failed, other) = history.counts();
+        add("history-branch", Some(&history.branch));
+        add("history-shown", Some(&history.results.len().to_string()));
+        add("history-passed", Some(&passed.to_string()));
+        add("history-failed", Some(&failed.to_string()));
+        add("history-other", Some(&other.to_string()));
+        add("history-pass-rate", pass_rate(history).map(|percent| format!("{percent} %")).as_deref());
+        add("history", history_sentence(history, has_failed(job)).as_deref());
+    }
 }
 
 fn is_bad(result: Option<&TestResult>) -> bool {

@@ -3,6 +3,7 @@
 mod annotations;
 mod artifact_path;
 mod comment;
+mod delta_words;
 mod dotenv;
 mod escape;
 #[cfg(any(test, fuzzing))]

@@ -55,6 +55,16 @@ pub(crate) fn outputs(report: &RunReport, files: Option<&Files>) -> Vec<(&'stati
     add("tests-passed", Some(counts.passed.to_string()));
     add("tests-failed", Some(counts.failed.to_string()));
     add("bugs-total", Some(report.bugs_total().to_string()));
+    // Without a question for a baseline there is no answer, not even a zero.
+    let delta = report.verdict.as_ref().and_then(|verdict| verdict.delta.as_ref());
+    add("bugs-new", delta.map(|delta| delta.bugs_new.to_string()));
+    add("bugs-fixed", delta.map(|delta| delta.bugs_fixed.len().to_string()));
+    add("tests-newly-failing", delta.map(|delta| delta.tests_newly_failing.to_string()));
+    let carried_over = report.jobs.iter().filter(|job| job.carried_over.is_some()).count();
+    add("tests-carried-over", Some(carried_over.to_string()));
+    let baselines = report.jobs.iter().filter_map(|job| job.baseline.as_ref()?.run());
+    let baseline_url = baselines.filter_map(|run| run.url.as_deref()).find_map(address);
+    add("baseline-run-url", baseline_url);
     add("duration-seconds", Some(report.duration.as_secs().to_string()));
     let path = |path: fn(&Files) -> &PathBuf| files.map(|files| path(files).display().to_string());
     add("results-file", path(|files| &files.results));
