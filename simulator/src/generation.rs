@@ -22,6 +22,8 @@ pub enum Quirk {
     NullResults,
     /// Members whose value is `null` are left out.
     MissingFields,
+    /// Lists of jobs and runs come in an order of their own, neither of time nor of names.
+    OwnOrder,
     /// Lists of jobs and runs ignore every filter but the page.
     IgnoredFilters,
     /// Storage sends entity tags without quotes.

@@ -35,6 +35,19 @@ impl Api {
         self.pages(&request, &["data", "runs"], MOST_RUNS, read, wanted).await
     }
 
+    /// Most runs of a list.
+    pub(crate) const MOST_RUNS: usize = MOST_RUNS;
+
+    /// `GET runs`, all pages of those that carry all the tags, and of one test where it is named (at most [`Self::MOST_RUNS`]): as the
+    /// service gives them. The oldest has no such filters and gives everything.
+    pub(crate) async fn past_runs(&self, tags: &[String], test: Option<&str>) -> Result<Vec<Job>, ApiError> {
+        let request = ApiRequest::get(&["runs"])
+            .with("tags", tag_query(tags))
+            .with("multiplayer_test_id", test.unwrap_or_default());
+        let read = |value: &Value| run(value).map(|run| self.linked_run(run));
+        self.pages(&request, &["data", "runs"], MOST_RUNS, read, ListFilter::ALL).await
+    }
+
     /// `GET runs/{id}` with players, steps and artifacts.
     pub(crate) async fn run(&self, run_id: &str) -> Result<Job, ApiError> {
         let request = ApiRequest::get(&["runs", run_id]);

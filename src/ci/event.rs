@@ -23,6 +23,8 @@ pub(super) struct Told {
     pub(super) pr_url: Option<String>,
     pub(super) source_branch: Option<String>,
     pub(super) target_branch: Option<String>,
+    /// Where the base branch stood, on which the change was tested.
+    pub(super) base_commit: Option<String>,
     /// True when the change comes from another repository.
     pub(super) from_fork: Option<bool>,
 }
@@ -60,6 +62,7 @@ impl Told {
             pr_url: text(pull, "/html_url"),
             source_branch: text(pull, "/head/ref"),
             target_branch: text(pull, "/base/ref"),
+            base_commit: text(pull, "/base/sha"),
             // The repository of a fork may be deleted by now: then `head.repo` is null.
             from_fork: text(pull, "/base/repo/full_name")
                 .map(|base| text(pull, "/head/repo/full_name").as_ref() != Some(&base)),
@@ -75,6 +78,7 @@ impl Told {
             Some(branch) => branch.to_owned(),
             None => name,
         });
+        self.base_commit = text(group, "/base_sha");
         let head_ref = text(group, "/head_ref").unwrap_or_default();
         let name = head_ref.rsplit('/').next().and_then(|name| name.strip_prefix("pr-"));
         let number = name.and_then(|name| name.split('-').next()?.parse::<u64>().ok());
@@ -115,13 +119,14 @@ mod tests {
             &json!({"pull_request": {
                 "number": 7, "title": "Sword", "html_url": "https://x/7",
                 "head": {"ref": "feature", "sha": "head", "repo": null},
-                "base": {"ref": "main", "repo": {"full_name": "acme/game"}},
+                "base": {"ref": "main", "sha": "base", "repo": {"full_name": "acme/game"}},
             }}),
             None,
         );
         assert_eq!((told.commit.as_deref(), told.pr_number), (Some("head"), Some(7)));
         assert_eq!(told.source_branch.as_deref(), Some("feature"));
         assert_eq!((told.target_branch.as_deref(), told.from_fork), (Some("main"), Some(true)));
+        assert_eq!(told.base_commit.as_deref(), Some("base"));
     }
 
     #[test]
@@ -147,6 +152,7 @@ mod tests {
             assert_eq!((told.pr_number, told.pr_title.as_deref()), (Some(104), Some("A sharper sword")));
             assert_eq!(told.pr_url.as_deref(), Some("https://github.com/acme/game/pull/104"));
             assert_eq!(told.target_branch.as_deref(), Some("release/2"));
+            assert_eq!(told.base_commit.as_deref(), Some("b"));
             assert_eq!((told.source_branch.as_deref(), told.author.as_deref()), (source_branch, Some("A")));
         }
         let told = Told::of(&json!({"merge_group": {"base_ref": "refs/heads/main", "head_ref": null}}), None);

@@ -25,6 +25,10 @@ pub(super) struct Facts {
     pub(super) pr_url: Option<String>,
     pub(super) source_branch: Option<String>,
     pub(super) target_branch: Option<String>,
+    /// Commit of the target branch that the change stands on.
+    pub(super) base_commit: Option<String>,
+    /// The repository that a change goes into, where it is another one.
+    pub(super) base_repository_url: Option<String>,
     pub(super) build_number: Option<String>,
     pub(super) job_name: Option<String>,
     pub(super) run_id: Option<String>,
@@ -55,6 +59,7 @@ pub(super) fn gather(kind: Kind, env: &Env) -> Facts {
         Kind::Other | Kind::None => Facts::default(),
     };
     facts.repository_url = facts.repository_url.map(|url| without_credentials(&url));
+    facts.base_repository_url = facts.base_repository_url.map(|url| without_credentials(&url));
     if facts.provider.is_none() {
         facts.provider = facts.repository_url.as_deref().and_then(provider_of);
     }
@@ -88,6 +93,7 @@ fn github(env: &Env) -> Facts {
         pr_url: told.pr_url,
         source_branch: told.source_branch,
         target_branch: told.target_branch,
+        base_commit: told.base_commit,
         from_fork: told.from_fork,
         build_number: own(env, "GITHUB_RUN_NUMBER"),
         job_name: own(env, "GITHUB_JOB"),
@@ -133,6 +139,10 @@ fn gitlab(env: &Env) -> Facts {
         pr_title: own(env, "CI_MERGE_REQUEST_TITLE"),
         source_branch: own(env, "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"),
         target_branch: own(env, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"),
+        // Only merged-results pipelines have the former: there the target's newest commit is tested along.
+        base_commit: own(env, "CI_MERGE_REQUEST_TARGET_BRANCH_SHA")
+            .or_else(|| own(env, "CI_MERGE_REQUEST_DIFF_BASE_SHA")),
+        base_repository_url: own(env, "CI_MERGE_REQUEST_PROJECT_URL"),
         build_number: own(env, "CI_PIPELINE_IID").or_else(|| own(env, "CI_PIPELINE_ID")),
         job_name: own(env, "CI_JOB_NAME"),
         run_id: own(env, "CI_PIPELINE_ID"),

@@ -52,6 +52,11 @@ pub(super) fn complete(facts: &mut Facts, env: &Env, workdir: &Path) {
     if facts.branch.is_none() && facts.tag.is_none() {
         facts.branch = git(env, workdir, &["symbolic-ref", "--quiet", "--short", "HEAD"]);
     }
+    if let (None, Some(target), Some(commit)) = (&facts.base_commit, &facts.target_branch, &facts.commit) {
+        // A shallow checkout has no history to find it in.
+        let base = format!("refs/remotes/origin/{target}");
+        facts.base_commit = git(env, workdir, &["merge-base", "--", &base, commit]);
+    }
     if facts.repository_url.is_none() {
         facts.repository_url = git(env, workdir, &["config", "--get", "remote.origin.url"])
             .map(|url| web_address(&url))

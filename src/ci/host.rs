@@ -17,6 +17,7 @@ use super::facts::{Facts, gather};
 use super::files::append;
 use super::git;
 use super::identity::Identity;
+use super::revision::Revision;
 use super::stream::{self, Stream};
 
 /// The host of this invocation.
@@ -68,6 +69,24 @@ impl Host {
             pull_request_title: facts.pr_title.clone(),
             repository_url: facts.repository_url.clone(),
             build_number: facts.build_number.clone(),
+        }
+    }
+
+    /// The revision under test; nothing where the host does not surely tell it.
+    pub(crate) fn revision(&self) -> Revision {
+        let facts = &self.facts;
+        // These run on the default branch, whatever they check out.
+        let event = self.env.get("GITHUB_EVENT_NAME").filter(|_| self.kind == Kind::GitHub);
+        if matches!(event, Some("workflow_run" | "issue_comment")) && facts.pr_number.is_none() {
+            return Revision::default();
+        }
+        Revision {
+            repository: facts.base_repository_url.clone().or_else(|| facts.repository_url.clone()),
+            branch: facts.branch.clone(),
+            pull_request: facts.pr_number,
+            target_branch: facts.target_branch.clone(),
+            base_commit: facts.base_commit.clone(),
+            commit: facts.commit.clone(),
         }
     }
 

@@ -13,8 +13,10 @@ pub(crate) mod fuzz;
 mod git;
 mod host;
 mod identity;
+mod revision;
 pub(crate) mod stream;
 
 pub(crate) use console::Loudness;
 pub(crate) use detect::Kind;
 pub(crate) use host::Host;
+pub(crate) use revision::Revision;

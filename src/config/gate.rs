@@ -1,8 +1,9 @@
-//! What fails the job: the setting `fail-on`.
+//! What fails the job, and what it is measured against: the settings `fail-on` and `baseline`.
 
 use crate::model::job::{Confidence, Severity};
 use crate::model::verdict::{BugGate, FailOn};
 
+use super::plan::BaselineOf;
 use super::resolve::Resolver;
 use super::values;
 
@@ -49,6 +50,32 @@ pub(super) fn fail_on(resolver: &mut Resolver<'_>) -> FailOn {
     fail_on
 }
 
+/// What results are compared with.
+pub(super) fn baseline(text: &str) -> Result<BaselineOf, String> {
+    let text = text.trim();
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => return Ok(BaselineOf::Auto),
+        "none" => return Ok(BaselineOf::Nothing),
+        _ => {}
+    }
+    let name = text.strip_prefix("refs/heads/").unwrap_or(text);
+    // What git takes for a branch ("git check-ref-format").
+    let plain =
+        |letter: char| !letter.is_whitespace() && !letter.is_control() && !"~^:?*[\\".contains(letter);
+    let usable = !name.is_empty()
+        && name.chars().all(plain)
+        && !name.starts_with(['-', '/'])
+        && !name.ends_with(['/', '.'])
+        && !name.contains("..");
+    if usable {
+        Ok(BaselineOf::Branch(name.to_owned()))
+    } else {
+        Err(format!(
+            "\"{text}\" is neither auto nor none, and no branch can be called so: write a name such as main"
+        ))
+    }
+}
+
 /// Which bugs a gate looks at.
 #[derive(Clone, Copy)]
 enum Gated {
@@ -88,4 +115,24 @@ fn bug_gate(words: &str) -> Option<BugGate> {
             _ => return None,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BaselineOf, baseline};
+
+    #[test]
+    fn a_baseline_is_a_word_or_a_branch() {
+        for (text, want) in [
+            ("auto", BaselineOf::Auto),
+            ("None", BaselineOf::Nothing),
+            (" main ", BaselineOf::Branch("main".to_owned())),
+            ("refs/heads/release/2.1", BaselineOf::Branch("release/2.1".to_owned())),
+        ] {
+            assert_eq!(baseline(text), Ok(want), "{text}");
+        }
+        for no in ["", "a b", "-x", "a..b", "x/", "v1:", "re*"] {
+            assert!(baseline(no).unwrap_err().contains("neither auto nor none"), "{no}");
+        }
+    }
 }

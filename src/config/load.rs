@@ -13,7 +13,7 @@ use crate::model::{Env, Failure, Workspace, may_be_id};
 use super::args::Args;
 use super::build;
 use super::file::{self, FileConfig, Raw};
-use super::gate::fail_on;
+use super::gate::{baseline, fail_on};
 use super::key;
 use super::layers::{Layers, Source};
 use super::plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Wait};
@@ -231,6 +231,7 @@ fn assemble(
     let job_ids = job_ids(resolver, args.best_effort);
     let wait = wait(resolver);
     let gate = Gate { fail_on: fail_on(resolver), quarantine: std::mem::take(&mut resolver.file.quarantine) };
+    let baseline = resolver.value("baseline", baseline);
     let report = report(resolver, cwd);
     let on_missing_token = resolver.value(
         "on-missing-token",
@@ -247,6 +248,7 @@ fn assemble(
         runs,
         wait,
         gate,
+        baseline,
         report,
         job_ids,
         dry_run: resolver.switch("dry-run"),

@@ -36,7 +36,7 @@ mod yaml;
 pub(crate) use args::{Args, Parsed, guess, parse};
 pub(crate) use build_path::{likely_build, tells_platform};
 pub(crate) use load::{access, command_of, is_silent, is_verbose, plan, results_dir};
-pub(crate) use plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll};
+pub(crate) use plan::{Artifacts, BaselineOf, Command, OnEnd, OnMissingToken, Plan, Poll};
 pub(crate) use secret_names::secret_variables;
 pub use settings::{DefaultValue, Definition, SETTINGS, Shape};
 pub(crate) use values::{is_id, resolve_name};

@@ -78,6 +78,17 @@ pub(crate) enum OnEnd {
     Leave,
 }
 
+/// What results are compared with; the setting `baseline`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BaselineOf {
+    /// The base branch of a pull request or merge queue, else the same branch; off a CI nothing.
+    Auto,
+    /// Nothing.
+    Nothing,
+    /// This branch.
+    Branch(String),
+}
+
 /// What happens without an API key; the setting `on-missing-token`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnMissingToken {
@@ -164,6 +175,8 @@ pub(crate) struct Plan {
     pub(crate) wait: Wait,
     /// What fails the job.
     pub(crate) gate: Gate,
+    /// What results are compared with.
+    pub(crate) baseline: BaselineOf,
     /// How to report.
     pub(crate) report: ReportPlan,
     /// Jobs named by the user, for `wait` and `stop`.

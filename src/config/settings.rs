@@ -234,7 +234,15 @@ pub const SETTINGS: &[Definition] = &[
         Shape::List,
         DefaultValue::Text("failed, error, timeout, blocked, stopped"),
         RESULT,
-        "What fails the job: results, also skipped, and bugs:<severity>[:<confidence>] such as bugs:high",
+        "What fails the job: results, also skipped and newly-failed, and bugs:<severity>[:<confidence>] such as bugs:high, or new-bugs:high",
+    ),
+    setting(
+        "baseline",
+        Some("gate.baseline"),
+        Shape::Text,
+        DefaultValue::Text("auto"),
+        RESULT,
+        "What new is measured against: auto (the base branch of a pull request, else the same branch), none, or the name of a branch",
     ),
     setting(
         "results-dir",

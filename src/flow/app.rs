@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use crate::api::Api;
-use crate::ci::{Host, Loudness};
+use crate::ci::{self, Host, Loudness, Revision};
 use crate::config::{self, Command, OnMissingToken, Parsed, Plan};
 use crate::http::{Net, install_crypto};
 use crate::model::secrets::Owner;
@@ -185,8 +185,10 @@ fn context(around: Surroundings, plan: Plan, api: Api, net: Net) -> Context {
         plan.project_id.as_deref(),
         around.log.clone(),
     );
+    let off_ci = around.host.kind() == ci::Kind::None;
     Context {
         records,
+        revision: if off_ci { Revision::default() } else { around.host.revision() },
         workspace: Workspace::find(&around.env, &around.cwd),
         temp_folders: crate::upload::Places::of(&around.env),
         jobs_handed_on: around.env.get("NUNU_OUTPUT_JOB_IDS").is_some(),

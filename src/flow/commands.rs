@@ -13,7 +13,7 @@ use super::run_state::RunState;
 use super::service_facts::{self, Shape};
 use super::start::{BuildRef, start_all};
 use super::start_driver::happened;
-use super::{artifacts, bug, check, poll, publish, resolve_names, resume, stop, upload_build};
+use super::{artifacts, bug, check, look_back, poll, publish, resolve_names, resume, stop, upload_build};
 
 /// Runs the plan's command. What happened is in the run state, whatever is returned; a signal is no error here.
 pub(super) async fn execute(ctx: &mut Context, state: &mut RunState) -> Result<ExitReason, Failure> {
@@ -153,6 +153,10 @@ async fn follow(ctx: &Context, state: &mut RunState) -> Result<ExitReason, Failu
     let ended = poll::until_done(ctx, state).await;
     ctx.log.end_group();
     ended?;
+    if ctx.cancel.token().is_cancelled() {
+        return Ok(ExitReason::Started);
+    }
+    look_back::look_back(ctx, state).await;
     if ctx.cancel.token().is_cancelled() {
         return Ok(ExitReason::Started);
     }

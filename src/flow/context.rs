@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::api::Api;
-use crate::ci::Host;
+use crate::ci::{Host, Revision};
 use crate::config::{Args, Plan};
 use crate::http::{Net, detours};
 use crate::model::run_report;
@@ -119,6 +119,8 @@ pub(super) struct Context {
     pub(super) api: Api,
     /// What is open on the service.
     pub(super) records: Records,
+    /// What is tested; unknown off a CI, so that nothing of a laptop becomes a baseline.
+    pub(super) revision: Revision,
     /// What paths of the repository's content have to end in.
     pub(super) workspace: Workspace,
     /// False when the key is known not to read runs.

@@ -8,6 +8,7 @@ use crate::model::given::GivenBuilds;
 use crate::model::units::format_time;
 use crate::model::{Log, RunSpec};
 
+use super::place_tags::run_tag;
 use super::state_file::{Place, Record, RecordStatus, StartRecord, StateFile, What};
 use super::tags::{PostTag, invocation_tag};
 
@@ -18,6 +19,8 @@ pub(super) struct Records {
     pub(super) place: Place,
     /// The tag that all starts of this place carry.
     pub(super) invocation: String,
+    /// The tag that all starts of the CI run carry, where it has a name.
+    pub(super) run: Option<String>,
     api_url: String,
     project_id: Option<String>,
     log: Log,
@@ -37,10 +40,12 @@ impl Records {
         let mut parts: Vec<&str> = place.parts().to_vec();
         parts.extend([ci, api_url, project_id.unwrap_or_default(), nonce.as_str()]);
         let invocation = invocation_tag(&parts);
+        let run = (!place.run.is_empty()).then(|| run_tag(&[ci, &place.run]));
         Self {
             file,
             place,
             invocation,
+            run,
             api_url: api_url.to_owned(),
             project_id: project_id.map(str::to_owned),
             log,

@@ -10,6 +10,7 @@ use crate::api::{ApiError, Phase, Started, StopReply, start_body};
 use super::context::Context;
 use super::earlier_attempt;
 use super::jobs_by_tag::{Found, tagged};
+use super::place_tags;
 use super::plan_size::{self, SizeAnswer};
 use super::publish;
 use super::run_state::RunState;
@@ -123,6 +124,13 @@ fn post(ctx: &Context, starts: &mut Starts, at: PostRef) {
     let Some(posted) = starts.posts.get(&at) else { return };
     let mut tags = request.spec.tags.clone();
     tags.extend([ctx.records.invocation.clone(), posted.start().tag.clone()]);
+    let configuration = request.spec.configuration();
+    tags.extend(place_tags::of_start(
+        &ctx.revision,
+        ctx.records.run.as_deref(),
+        &configuration,
+        chrono::Utc::now(),
+    ));
     let body = start_body(&request.spec, &request.given, &tags);
     let (api, spec) = (ctx.api.clone(), request.spec.clone());
     starts.work.spawn(async move {

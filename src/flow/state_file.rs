@@ -119,6 +119,9 @@ pub(super) struct StartRecord {
     /// Deployment configuration.
     #[serde(default)]
     pub(super) deployment_config: Option<String>,
+    /// All its deployment configurations; empty in records of older versions.
+    #[serde(default)]
+    pub(super) configuration: String,
     /// Instances of the test that were asked for; `None` where nobody knows.
     #[serde(default)]
     pub(super) instances: Option<usize>,
@@ -145,6 +148,7 @@ impl StartRecord {
             tag: tag.to_owned(),
             invocation: invocation.to_owned(),
             deployment_config: spec.deployment_config.clone(),
+            configuration: spec.configuration(),
             instances: (!spec.all_configured_devices).then(|| spec.asked()),
             test_plan_id: match &spec.target {
                 Target::Plan(id) => Some(id.clone()),

@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 
 /// The service takes tags of 1-50 characters.
 #[cfg(test)]
-const LONGEST: usize = 50;
+pub(super) const LONGEST: usize = 50;
 /// All tags of ours begin so.
-const PREFIX: &str = "nunu-ci";
+pub(super) const PREFIX: &str = "nunu-ci";
 /// Attempts are shown with at most this many digits or letters.
 const ATTEMPT_LENGTH: usize = 12;
 

@@ -37,6 +37,8 @@ pub(super) struct Tracked {
     pub(super) poll: PollBy,
     /// Tag that all jobs of its invocation share: one list call reads them all.
     pub(super) group: Option<String>,
+    /// All deployment configurations that it was started with; empty where nobody knows.
+    pub(super) configuration: String,
     /// True while looks at it fail.
     troubled: bool,
     /// When run details were read last.
@@ -56,12 +58,19 @@ impl Tracked {
             report,
             poll,
             group: None,
+            configuration: String::new(),
             troubled: false,
             details_at: None,
             details_missing_since: None,
             settled: BTreeSet::new(),
             announced: Announced::default(),
         }
+    }
+
+    /// The same, with the deployment configurations that it was started with.
+    pub(super) fn configured(mut self, configuration: &str) -> Self {
+        configuration.clone_into(&mut self.configuration);
+        self
     }
 
     /// The same, with the tag that its invocation shares.
@@ -261,7 +270,9 @@ pub(super) fn of_start(start: &StartRecord) -> Vec<Tracked> {
         return start
             .job_ids
             .iter()
-            .map(|id| Tracked::new(report(id), PollBy::Job).in_group(group.clone()))
+            .map(|id| {
+                Tracked::new(report(id), PollBy::Job).in_group(group.clone()).configured(&start.configuration)
+            })
             .collect();
     }
     start
@@ -270,7 +281,7 @@ pub(super) fn of_start(start: &StartRecord) -> Vec<Tracked> {
         .enumerate()
         .map(|(index, run)| {
             let id = start.job_ids.get(index).unwrap_or(run);
-            Tracked::new(report(id), PollBy::Run(run.clone()))
+            Tracked::new(report(id), PollBy::Run(run.clone())).configured(&start.configuration)
         })
         .collect()
 }

@@ -105,6 +105,17 @@ pub(crate) struct RunSpec {
 }
 
 impl RunSpec {
+    /// All its deployment configurations in one text: what was tested with others cannot be compared.
+    pub(crate) fn configuration(&self) -> String {
+        let part = |kind: &str, map: &BTreeMap<u8, Deployment>| {
+            let part =
+                |(number, part): (&u8, &Deployment)| format!(" {kind} {number}: {}", part.deployment_config);
+            map.iter().map(part).collect::<String>()
+        };
+        let default = self.deployment_config.clone().unwrap_or_default();
+        default + &part("player", &self.players) + &part("slot", &self.slots)
+    }
+
     /// How many times each test is run on a device.
     pub(crate) fn asked(&self) -> usize {
         match self.target {

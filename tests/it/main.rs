@@ -12,6 +12,7 @@ mod circles;
 mod comment;
 mod contract;
 mod deadline;
+mod delta;
 mod demo;
 mod disk;
 mod exits;

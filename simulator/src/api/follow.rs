@@ -77,6 +77,11 @@ fn selected(request: &ApiRequest, job: &Job) -> bool {
         && routed.param("job_id").is_none_or(|id| id == job.id)
 }
 
+/// An order that is the same for every page, and no other one's.
+fn own_order(id: &str) -> u64 {
+    id.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)).rotate_left(7))
+}
+
 fn list_jobs(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
     let status = request.routed.param("status").unwrap_or("all");
     if !["queued", "running", "completed", "all"].contains(&status) {
@@ -92,7 +97,10 @@ fn list_jobs(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
         };
         job.visible(wire.now) && selected(request, job) && (ignored || status == "all" || status == filed)
     });
-    let items: Vec<&Job> = items.collect();
+    let mut items: Vec<&Job> = items.collect();
+    if request.inner.config.has(Quirk::OwnOrder) {
+        items.sort_by_key(|job| own_order(&job.id));
+    }
     if items.iter().any(|job| job.script.unreadable) {
         return Reply::error(500, "internal error");
     }
@@ -127,7 +135,12 @@ fn list_runs(request: &ApiRequest, state: &State, wire: Wire<'_>) -> Reply {
     // The oldest API has no filter but the state.
     let free = wire.generation() == Generation::V1;
     let mut items = Vec::new();
-    for job in state.jobs.iter().rev().filter(|j| j.visible(wire.now) && (free || selected(request, j))) {
+    let mut jobs: Vec<&Job> =
+        state.jobs.iter().rev().filter(|j| j.visible(wire.now) && (free || selected(request, j))).collect();
+    if request.inner.config.has(Quirk::OwnOrder) {
+        jobs.sort_by_key(|job| own_order(&job.id));
+    }
+    for job in jobs {
         for run in runs(wire, job).iter().rev() {
             let filed = if run.ended.is_some() { "completed" } else { "running" };
             if wanted == "all" || wanted == filed {

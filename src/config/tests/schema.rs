@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::schema_types::{DAY, DURATION, FAIL_ON, generated};
+use super::schema_types::{BRANCH, DAY, DURATION, FAIL_ON, generated};
 use super::world::{DEPLOYMENT, TEST};
 use crate::config::file::{self, QUARANTINE_KEYS, ROOT_KEYS, section_keys};
 use crate::config::runs::{DEPLOYMENT_KEYS, OPTION_KEYS, RUN_KEYS};
@@ -121,9 +121,21 @@ fn matches(pattern: &str, text: &str) -> bool {
         "[{]" => text.contains('{'),
         DURATION => duration(text).is_ok(),
         DAY => text.contains("${") || (text.len() == 10 && text.split('-').count() == 3),
+        BRANCH => text.contains("${") || !text.contains([' ', ':', '*']),
         FAIL_ON => {
             let first = text.split(':').next().unwrap_or_default();
-            ["failed", "error", "timeout", "blocked", "stopped", "skipped", "bugs"].contains(&first)
+            [
+                "failed",
+                "error",
+                "timeout",
+                "blocked",
+                "stopped",
+                "skipped",
+                "newly-failed",
+                "bugs",
+                "new-bugs",
+            ]
+            .contains(&first)
                 && !text.ends_with(':')
         }
         other => panic!("{other}"),
@@ -183,6 +195,9 @@ const SAMPLES: &[(&str, bool)] = &[
         true,
     ),
     ("gate: { fail_on: 'failed, error' }", true),
+    ("gate: { fail_on: [newly-failed, 'new-bugs:high'], baseline: main }", true),
+    ("gate: { baseline: [main] }", false),
+    ("gate: { baseline: 'a b' }", false),
     ("gate: { fail_on: [] }", false),
     ("gate: { fail_on: ['${NUNU_X:-}'] }", true),
     ("gate: { fail_on: { failed: true } }", false),

@@ -52,8 +52,9 @@ fn on_end(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// One item of `fail_on`.
-pub(super) const FAIL_ON: &str =
-    "^(failed|error|timeout|blocked|stopped|skipped|bugs:(low|medium|high|critical)(:(low|medium|high))?)$";
+pub(super) const FAIL_ON: &str = "^(failed|error|timeout|blocked|stopped|skipped|newly-failed|(new-)?bugs:(low|medium|high|critical)(:(low|medium|high))?)$";
+/// A word, or the name of a branch.
+pub(super) const BRANCH: &str = "^[^\\s~^:?*\\[\\\\]+$|\\$\\{";
 /// The last day of a quarantine.
 pub(super) const DAY: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$|\\$\\{";
 
@@ -287,9 +288,13 @@ struct Wait {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "only the schema of these types is used")]
 struct Gate {
-    /// Results and bugs that fail the job; bugs:<severity>[:<confidence>] means that severe or worse, that sure or surer.
+    /// Results and bugs that fail the job; bugs:<severity>[:<confidence>] means that severe or worse, that sure or surer;
+    /// new-bugs:<severity>[:<confidence>] the same for bugs that the baseline does not show, newly-failed a FAILED whose baseline passed.
     #[schemars(schema_with = "fail_on", extend("default" = ["failed", "error", "timeout", "blocked", "stopped"], "examples" = [["failed", "error", "bugs:high"]]))]
     fail_on: Option<Vec<String>>,
+    /// What new is measured against: auto, none, or the name of a branch.
+    #[schemars(extend("default" = "auto", "pattern" = BRANCH, "examples" = ["main"]))]
+    baseline: Option<String>,
     /// Bugs and tests that are tolerated until a day.
     quarantine: Option<Vec<Quarantine>>,
 }
