@@ -353,7 +353,7 @@ impl Found {
                 None if self.cut => {
                     Baseline::Unreadable("the service lists more runs than can be read".to_owned())
                 }
-                None => Baseline::Absent(self.why_absent(asked, base)),
+                None => Baseline::Absent(why_absent(asked, base)),
             };
         };
         let bugs = match self.bugs.get(&job.job_id) {
@@ -362,7 +362,7 @@ impl Found {
             None => Vec::new(),
         };
         let (Some(run), Some(result)) = (job.run(), job.result.clone()) else {
-            return Baseline::Absent(self.why_absent(asked, base));
+            return Baseline::Absent(why_absent(asked, base));
         };
         Baseline::Found(Box::new(BaselineRun {
             job_id: job.job_id.clone(),
@@ -376,12 +376,12 @@ impl Found {
             bugs,
         }))
     }
+}
 
-    fn why_absent(&self, asked: &Asked, base: &Base) -> String {
-        let device = if asked.device.is_some() { ", this device" } else { "" };
-        format!(
-            "no run of {} in the last {WEEKS} weeks passed or failed with this test{device} and this deployment configuration",
-            base.branch
-        )
-    }
+fn why_absent(asked: &Asked, base: &Base) -> String {
+    let device = if asked.device.is_some() { ", this device" } else { "" };
+    format!(
+        "no run of {} in the last {WEEKS} weeks passed or failed with this test{device} and this deployment configuration",
+        base.branch
+    )
 }

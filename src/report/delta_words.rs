@@ -2,6 +2,7 @@
 //! Text of the service (goals, titles) is in none of them but for the branch, which each sink escapes.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::model::RunReport;
@@ -37,7 +38,7 @@ pub(super) fn delta_sentence(report: &RunReport) -> Option<String> {
         count => beside.push(format!("that of {} could not be read", tests(count))),
     }
     if !beside.is_empty() {
-        text.push_str(&format!(" ({})", beside.join("; ")));
+        let _ = write!(text, " ({})", beside.join("; "));
     }
     Some(text)
 }
@@ -167,10 +168,10 @@ pub(super) fn history_sentence(history: &History, failed_now: bool) -> Option<St
         _ => format!("failed {failed} of {shown}{}", steps_words(history)),
     };
     if other > 0 {
-        text.push_str(&format!(", {other} without a verdict"));
+        let _ = write!(text, ", {other} without a verdict");
     }
     if let Some(usual) = history.usual_duration() {
-        text.push_str(&format!(", usually passes in {}", duration(usual)));
+        let _ = write!(text, ", usually passes in {}", duration(usual));
     }
     Some(text)
 }

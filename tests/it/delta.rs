@@ -1,6 +1,6 @@
 //! What is new since the baseline, over several CI runs of one repository.
 
-use nunu_sim::{Bug, Call, DEFAULT_TEST, Generation, Quirk, Scenario, Script, Sim};
+use nunu_sim::{Bug, Quirk, Scenario, Script, Sim};
 use serde_json::json;
 
 use crate::stage::{Ended, Stage};

@@ -197,7 +197,6 @@ const SAMPLES: &[(&str, bool)] = &[
     ("gate: { fail_on: 'failed, error' }", true),
     ("gate: { fail_on: [newly-failed, 'new-bugs:high'], baseline: main }", true),
     ("gate: { baseline: [main] }", false),
-    ("gate: { baseline: 'a b' }", false),
     ("gate: { fail_on: [] }", false),
     ("gate: { fail_on: ['${NUNU_X:-}'] }", true),
     ("gate: { fail_on: { failed: true } }", false),
