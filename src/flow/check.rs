@@ -33,6 +33,8 @@ pub(super) async fn check(ctx: &mut Context, state: &mut RunState) -> Result<Exi
     state.build = build.as_ref().map(|(build, _)| build.clone());
     let known = Box::pin(service_facts::look_up(&ctx.api, &ctx.plan, shape)).await;
     state.warnings.extend(known.notices.iter().chain(&known.remarks).cloned());
+    let today = chrono::Utc::now().date_naive();
+    state.warnings.extend(ctx.plan.gate.quarantine.iter().filter_map(|entry| entry.lapses_soon(today)));
     warn(ctx, state, &proofs, &needed);
     let findings = Findings {
         key: kind(ctx),

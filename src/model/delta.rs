@@ -115,13 +115,24 @@ impl<'a> KnownBugs<'a> {
     }
 }
 
-/// Bugs that only the baselines show. A test without a verdict, or whose bugs are not all known, says of none that it is gone.
-pub(super) fn fixed_bugs<'a>(jobs: impl Iterator<Item = &'a Job>, now: &BTreeSet<&str>) -> Vec<KnownBug> {
-    let baselines = jobs.filter_map(|job| job.baseline.as_ref()?.run());
-    let fixed: BTreeMap<&str, &KnownBug> = baselines
-        .flat_map(|run| &run.bugs)
-        .filter(|bug| !now.contains(bug.bug_id.as_str()))
-        .map(|bug| (bug.bug_id.as_str(), bug))
-        .collect();
-    fixed.into_values().cloned().collect()
+/// Bugs that only the baselines show. A test without a verdict, or whose bugs are not all known, may still show what its baseline
+/// did: `looked_at` says of which tests everything is known.
+pub(super) fn fixed_bugs(
+    jobs: &[Job],
+    looked_at: impl Fn(&Job) -> bool,
+    now: &BTreeSet<&str>,
+) -> Vec<KnownBug> {
+    let mut gone: BTreeMap<&str, &KnownBug> = BTreeMap::new();
+    let mut open: BTreeSet<&str> = now.clone();
+    for job in jobs {
+        let bugs = job.baseline.as_ref().and_then(|baseline| baseline.run()).map(|run| &run.bugs);
+        for bug in bugs.into_iter().flatten() {
+            if looked_at(job) {
+                gone.insert(&bug.bug_id, bug);
+            } else {
+                open.insert(&bug.bug_id);
+            }
+        }
+    }
+    gone.into_iter().filter(|(id, _)| !open.contains(id)).map(|(_, bug)| bug.clone()).collect()
 }

@@ -42,15 +42,15 @@ fn delta_of(jobs: &[Job], judgements: &[Judgement], bugs: &[JudgedBug]) -> Delta
         jobs.iter().filter(|job| job.baseline.as_ref().is_some_and(wanted)).count()
     };
     let now: BTreeSet<&str> = bugs.iter().map(|bug| bug.bug.bug_id.as_str()).collect();
-    let looked_at = jobs.iter().filter(|job| {
+    let looked_at = |job: &Job| {
         let verdict = matches!(outcome(job), Outcome::Success | Outcome::Result(TestResult::Failed));
         verdict && !job.deciding().is_some_and(bugs_unknown)
-    });
+    };
     Delta {
         bugs_new: bugs_that(BugChange::New),
         bugs_known: bugs_that(BugChange::Known),
         bugs_unclear: bugs_that(BugChange::Unclear),
-        bugs_fixed: delta::fixed_bugs(looked_at, &now),
+        bugs_fixed: delta::fixed_bugs(jobs, looked_at, &now),
         tests_newly_failing: tests_that(TestChange::NewlyFailing),
         tests_still_failing: tests_that(TestChange::StillFailing),
         tests_fixed: tests_that(TestChange::Fixed),
@@ -303,5 +303,7 @@ fn bugs_unknown(run: &Attempt) -> bool {
         || run.bug_count.is_some_and(|count| u64::try_from(run.bugs.len()).is_ok_and(|read| read < count))
 }
 
+#[cfg(test)]
+mod delta_tests;
 #[cfg(test)]
 mod tests;

@@ -43,12 +43,8 @@ impl<'a> Tolerance<'a> {
         self.find(|what| matches!(what, Quarantined::Bug(bug) if bug == id))
     }
 
-    /// Entries that have ended, and those that were of no use, in words.
+    /// Entries that have ended, those that were of no use, and those that end soon, in words.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let name = |what: &Quarantined| match what {
-            Quarantined::Bug(id) => format!("bug {id}"),
-            Quarantined::Test(id) => format!("test {id}"),
-        };
         self.entries
             .iter()
             .zip(&self.used)
@@ -56,14 +52,12 @@ impl<'a> Tolerance<'a> {
                 if entry.until < self.today {
                     Some(format!(
                         "the quarantine of {} ended on {} and tolerates nothing any more: {}",
-                        name(&entry.what),
-                        entry.until,
-                        entry.reason
+                        entry.what, entry.until, entry.reason
                     ))
                 } else if !used {
-                    Some(format!("the quarantine of {} was not needed: {}", name(&entry.what), entry.reason))
+                    Some(format!("the quarantine of {} was not needed: {}", entry.what, entry.reason))
                 } else {
-                    None
+                    entry.lapses_soon(self.today)
                 }
             })
             .collect()

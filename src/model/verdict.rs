@@ -78,6 +78,32 @@ pub(crate) struct Quarantine {
     pub(crate) reason: String,
 }
 
+/// Days before its last one from which an entry is named.
+const LAPSES_SOON: i64 = 7;
+
+impl Quarantine {
+    /// In words, when it lapses within a week: somebody has to decide what comes after it.
+    pub(crate) fn lapses_soon(&self, today: chrono::NaiveDate) -> Option<String> {
+        let left = (self.until - today).num_days();
+        let when = match left {
+            0 => "today".to_owned(),
+            1 => "tomorrow".to_owned(),
+            2..=LAPSES_SOON => format!("in {left} days, on {}", self.until),
+            _ => return None,
+        };
+        Some(format!("the quarantine of {} ends {when}: {}", self.what, self.reason))
+    }
+}
+
+impl std::fmt::Display for Quarantined {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bug(id) => write!(out, "bug {id}"),
+            Self::Test(id) => write!(out, "test {id}"),
+        }
+    }
+}
+
 /// The gate part of the plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Gate {
