@@ -17,6 +17,7 @@ use super::gate::{baseline, fail_on};
 use super::key;
 use super::layers::{Layers, Source};
 use super::plan::{Artifacts, Command, OnEnd, OnMissingToken, Plan, Poll, ReportPlan, Wait};
+use super::rerun::rerun;
 use super::resolve::Resolver;
 use super::secret_names::is_secret_setting;
 use super::settings::default_of;
@@ -227,7 +228,8 @@ fn assemble(
     let origin = resolver.value("api-url", values::origin);
     let project_id = project(resolver, key.as_ref());
     let build = build::build(resolver, command, cwd, context, &date);
-    let runs = runs(resolver, command, &build);
+    let mut runs = runs(resolver, command, &build);
+    let rerun = rerun(resolver, command, cwd, &mut runs);
     let job_ids = job_ids(resolver, args.best_effort);
     let wait = wait(resolver);
     let gate = Gate { fail_on: fail_on(resolver), quarantine: std::mem::take(&mut resolver.file.quarantine) };
@@ -246,6 +248,7 @@ fn assemble(
         project_id,
         build,
         runs,
+        rerun,
         wait,
         gate,
         baseline,

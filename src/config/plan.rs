@@ -1,5 +1,6 @@
 //! The plan: everything the user said, resolved once. After it nobody reads arguments, environment or YAML.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -111,6 +112,27 @@ pub(crate) enum Artifacts {
     Globs(Vec<String>),
 }
 
+/// What a repeated attempt of the same CI run starts; the setting `rerun`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RerunMode {
+    /// `Failed` where the attempt before did not meet the gate, else `All`.
+    Auto,
+    /// What did not pass; what did is carried over.
+    Failed,
+    /// Everything.
+    All,
+}
+
+/// What is started of the runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rerun {
+    /// In a repeated attempt.
+    pub(crate) mode: RerunMode,
+    /// Runs that `rerun-from` names, by label, with the ids of the tests that did not pass; without ids, all of the run. Empty
+    /// where nothing is named.
+    pub(crate) only: BTreeMap<String, BTreeSet<String>>,
+}
+
 /// The waiting part of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wait {
@@ -171,6 +193,8 @@ pub(crate) struct Plan {
     pub(crate) build: BuildSpec,
     /// What to start.
     pub(crate) runs: Vec<RunSpec>,
+    /// What of it is started.
+    pub(crate) rerun: Rerun,
     /// How to wait.
     pub(crate) wait: Wait,
     /// What fails the job.

@@ -213,6 +213,22 @@ pub const SETTINGS: &[Definition] = &[
         "For wait and stop in another job: comma or newline list, the output job-ids of the start",
     ),
     setting(
+        "rerun",
+        Some("wait.rerun"),
+        Shape::Text,
+        DefaultValue::Text("auto"),
+        RUNS,
+        "What a repeated attempt of the same CI run starts: failed (what passed is carried over), all, or auto: failed where the attempt before did not meet the gate",
+    ),
+    setting(
+        "rerun-from",
+        None,
+        Shape::Text,
+        DefaultValue::None,
+        RUNS,
+        "A results.json: start only those of its tests that did not pass",
+    ),
+    setting(
         "wait",
         Some("wait.enabled"),
         Shape::Switch,

@@ -186,6 +186,9 @@ const SAMPLES: &[(&str, bool)] = &[
     ("runs: [{ test: a, players: { 1: { build: b } } }]", false),
     ("runs: [{ test_plan: a, slots: { 2: { deployment_config: c, speed: 1 } } }]", false),
     ("wait: { enabled: false, timeout: 3h30m, poll: auto, on_timeout: leave, stall: 20m }", true),
+    ("wait: { rerun: failed }", true),
+    ("wait: { rerun: sometimes }", false),
+    ("wait: { rerun: [failed] }", false),
     ("wait: { timeout: 90, poll: 2s, stall: false, on_cancel: '${C:-stop}' }", true),
     ("wait: { timeout: [90] }", false),
     ("wait: { timeout: true }", false),
@@ -224,6 +227,7 @@ fn schema_and_loader_agree() {
         let settings_are_good = config.settings.iter().all(|(name, (raw, _))| match raw {
             file::Raw::Text(text) if *name == "annotations" => text.parse::<u8>().is_ok(),
             file::Raw::Text(text) if *name == "timeout" => duration(text).is_ok(),
+            file::Raw::Text(text) if *name == "rerun" => ["auto", "failed", "all"].contains(&text.as_str()),
             file::Raw::Text(text) if *name == "wait" => boolean(text).is_ok(),
             _ => true,
         });

@@ -82,6 +82,10 @@ fn poll(_: &mut SchemaGenerator) -> Schema {
     duration_or(&["auto"], None)
 }
 
+fn rerun(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "enum": ["auto", "failed", "all"] }, variable()] })
+}
+
 fn stall(_: &mut SchemaGenerator) -> Schema {
     duration_or(&["off", "false"], Some(json!({ "const": false })))
 }
@@ -279,6 +283,9 @@ struct Wait {
     /// What to do with unfinished runs when the job is cancelled.
     #[schemars(schema_with = "on_end", extend("default" = "stop"))]
     on_cancel: Option<String>,
+    /// What a repeated attempt of the same CI run starts: auto, failed or all.
+    #[schemars(schema_with = "rerun", extend("default" = "auto"))]
+    rerun: Option<String>,
     /// Give up after this time without any change of a job, run or step.
     #[schemars(schema_with = "stall", extend("default" = "off"))]
     stall: Option<String>,
