@@ -124,6 +124,10 @@ impl<I: Id> Protocol<I> {
         };
         self.mode = Mode::Starting;
         for start in 0..self.starts.len() {
+            if let Some(group) = self.passed_before(start, &groups) {
+                self.carry_over(start, group, out);
+                continue;
+            }
             // Of several equal posts any may be followed by another job of the pipeline.
             let equal = groups.iter().filter(|group| group.start == start).count() > 1;
             if equal && self.powers.earlier == Earlier::Ambiguous && self.guard(Guard::AdoptTheOnly) {
@@ -309,7 +313,7 @@ impl<I: Id> Protocol<I> {
                     self.end(Cause::Failure);
                     return;
                 }
-                Phase::Following(_) | Phase::Refused | Phase::Unknown => start += 1,
+                Phase::Following(_) | Phase::CarriedOver | Phase::Refused | Phase::Unknown => start += 1,
             }
         }
         self.mode = Mode::Following;
@@ -384,7 +388,10 @@ impl<I: Id> Protocol<I> {
         let passed =
             |job: &Job| matches!(job.state, JobState::Ended { passed: true }) && job.stop == Stop::No;
         let all_passed = self.jobs.values().filter(|job| job.followed).all(passed)
-            && self.starts.iter().all(|start| matches!(start.phase, Phase::Following(_)));
+            && self
+                .starts
+                .iter()
+                .all(|start| matches!(start.phase, Phase::Following(_) | Phase::CarriedOver));
         let outcome = match (incomplete && self.guard(Guard::SuccessNeedsAll), all_passed) {
             (true, _) => Outcome::Incomplete,
             (false, true) => Outcome::Passed,

@@ -5,6 +5,7 @@
 //! files and time, performs the actions, and decides nothing about starts by itself. `docs/start-protocol.md` has the picture,
 //! the guards and the assumptions; the tests of this crate explore the very same code under a service and a runner that fail.
 
+mod carry;
 #[cfg(test)]
 mod explore;
 mod kernel;

@@ -113,7 +113,8 @@ mod tests {
 
     fn protocol(expected: usize, records: Vec<Record<u8>>) -> Protocol<u8> {
         let post = records.is_empty();
-        let powers = Powers { look: true, earlier: Earlier::Nothing, post, unclosed_only: !post };
+        let powers =
+            Powers { look: true, earlier: Earlier::Nothing, post, unclosed_only: !post, carry: false };
         let start = StartSpec { expected: Expected::Exactly(expected), records };
         Protocol::new(LIMITS, powers, vec![start], NOW)
     }

@@ -45,6 +45,7 @@ pub(crate) enum Phase {
     Posting,
     LookingUp(usize),
     Following(usize),
+    CarriedOver,
     Refused,
     Unknown,
 }

@@ -45,8 +45,8 @@ pub fn beginning(powers: Powers, starts: &[StartSpec<String>]) -> String {
         Earlier::Ambiguous => "ambiguous",
     };
     let mut line = format!(
-        "new look={} post={} unclosed-only={} earlier={earlier}",
-        powers.look, powers.post, powers.unclosed_only
+        "new look={} post={} unclosed-only={} carry={} earlier={earlier}",
+        powers.look, powers.post, powers.unclosed_only, powers.carry
     );
     for start in starts {
         let _ = write!(line, " start={}", expected(start.expected));
@@ -70,7 +70,7 @@ pub fn event(event: &Event<String>) -> String {
                 .iter()
                 .map(|group| {
                     let open = if group.on_record { "+" } else { "" };
-                    format!("{}{open}:{}", group.start, jobs(&group.jobs))
+                    format!("{}{open}@{}:{}", group.start, group.attempt, jobs(&group.jobs))
                 })
                 .collect();
             format!("looked-back {}", words.join(" ")).trim_end().to_owned()
@@ -122,6 +122,7 @@ pub fn action(action: &Action<String>) -> String {
     match action {
         Action::LookBack(when) => format!("look-back not before {when}"),
         Action::TakeUp(post, group) => format!("take up group {group} as {}", at(*post)),
+        Action::CarryOver { start, group } => format!("carry over group {group} as start {start}"),
         Action::Record(post) => format!("record {}", at(*post)),
         Action::Post(post) => format!("post {}", at(*post)),
         Action::Abandon(post) => format!("abandon {}", at(*post)),
@@ -137,6 +138,7 @@ pub fn action(action: &Action<String>) -> String {
         Action::Settled(start, Settled::Started { complete: false }) => {
             format!("start {start} is started in part")
         }
+        Action::Settled(start, Settled::CarriedOver) => format!("start {start} is carried over"),
         Action::Settled(start, Settled::Refused) => format!("start {start} is refused"),
         Action::Settled(start, Settled::Unknown) => format!("start {start} is unknown"),
         Action::Finish(outcome) => format!("finish {outcome:?}"),
@@ -149,8 +151,8 @@ pub fn read_beginning(line: &str, now: u64) -> Option<Protocol<String>> {
     let mut words = line.split(' ');
     (words.next()? == "new").then_some(())?;
     let mut flag = |name: &str| words.next()?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
-    let (look, post, unclosed_only) =
-        (flag("look")? == "true", flag("post")? == "true", flag("unclosed-only")? == "true");
+    let (look, post) = (flag("look")? == "true", flag("post")? == "true");
+    let (unclosed_only, carry) = (flag("unclosed-only")? == "true", flag("carry")? == "true");
     let earlier = match flag("earlier")?.as_str() {
         "nothing" => Earlier::Nothing,
         "ours" => Earlier::Ours,
@@ -171,7 +173,7 @@ pub fn read_beginning(line: &str, now: u64) -> Option<Protocol<String>> {
             starts.last_mut()?.records.push(record);
         }
     }
-    let powers = Powers { look, earlier, post, unclosed_only };
+    let powers = Powers { look, earlier, post, unclosed_only, carry };
     Some(Protocol::new(Limits::default(), powers, starts, now))
 }
 
@@ -223,10 +225,11 @@ pub fn read_event(line: &str) -> Option<Event<String>> {
         "looked-back" if word(0) == "failed" => Event::LookedBack(None),
         "looked-back" => {
             let group = |word: &&str| {
-                let (start, jobs) = word.split_once(':')?;
+                let (post, jobs) = word.split_once(':')?;
+                let (start, attempt) = post.split_once('@')?;
                 let on_record = start.ends_with('+');
                 let start = start.trim_end_matches('+').parse().ok()?;
-                Some(Group { start, jobs: read_jobs(jobs)?, on_record })
+                Some(Group { start, attempt: attempt.parse().ok()?, jobs: read_jobs(jobs)?, on_record })
             };
             Event::LookedBack(Some(rest.iter().map(group).collect::<Option<_>>()?))
         }
@@ -295,9 +298,9 @@ mod tests {
             Event::LookedBack(None),
             Event::LookedBack(Some(Vec::new())),
             Event::LookedBack(Some(vec![
-                Group { start: 0, jobs: jobs.clone(), on_record: true },
-                Group { start: 1, jobs: jobs.clone(), on_record: false },
-                Group { start: 2, jobs: Vec::new(), on_record: true },
+                Group { start: 0, attempt: 1, jobs: jobs.clone(), on_record: true },
+                Group { start: 1, attempt: 12_345_678_901, jobs: jobs.clone(), on_record: false },
+                Group { start: 2, attempt: 0, jobs: Vec::new(), on_record: true },
             ])),
             Event::Answered(post, Answer::Clear { jobs: vec![id(), id()], partial: false }),
             Event::Answered(post, Answer::Clear { jobs: vec![id()], partial: true }),

@@ -65,7 +65,8 @@ pub enum Expected {
 
 impl Expected {
     /// True when a set of `count` jobs can be the whole of it.
-    pub(crate) const fn complete(self, count: usize) -> bool {
+    #[must_use]
+    pub const fn complete(self, count: usize) -> bool {
         match self {
             Self::Unknown => false,
             Self::Exactly(all) => count >= all,
@@ -110,6 +111,7 @@ pub enum Earlier {
 
 /// What may be done with this key and by this command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a power of its own")]
 pub struct Powers {
     /// Jobs can be listed.
     pub look: bool,
@@ -119,6 +121,8 @@ pub struct Powers {
     pub post: bool,
     /// Only what nobody left on purpose is ours: the safety net.
     pub unclosed_only: bool,
+    /// What passed in an earlier attempt is carried over.
+    pub carry: bool,
 }
 
 /// A start of this invocation, before anything was done about it.
@@ -150,7 +154,9 @@ pub struct Record<I> {
 pub struct Group<I> {
     /// The start it is the same as.
     pub start: usize,
-    /// Its jobs, as far as they are shown.
+    /// Which attempt posted it; a later one has a greater number.
+    pub attempt: u64,
+    /// Its jobs, as far as they are shown. Where something may be carried over, passed means that it counts so.
     pub jobs: Vec<(I, JobState)>,
     /// True when its record is open: more of it may still appear.
     pub on_record: bool,
@@ -257,6 +263,8 @@ pub enum Settled {
         /// False when jobs are missing, or may be.
         complete: bool,
     },
+    /// What an earlier attempt started counts.
+    CarriedOver,
     /// The service refused it.
     Refused,
     /// Nobody knows whether it was started.
@@ -270,6 +278,13 @@ pub enum Action<I> {
     LookBack(Millis),
     /// A group of the look back is looked up as this post from here on.
     TakeUp(PostRef, usize),
+    /// The jobs of this group of the look back count as this start, which is not posted.
+    CarryOver {
+        /// The start.
+        start: usize,
+        /// Position of the group.
+        group: usize,
+    },
     /// Write the record of a post that is about to leave.
     Record(PostRef),
     /// Post.
@@ -380,11 +395,23 @@ pub enum Guard {
     SuccessNeedsAll,
     /// What was left running on purpose is nobody's to stop.
     LeftIsLeft,
+    /// Nothing that is alive, or may be, is carried over.
+    CarryEnded,
+    /// What did not pass, or was stopped, is not carried over.
+    CarryPassed,
+    /// Only a post with all of its jobs is carried over.
+    CarryWhole,
+    /// The newest earlier post of a start decides, and it has to be the only one of its attempt.
+    CarryNewest,
+    /// Nothing is carried over where another job's posts cannot be told from ours: it may use the same ones.
+    CarryToldApart,
+    /// What is carried over is not posted.
+    CarriedIsSettled,
 }
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 32] = [
         Self::RecordBeforePost,
         Self::RepostAfterWindow,
         Self::RepostAfterAnswer,
@@ -411,5 +438,11 @@ impl Guard {
         Self::AdoptSettled,
         Self::SuccessNeedsAll,
         Self::LeftIsLeft,
+        Self::CarryEnded,
+        Self::CarryPassed,
+        Self::CarryWhole,
+        Self::CarryNewest,
+        Self::CarryToldApart,
+        Self::CarriedIsSettled,
     ];
 }

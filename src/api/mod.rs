@@ -35,6 +35,8 @@ pub(crate) use builds::{BuildFilter, BuildReadiness, StoredBuild};
 pub(crate) use client::Api;
 pub(crate) use error::{ApiError, Fault};
 pub(crate) use explain::{Phase, missing_permissions};
+#[cfg(test)]
+pub(crate) use named_lists::PlanItem;
 pub(crate) use named_lists::{Named, PlanFacts, TestFacts};
 pub(crate) use permissions::Proof;
 pub(crate) use start_body::{given_builds, start_body};

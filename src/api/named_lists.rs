@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::model::Platform;
+use crate::model::{Platform, may_be_id};
 
 use super::client::Api;
 use super::error::ApiError;
@@ -54,6 +54,17 @@ pub(crate) struct PlanFacts {
     pub(crate) name: Option<String>,
     /// How many tests it has: one job each. `None` when the service does not say.
     pub(crate) tests: Option<usize>,
+    /// Its items in order; `None` when not each of them tells its test and its retries.
+    pub(crate) items: Option<Vec<PlanItem>>,
+}
+
+/// One test of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlanItem {
+    /// The test.
+    pub(crate) test_id: String,
+    /// How often the service repeats it.
+    pub(crate) retries: u8,
 }
 
 /// One execution of a test plan.
@@ -128,7 +139,11 @@ impl Api {
         self.send(&ApiRequest::get(&["test-plans", plan_id]), |answer| {
             let fields = object(&answer.json, "test_plan")?;
             let items = fields.value(&["test_items"]).and_then(Value::as_array);
-            Ok(PlanFacts { name: fields.text(&["name"]), tests: items.map(Vec::len) })
+            Ok(PlanFacts {
+                name: fields.text(&["name"]),
+                tests: items.map(Vec::len),
+                items: items.and_then(|items| items.iter().map(plan_item).collect()),
+            })
         })
         .await
     }
@@ -145,6 +160,12 @@ impl Api {
             &["data", "deployment_configs", "agent_configs", "tests", "test_plans", "items", "configs"];
         self.pages(&ApiRequest::get(&[list]), LISTS, MOST, named, ListFilter::ALL).await
     }
+}
+
+fn plan_item(value: &Value) -> Option<PlanItem> {
+    let fields = Fields::of(value);
+    let test_id = fields.text(&["multiplayer_test_id", "test_id"]).filter(|id| may_be_id(id))?;
+    Some(PlanItem { test_id, retries: fields.count(&["retries"])?.try_into().ok()? })
 }
 
 fn execution(value: &Value) -> Option<Execution> {
@@ -187,7 +208,7 @@ fn named(value: &Value) -> Option<Named> {
 mod tests {
     use serde_json::json;
 
-    use super::{Named, Platform, named};
+    use super::{Named, PlanItem, Platform, named, plan_item};
 
     #[test]
     fn tells_whether_a_configuration_takes_builds() {
@@ -220,6 +241,20 @@ mod tests {
         }
         let test = json!({"id": "t", "name": "Shop", "type": "task", "folder_path": "/a"});
         assert_eq!(named(&test).unwrap().note.as_deref(), Some("/a"));
+    }
+
+    #[test]
+    fn an_item_of_a_plan_tells_its_test_and_its_retries() {
+        let item = PlanItem { test_id: "t".to_owned(), retries: 2 };
+        assert_eq!(plan_item(&json!({"multiplayer_test_id": "t", "retries": 2})), Some(item));
+        for value in [
+            json!({"multiplayer_test_id": "t"}),
+            json!({"retries": 0}),
+            json!({"multiplayer_test_id": "../t", "retries": 0}),
+            json!({"multiplayer_test_id": "t", "retries": 1000}),
+        ] {
+            assert_eq!(plan_item(&value), None, "{value}");
+        }
     }
 
     #[test]

@@ -193,7 +193,8 @@ fn incomplete(state: &RunState) -> Option<Failure> {
 fn leave(ctx: &Context, state: &mut RunState, why: &str) {
     state.left_on_purpose = true;
     happened(ctx, state, Event::Leave);
-    let jobs: Vec<&str> = state.jobs.iter().map(|tracked| tracked.report.job_id.as_str()).collect();
+    let ours = state.jobs.iter().filter(|tracked| tracked.report.carried_over.is_none());
+    let jobs: Vec<&str> = ours.map(|tracked| tracked.report.job_id.as_str()).collect();
     ctx.log.info(format!(
         "{why}: leaving {} to run; nunu-ci wait follows, nunu-ci stop ends them",
         jobs.join(", ")

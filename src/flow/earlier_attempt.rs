@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nunu_protocol::{Group, PostRef};
+use nunu_protocol::{Group, JobState, PostRef};
 
 use crate::api::{Api, ApiError};
+use crate::model::job::Job;
 
 use super::context::Context;
-use super::jobs_by_tag::{Found, tagged};
+use super::jobs_by_tag::Found;
 use super::starts::{Earlier, Posted, Starts};
 use super::state_file::{Record, RecordStatus, StartRecord, What};
 use super::tags::PostTag;
@@ -19,11 +20,22 @@ pub(super) fn tags(ctx: &Context) -> Vec<String> {
     open.chain(std::iter::once(ctx.records.invocation.clone())).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
+/// True when an attempt of the same CI run came before, as far as the host tells.
+pub(super) fn is_repeated(ctx: &Context) -> bool {
+    !ctx.records.place.run.is_empty() && number(&ctx.records.place.attempt) > 1
+}
+
+/// The attempt as people count it. GitLab numbers the jobs of all pipelines: there it is the place among those that are known.
+pub(super) fn shown(ctx: &Context, attempt: u64, all: &[Earlier]) -> u32 {
+    let before: BTreeSet<u64> = all.iter().map(|post| post.attempt).filter(|one| *one <= attempt).collect();
+    let place = u32::try_from(before.len()).unwrap_or(u32::MAX);
+    let counts_jobs = ctx.host.kind() == crate::ci::Kind::GitLab;
+    if counts_jobs { place } else { u32::try_from(attempt).unwrap_or(place) }
+}
+
 /// Whether an earlier attempt may have left anything.
 pub(super) fn power(ctx: &Context) -> nunu_protocol::Earlier {
-    let repeated = !ctx.records.place.run.is_empty()
-        && ctx.records.place.attempt.parse::<u64>().is_ok_and(|attempt| attempt > 1);
-    if !ctx.may_read || (!repeated && open_records(ctx).is_empty()) {
+    if !ctx.may_read || (!is_repeated(ctx) && open_records(ctx).is_empty()) {
         return nunu_protocol::Earlier::Nothing;
     }
     // GitHub tells the legs of a matrix apart to the action alone.
@@ -49,10 +61,10 @@ fn open_records(ctx: &Context) -> Vec<(Record, StartRecord)> {
 }
 
 /// Reads everything that carries one of the tags.
-pub(super) async fn read(api: &Api, tags: &[String]) -> Result<Vec<Found>, ApiError> {
+pub(super) async fn read(api: &Api, tags: &[String]) -> Result<Vec<Job>, ApiError> {
     let mut all = Vec::new();
     for tag in tags {
-        match tagged(api, tag).await {
+        match api.jobs_by_tag(tag).await {
             Ok(found) => all.extend(found),
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
@@ -85,7 +97,16 @@ pub(super) fn groups(
         .collect();
     let records = open_records(ctx);
     let open = records.iter().map(|(_, start)| (start.tag.clone(), start.abandoned)).collect();
-    starts.earlier = sort(&found, &ctx.records.place.attempt, &open, &digests, starts.same_build);
+    let mut earlier = sort(&found, &ctx.records.place.attempt, &open, &digests, starts.same_build);
+    earlier.append(&mut starts.recalled.of_plans);
+    if let Some(passed) = &starts.recalled.passed {
+        for (id, state) in earlier.iter_mut().flat_map(|post| &mut post.jobs) {
+            if let JobState::Ended { passed: as_listed } = state {
+                *as_listed = passed.contains_key(id);
+            }
+        }
+    }
+    starts.earlier = earlier;
     if power(ctx) == nunu_protocol::Earlier::Ambiguous {
         warn_of_equal_jobs(ctx, &starts.earlier);
     }
@@ -94,6 +115,7 @@ pub(super) fn groups(
         groups
             .map(|earlier| Group {
                 start: earlier.start,
+                attempt: earlier.attempt,
                 jobs: earlier.jobs.clone(),
                 on_record: earlier.on_record,
             })
@@ -114,7 +136,7 @@ fn warn_of_equal_jobs(ctx: &Context, earlier: &[Earlier]) {
 
 /// Sorts jobs by the POST that made them, and keeps those of the same starts: made by an earlier attempt, or on an unclosed record
 /// (`open`: its tag, and whether it was given up). Where nobody knows that the build is the same, records alone count.
-fn sort(
+pub(super) fn sort(
     found: &[Found],
     attempt: &str,
     open: &BTreeMap<String, bool>,
@@ -140,16 +162,19 @@ fn sort(
         jobs.sort_by(|a, b| a.id.cmp(&b.id));
         jobs.dedup_by(|a, b| a.id == b.id);
         let jobs = jobs.into_iter().map(|found| (found.id.clone(), found.state_of_earlier())).collect();
-        groups.push(Earlier { tag: tag.to_owned(), start, jobs, on_record: open.contains_key(tag) });
+        let (attempt, on_record) = (number(&post.attempt), open.contains_key(tag));
+        groups.push(Earlier { tag: tag.to_owned(), start, attempt, jobs, on_record });
     }
     // What is on record may have started something that is not shown yet.
     let shown: BTreeSet<String> = groups.iter().map(|group| group.tag.clone()).collect();
     for tag in open.keys().filter(|tag| !shown.contains(*tag)) {
-        let start = PostTag::parse(tag)
-            .and_then(|post| digests.iter().position(|digest| *digest == Some(post.start.as_str())));
+        let Some(post) = PostTag::parse(tag) else { continue };
+        let start = digests.iter().position(|digest| *digest == Some(post.start.as_str()));
+        let attempt = number(&post.attempt);
         groups.extend(start.map(|start| Earlier {
             tag: tag.clone(),
             start,
+            attempt,
             jobs: Vec::new(),
             on_record: true,
         }));
@@ -157,6 +182,11 @@ fn sort(
     // What was given up for a later post comes last.
     groups.sort_by_key(|group| open.get(&group.tag).copied().unwrap_or(false));
     groups
+}
+
+/// An attempt as a number; 0 where the host tells none.
+fn number(attempt: &str) -> u64 {
+    attempt.parse().unwrap_or(0)
 }
 
 fn is_earlier(theirs: &str, ours: &str) -> bool {
@@ -190,9 +220,7 @@ pub(super) fn take_up(ctx: &Context, starts: &mut Starts, at: PostRef, group: us
 
 #[cfg(test)]
 mod tests {
-    use nunu_protocol::JobState;
-
-    use super::{BTreeMap, Earlier, Found, PostTag, sort};
+    use super::{BTreeMap, Earlier, Found, JobState, PostTag, sort};
 
     fn job(id: &str, state: JobState, tag: &str) -> Found {
         Found {
@@ -242,7 +270,7 @@ mod tests {
     fn what_is_on_record_and_shows_nothing_is_looked_up() {
         let silent = tag("1");
         let found = sorted(&[], "2", &[(&silent, false), ("nunu-ci.gone.1.00000000", false)]);
-        assert_eq!(found, [Earlier { tag: silent, start: 1, jobs: Vec::new(), on_record: true }]);
+        assert_eq!(found, [Earlier { tag: silent, start: 1, attempt: 1, jobs: Vec::new(), on_record: true }]);
     }
 
     #[test]

@@ -136,7 +136,7 @@ async fn listed(
     Ok(seen)
 }
 
-fn take_job(tracked: &mut Tracked, job: Job) {
+pub(super) fn take_job(tracked: &mut Tracked, job: Job) {
     // A run that stands for a job has its own details.
     let details = job.run_id.is_some().then(|| job.attempts.clone());
     if details.is_none() {
@@ -163,7 +163,7 @@ pub(super) async fn settle(
     };
     let going_on: Vec<usize> = (0..state.jobs.len()).filter(|&index| due(&state.jobs[index])).collect();
     read_steps(ctx, state, &going_on, elapsed).await?;
-    read_ended(ctx, state, elapsed, last).await
+    read_ended(&ctx.api.once(), ctx, &mut state.jobs, elapsed, last).await
 }
 
 /// Reads how far runs are that go on. It may fail: the next look is as good.
@@ -194,25 +194,24 @@ pub(super) async fn read_steps(
 }
 
 /// Reads details and bugs of ended runs that decide.
-async fn read_ended(
+pub(super) async fn read_ended(
+    api: &Api,
     ctx: &Context,
-    state: &mut RunState,
+    jobs: &mut [Tracked],
     elapsed: Duration,
     last: bool,
 ) -> Result<(), Failure> {
-    let api = ctx.api.once();
-    let api = &api;
-    let runs =
-        state.jobs.iter().enumerate().flat_map(|(index, tracked)| {
-            tracked.unsettled_runs().into_iter().map(move |run_id| (index, run_id))
-        });
+    let runs = jobs
+        .iter()
+        .enumerate()
+        .flat_map(|(index, tracked)| tracked.unsettled_runs().into_iter().map(move |run_id| (index, run_id)));
     let reads = runs.map(|(index, run_id)| async move {
         let read = tokio::join!(api.run(&run_id), api.bugs(&run_id));
         (index, run_id, read)
     });
     let read: Vec<_> = iter(reads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
     for (index, run_id, (details, bugs)) in read {
-        let tracked = &mut state.jobs[index];
+        let tracked = &mut jobs[index];
         let mut trouble = Vec::new();
         match details {
             Ok(run) => tracked.apply_run(run),

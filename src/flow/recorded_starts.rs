@@ -90,7 +90,13 @@ impl RecordedStarts {
     }
 
     pub(super) fn begin(self, ctx: &Context, unclosed_only: bool) -> Starts {
-        let powers = Powers { look: ctx.may_read, earlier: Earlier::Nothing, post: false, unclosed_only };
+        let powers = Powers {
+            look: ctx.may_read,
+            earlier: Earlier::Nothing,
+            post: false,
+            unclosed_only,
+            carry: false,
+        };
         Starts::new(ctx, powers, self.specs, self.plans, self.posts)
     }
 }

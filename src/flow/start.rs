@@ -11,7 +11,9 @@ use crate::model::{Failure, Platform, RunSpec, Target};
 use super::context::Context;
 use super::deadline::Deadline;
 use super::earlier_attempt;
+use super::plan_parts;
 use super::plan_size::PlanSize;
+use super::recall;
 use super::run_state::RunState;
 use super::start_driver::{happened, work_until};
 use super::starts::{Planned, Request, Starts};
@@ -37,12 +39,11 @@ pub(super) async fn start_all(
 ) -> Result<(), Failure> {
     let end = Deadline::of(ctx);
     state.clock = Some(Stopwatch::start());
-    let configs = tokio::select! {
-        () = end.comes() => return end.verdict(&without_jobs(ctx, state)),
-        configs = known_configs(ctx, build) => configs,
+    let starts = tokio::select! {
+        () = end.comes() => None,
+        starts = prepared(ctx, state, build) => Some(starts),
     };
-    let mut starts = planned(ctx, build, &configs);
-    starts.same_build = !build.digest.is_empty();
+    let Some(starts) = starts else { return end.verdict(&without_jobs(ctx, state)) };
     state.starts = Some(starts);
     happened(ctx, state, Event::Begin);
     let settled = work_until(ctx, state, end.comes(), |protocol| !protocol.is_starting()).await;
@@ -65,37 +66,53 @@ fn without_jobs<'a>(ctx: &'a Context, state: &RunState) -> Vec<&'a str> {
 }
 
 /// The starts of the plan, before anything was done about them.
-fn planned(ctx: &Context, build: BuildRef<'_>, configs: &[Named]) -> Starts {
-    let powers =
-        Powers { look: ctx.may_read, earlier: earlier_attempt::power(ctx), post: true, unclosed_only: false };
-    let mut specs = Vec::new();
-    let mut plans = Vec::new();
-    for (index, spec) in ctx.plan.runs.iter().enumerate() {
+async fn prepared(ctx: &Context, state: &mut RunState, build: BuildRef<'_>) -> Starts {
+    let runs = plan_parts::only_named(ctx, state).await;
+    let configs = known_configs(ctx, build).await;
+    let request = |spec: &RunSpec| {
         let takes = |id: &str| configs.iter().find(|config| config.id == id)?.takes(build.platform);
         let given = given_builds(spec, build.id, takes);
-        say_what_is_not_given(ctx, spec, build, &given);
-        specs.push(StartSpec { expected: expected(spec), records: Vec::new() });
+        let digest = digest_of(ctx, spec, build.digest);
+        Request { spec: spec.clone(), given, digest }
+    };
+    let requests: Vec<Request> = runs.iter().map(request).collect();
+    for request in &requests {
+        say_what_is_not_given(ctx, &request.spec, build, &request.given);
+    }
+    let (again, recalled) = recall::again(ctx, !build.digest.is_empty(), requests, request).await;
+    for warning in &again.warnings {
+        ctx.log.warn(warning);
+    }
+    state.warnings.extend(again.warnings.iter().cloned());
+    let powers = Powers {
+        look: ctx.may_read,
+        earlier: earlier_attempt::power(ctx),
+        post: true,
+        unclosed_only: false,
+        carry: recalled.passed.is_some(),
+    };
+    let mut starts = planned(ctx, powers, again.starts);
+    starts.recalled = recalled;
+    starts.same_build = !build.digest.is_empty();
+    starts
+}
+
+fn planned(ctx: &Context, powers: Powers, requests: Vec<(Request, Option<Expected>)>) -> Starts {
+    let mut specs = Vec::new();
+    let mut plans = Vec::new();
+    for (request, expected) in requests {
+        let spec = &request.spec;
+        specs.push(StartSpec {
+            expected: expected.unwrap_or_else(|| request.expected()),
+            records: Vec::new(),
+        });
         let size = match &spec.target {
             Target::Plan(id) => Some(PlanSize { plan: id.clone(), by_items: !spec.all_configured_devices }),
             Target::Test(_) | Target::Instructions(_) => None,
         };
-        let digest = digest_of(ctx, spec, build.digest, index);
-        let request = Some(Request { spec: spec.clone(), given, digest });
-        plans.push(Planned { label: spec.label.clone(), size, request });
+        plans.push(Planned { label: spec.label.clone(), size, request: Some(request) });
     }
     Starts::new(ctx, powers, specs, plans, BTreeMap::new())
-}
-
-/// How many jobs a start gives, as far as it tells by itself. Instances are one job, or one each.
-fn expected(spec: &RunSpec) -> Expected {
-    match &spec.target {
-        _ if spec.all_configured_devices => Expected::Unknown,
-        Target::Plan(_) => Expected::Unknown,
-        Target::Test(_) | Target::Instructions(_) => match spec.asked() {
-            0 | 1 => Expected::Exactly(1),
-            many => Expected::OneOr(many),
-        },
-    }
 }
 
 /// The deployment configurations, where some player or slot may be given the build and nobody knows yet whether it takes it.
@@ -134,11 +151,11 @@ fn say_what_is_not_given(ctx: &Context, spec: &RunSpec, build: BuildRef<'_>, giv
 }
 
 /// The digest that makes two starts the same one.
-fn digest_of(ctx: &Context, spec: &RunSpec, build_digest: &str, index: usize) -> String {
+fn digest_of(ctx: &Context, spec: &RunSpec, build_digest: &str) -> String {
     let body = start_body(spec, &given_builds(spec, None, |_| None), &spec.tags).to_string();
     let mut place: Vec<&str> = ctx.records.place.parts().to_vec();
     place.push(&ctx.plan.origin);
     place.push(ctx.plan.project_id.as_deref().unwrap_or_default());
     place.push(spec.target.value());
-    start_digest(&body, build_digest, index, &place)
+    start_digest(&body, build_digest, &spec.label, &place)
 }

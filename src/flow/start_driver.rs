@@ -56,6 +56,7 @@ fn perform(ctx: &Context, state: &mut RunState, action: Action<String>) {
             start_results::say_posting(ctx, starts, at);
             post(ctx, starts, at);
         }
+        Action::CarryOver { start, group } => start_results::carry_over(ctx, state, start, group),
         Action::Abandon(at) => starts.change(ctx, at, |record| {
             if let Some(start) = record.start_mut() {
                 start.abandoned = true;
@@ -76,9 +77,14 @@ fn send(ctx: &Context, starts: &mut Starts, action: &Action<String>) {
             let due = starts.moment(*when);
             let api = ctx.api.once();
             let tags = earlier_attempt::tags(ctx);
+            let recalled = starts.recalled.found.take();
             starts.work.spawn(async move {
+                if let Some(found) = recalled {
+                    return Done::LookedBack(Ok(found));
+                }
                 sleep_until(due).await;
-                Done::LookedBack(earlier_attempt::read(&api, &tags).await)
+                let jobs = earlier_attempt::read(&api, &tags).await;
+                Done::LookedBack(jobs.map(|jobs| jobs.into_iter().map(Found::of_job).collect()))
             });
         }
         // Whose jobs are looked for next.

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use nunu_protocol::{Expected, PostRef, Settled};
 
 use crate::api::{ApiError, Phase, Started};
+use crate::model::baseline::CarriedOver;
 use crate::model::run_report::StartProblem;
 use crate::model::{ExitReason, Failure, RunSpec, Target};
 
 use super::context::Context;
+use super::earlier_attempt;
 use super::run_state::RunState;
 use super::starts::{Planned, Starts};
 use super::state_file::StartRecord;
@@ -94,6 +96,43 @@ pub(super) fn follow(ctx: &Context, state: &mut RunState, at: PostRef, jobs: &[S
         ));
     }
     state.jobs.extend(new);
+    in_order(ctx, state);
+}
+
+/// Takes jobs of an earlier attempt as ours, without a start; each of them once.
+pub(super) fn carry_over(ctx: &Context, state: &mut RunState, start: usize, group: usize) {
+    let Some(starts) = &mut state.starts else { return };
+    let (Some(planned), Some(earlier)) = (starts.plans.get(start), starts.earlier.get(group)) else { return };
+    let attempt = earlier_attempt::shown(ctx, earlier.attempt, &starts.earlier);
+    let passed = &mut starts.recalled.passed;
+    for (id, _) in &earlier.jobs {
+        let Some(mut tracked) = passed.as_mut().and_then(|passed| passed.remove(id)) else {
+            // What does not count may not be missing either.
+            let message = format!("job {id} of attempt {attempt} counts for another start already");
+            state.problems.push(StartProblem {
+                run: planned.label.clone(),
+                device: None,
+                message,
+                tag: None,
+            });
+            continue;
+        };
+        tracked.report.carried_over = Some(CarriedOver { attempt });
+        // How it came about was told by that attempt.
+        let _ = (tracked.changes(), tracked.ending());
+        for run in tracked.report.deciding_runs() {
+            let link = run.url.clone().unwrap_or_else(|| format!("run {}", run.run_id));
+            ctx.log.info(format!("{}: SUCCESS from attempt {attempt}: {link}", tracked.name()));
+        }
+        state.jobs.push(tracked);
+    }
+    in_order(ctx, state);
+}
+
+/// Jobs stand in the order of the run config, whether they are started or carried over.
+fn in_order(ctx: &Context, state: &mut RunState) {
+    let place = |tracked: &Tracked| ctx.plan.runs.iter().position(|run| run.label == tracked.report.run);
+    state.jobs.sort_by_key(|tracked| place(tracked).unwrap_or(usize::MAX));
 }
 
 /// What the service's answer tells of a start.
@@ -111,7 +150,7 @@ fn take_answer(start: &mut StartRecord, started: &Started) {
 pub(super) fn settled(ctx: &Context, state: &mut RunState, start: usize, how: Settled) {
     match how {
         Settled::Started { complete } => began(ctx, state, start, complete),
-        Settled::Refused => {}
+        Settled::CarriedOver | Settled::Refused => {}
         Settled::Unknown => unknown(ctx, state, start),
     }
 }

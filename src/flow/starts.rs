@@ -5,19 +5,20 @@ use std::fmt;
 use std::time::Duration;
 
 use nunu_protocol::{
-    Action, Event, JobState, Limits, Millis, Outcome, PostRef, Powers, Protocol, StartSpec, text,
+    Action, Event, Expected, JobState, Limits, Millis, Outcome, PostRef, Powers, Protocol, StartSpec, text,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::api::{ApiError, Started, StopReply};
 use crate::model::given::GivenBuilds;
-use crate::model::{Failure, RunSpec};
+use crate::model::{Failure, RunSpec, Target};
 
 use super::context::Context;
 use super::jobs_by_tag::Found;
 use super::plan_size::{PlanSize, SizeAnswer};
 use super::state_file::{Record, StartRecord, What};
+use super::tracked_job::Tracked;
 
 /// A start of this invocation, as far as it can be posted or looked up.
 pub(super) struct Planned {
@@ -35,6 +36,20 @@ pub(super) struct Request {
     pub(super) given: GivenBuilds,
     /// Names the start in its tags.
     pub(super) digest: String,
+}
+
+impl Request {
+    /// How many jobs it gives, as far as it tells by itself. Instances are one job, or one each.
+    pub(super) fn expected(&self) -> Expected {
+        match &self.spec.target {
+            _ if self.spec.all_configured_devices => Expected::Unknown,
+            Target::Plan(_) => Expected::Unknown,
+            Target::Test(_) | Target::Instructions(_) => match self.spec.asked() {
+                0 | 1 => Expected::Exactly(1),
+                many => Expected::OneOr(many),
+            },
+        }
+    }
 }
 
 /// One POST and what is known of it.
@@ -73,10 +88,23 @@ pub(super) struct Earlier {
     pub(super) tag: String,
     /// The start it is the same as.
     pub(super) start: usize,
+    /// Which attempt posted it; 0 where that is not told.
+    pub(super) attempt: u64,
     /// Its jobs.
     pub(super) jobs: Vec<(String, JobState)>,
     /// True when its record is open: more of it may still appear.
     pub(super) on_record: bool,
+}
+
+/// What was read of earlier attempts before anything was decided about the starts.
+#[derive(Default)]
+pub(super) struct Recalled {
+    /// Everything with our tags: the answer to the first look back.
+    pub(super) found: Option<Vec<Found>>,
+    /// Jobs of test plans that stand for a single start.
+    pub(super) of_plans: Vec<Earlier>,
+    /// Jobs that passed, with all their details, by id; `None` where nothing is carried over.
+    pub(super) passed: Option<BTreeMap<String, Tracked>>,
 }
 
 /// What a request came to.
@@ -97,6 +125,8 @@ pub(super) struct Starts {
     pub(super) same_build: bool,
     /// What an earlier attempt left, in the order the protocol knows it.
     pub(super) earlier: Vec<Earlier>,
+    /// What was read of earlier attempts before the starts were settled.
+    pub(super) recalled: Recalled,
     /// The last trouble with a job or a tag.
     pub(super) trouble: BTreeMap<String, String>,
     /// What the first request said that failed on the way out: it decides the reason of a `stop`.
@@ -137,6 +167,7 @@ impl Starts {
             posts,
             same_build: false,
             earlier: Vec::new(),
+            recalled: Recalled::default(),
             trouble: BTreeMap::new(),
             stop_failure: None,
             nameless: BTreeSet::new(),

@@ -73,10 +73,9 @@ impl PostTag {
     }
 }
 
-/// The digest that names a start: 12 hex digits.
-pub(super) fn start_digest(body: &str, build_digest: &str, entry: usize, place: &[&str]) -> String {
-    let entry = entry.to_string();
-    let mut parts = vec![body, build_digest, entry.as_str()];
+/// The digest that names a start: 12 hex digits. The label tells equal starts of one run config apart.
+pub(super) fn start_digest(body: &str, build_digest: &str, label: &str, place: &[&str]) -> String {
+    let mut parts = vec![body, build_digest, label];
     parts.extend_from_slice(place);
     digest(&parts, 12)
 }
@@ -87,7 +86,7 @@ mod tests {
 
     #[test]
     fn tags_fit_the_service_and_read_back() {
-        let tag = PostTag::new(&start_digest("{}", "", 0, &[]), "123456789012", u32::MAX);
+        let tag = PostTag::new(&start_digest("{}", "", "smoke", &[]), "123456789012", u32::MAX);
         assert!(tag.as_str().len() <= LONGEST, "{}", tag.as_str());
         assert_eq!(PostTag::parse(tag.as_str()).as_ref(), Some(&tag));
         assert!(invocation_tag(&["run", "job"]).len() <= LONGEST);

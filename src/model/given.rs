@@ -36,6 +36,11 @@ pub(crate) struct SeenBuild {
 }
 
 impl GivenBuilds {
+    /// True when a build was named for each part: no configuration picks one itself.
+    pub(crate) fn names_all(&self) -> bool {
+        self.all().is_some()
+    }
+
     /// Every build that was given; `None` when a configuration picks its own, so that any build may be right.
     fn all(&self) -> Option<Vec<&str>> {
         let handed = self.default.iter().chain(self.players.values()).chain(self.slots.values());

@@ -1,6 +1,7 @@
 //! Every history of a small world is played through the protocol: a service that loses answers and shows jobs late, and a runner
 //! that is cancelled, killed and repeated. What the promise says is checked on the way and at every rest.
 
+mod look_back;
 mod moves;
 mod rules;
 mod search;
@@ -26,6 +27,7 @@ fn setups() -> Vec<Setup> {
             lost: 0,
             failures: 1,
             kill: true,
+            attempts: 2,
             red: false,
             ..one
         },
@@ -36,11 +38,24 @@ fn setups() -> Vec<Setup> {
         Setup { name: "a plan of three", lost: 2, ..three },
         Setup { name: "a plan of two, failing looks", failures: 2, red: true, ..two },
         Setup { name: "two starts", starts: 2, lost: 2, ..one },
-        Setup { name: "a stranger who stops", lost: 0, kill: true, strangers: 1, ..two },
-        Setup { name: "an equal start beside it", lost: 0, kill: true, twin: true, ..one },
-        Setup { name: "one test, killed and repeated", lost: 1, failures: 1, kill: true, red: false, ..one },
-        Setup { name: "a plan of two, killed and repeated", kill: true, ..two },
-        Setup { name: "a plan of three, killed and repeated", lost: 0, kill: true, ..three },
+        Setup { name: "a stranger who stops", lost: 0, kill: true, attempts: 2, strangers: 1, ..two },
+        Setup { name: "an equal start beside it", lost: 0, kill: true, attempts: 2, twin: true, ..one },
+        Setup {
+            name: "one test, killed and repeated",
+            lost: 1,
+            failures: 1,
+            kill: true,
+            attempts: 2,
+            red: false,
+            ..one
+        },
+        Setup { name: "a plan of two, killed and repeated", kill: true, attempts: 2, ..two },
+        Setup { name: "a plan of three, killed and repeated", lost: 0, kill: true, attempts: 2, ..three },
+        Setup { name: "passed and failed later", lost: 0, carry: true, attempts: 3, ..one },
+        Setup { name: "one test, carried over", lost: 0, kill: true, carry: true, attempts: 2, ..one },
+        Setup { name: "a plan of two, carried over", carry: true, attempts: 2, red: true, ..two },
+        Setup { name: "two starts, carried over", starts: 2, lost: 0, carry: true, attempts: 2, ..one },
+        Setup { name: "an equal job, carried over", carry: true, twin: true, attempts: 2, ..one },
     ]
 }
 
@@ -101,7 +116,7 @@ fn the_promise_holds_in_every_history_and_every_guard_carries_weight() {
 fn every_assumption_is_needed() {
     for assumption in Assumption::ALL {
         let one = Setup { dropped: Some(assumption), ..Setup::default() };
-        let repeated = Setup { name: "killed and repeated", lost: 0, kill: true, ..one };
+        let repeated = Setup { name: "killed and repeated", lost: 0, kill: true, attempts: 2, ..one };
         let dropped = [one, repeated, Setup { name: "an equal start beside it", twin: true, ..repeated }];
         let (setup, path) = counterexample(&dropped, None).expect("an assumption that nothing rests on");
         print(&format!("if not {assumption:?}"), &setup, &path);

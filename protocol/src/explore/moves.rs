@@ -51,6 +51,7 @@ pub(super) enum Move {
     SafetyNet,
     Repeat {
         state_file: bool,
+        carry: bool,
     },
     Rest,
     TimePasses,
@@ -179,7 +180,7 @@ impl World {
             Who::Job => {
                 let stopping =
                     self.kernel.as_ref().is_some_and(|kernel| matches!(kernel.mode, Mode::Stopping(_)));
-                if !stopping {
+                if !stopping && (!self.setup.carry || self.carries) {
                     moves.push(Move::Signal);
                     if self.setup.panics {
                         moves.push(Move::Panic);
@@ -200,10 +201,14 @@ impl World {
                 // Assumed without a state file: a repeated job begins no earlier than a window after the last POST of the one before.
                 let over = self.posts.iter().all(|post| post.at + LIMITS.window <= self.now)
                     || self.drops(Assumption::RepeatsComeLater);
-                if self.setup.kill && self.attempt == 1 && !undecided {
-                    moves.push(Move::Repeat { state_file: true });
+                if self.attempt < self.setup.attempts && !undecided {
+                    // The last attempt is the one to look at, and one in between starts everything anew.
+                    let carry = self.setup.carry && self.attempt + 1 == self.setup.attempts;
+                    if self.setup.kill {
+                        moves.push(Move::Repeat { state_file: true, carry });
+                    }
                     if over {
-                        moves.push(Move::Repeat { state_file: false });
+                        moves.push(Move::Repeat { state_file: false, carry });
                     }
                 }
             }

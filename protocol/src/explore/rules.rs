@@ -24,8 +24,37 @@ pub(super) fn before(world: &World, action: &Action<u8>) -> Result<(), String> {
     }
 }
 
+/// Carried over is only what is ours, whole and a success, and what nothing newer contradicts.
+pub(super) fn carrying(world: &World, start: usize, posted: usize) -> Result<(), String> {
+    let post = &world.posts[posted];
+    if post.twin {
+        return Err("another job's run was carried over".to_owned());
+    }
+    if any_live(post) {
+        return Err("a job that runs was carried over".to_owned());
+    }
+    if post.jobs.iter().any(|job| job.state != JobState::Ended { passed: true }) {
+        return Err("a job that did not pass was carried over".to_owned());
+    }
+    if post.jobs.len() != usize::from(world.setup.jobs) {
+        return Err(format!("{} of {} jobs were carried over as a whole", post.jobs.len(), world.setup.jobs));
+    }
+    let newer =
+        |other: &&Posted| other.start == start && other.attempt > post.attempt && !other.jobs.is_empty();
+    if world.posts.iter().any(|other| newer(&other)) {
+        return Err("a job was carried over although a newer one tells of the same start".to_owned());
+    }
+    if world.carried.iter().any(|(other, used)| *other == start || *used == posted) {
+        return Err("a job was carried over twice".to_owned());
+    }
+    Ok(())
+}
+
 /// Paid once: nothing is posted while what an earlier post started exists, and nothing after a refusal.
 fn posting(world: &World, start: usize) -> Result<(), String> {
+    if world.carried.iter().any(|(carried, _)| *carried == start) {
+        return Err("a start that was carried over was posted".to_owned());
+    }
     let earlier: Vec<&Posted> =
         world.posts.iter().filter(|post| post.start == start && post.decided).collect();
     let ours = || earlier.iter().filter(|post| post.attempt == world.attempt && !post.twin);
@@ -80,7 +109,11 @@ fn following(world: &World, posted: usize) -> Result<(), String> {
 
 /// Before a job is stopped.
 pub(super) fn stopping(world: &World, id: u8) -> Result<(), String> {
+    let carried = |posted: &usize| world.carried.iter().any(|(_, used)| used == posted);
     let owner = world.posts.iter().position(|post| post.jobs.iter().any(|job| job.id == id));
+    if owner.as_ref().is_some_and(carried) {
+        return Err("a job that was carried over was stopped".to_owned());
+    }
     let left =
         world.file.iter().any(|record| Some(record.posted) == owner && record.standing == Standing::Left);
     if world.who == Who::Net && left {
@@ -116,13 +149,11 @@ pub(super) fn at_end(world: &World, outcome: Outcome) -> Result<(), String> {
 /// Success needs a success of everything that was asked for, and nothing that runs.
 fn passed(world: &World, kernel: &Protocol<u8>) -> Result<(), String> {
     for start in 0..world.setup.starts {
-        let followed: Vec<&Made> = world
-            .posts
-            .iter()
-            .filter(|post| post.start == start)
-            .flat_map(|post| &post.jobs)
-            .filter(|job| kernel.jobs.get(&job.id).is_some_and(|known| known.followed))
-            .collect();
+        let ours = |job: &&Made| kernel.jobs.get(&job.id).is_some_and(|known| known.followed);
+        let of_start = world.posts.iter().filter(|post| post.start == start).flat_map(|post| &post.jobs);
+        let carried = world.carried.iter().filter(|(carried, _)| *carried == start);
+        let carried = carried.flat_map(|(_, posted)| &world.posts[*posted].jobs);
+        let followed: Vec<&Made> = of_start.filter(ours).chain(carried).collect();
         // One job with all runs in it, or a job for each run.
         let in_one = matches!(world.setup.expected, Expected::OneOr(_)) && followed.len() == 1;
         let all = followed.len() == usize::from(world.setup.jobs) || in_one;

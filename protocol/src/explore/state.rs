@@ -48,13 +48,16 @@ pub(super) struct Setup {
     pub(super) red: bool,
     /// The program may have a bug.
     pub(super) panics: bool,
+    /// A job that is repeated may carry over what passed.
+    pub(super) carry: bool,
+    /// How often the job runs at most.
+    pub(super) attempts: u8,
 }
 
 impl Setup {
     /// Histories end here: whatever happens has happened, since each lost answer costs at most a window and a look.
     pub(super) fn horizon(&self) -> Millis {
-        let attempts = 1 + Millis::from(self.kill);
-        attempts * 5
+        Millis::from(self.attempts) * 5
             + (LIMITS.window + 1) * Millis::from(self.lost)
             + LIMITS.unknown_job * Millis::from(self.glitches)
     }
@@ -79,6 +82,8 @@ impl Default for Setup {
             dropped: None,
             red: true,
             panics: false,
+            carry: false,
+            attempts: 1,
         }
     }
 }
@@ -203,6 +208,10 @@ pub(super) struct World {
     pub(super) alive: BTreeSet<usize>,
     /// POSTs whose jobs this program follows.
     pub(super) followed: BTreeSet<usize>,
+    /// What passed in an earlier attempt is carried over by this one.
+    pub(super) carries: bool,
+    /// Starts that this program carried over, with the POST each.
+    pub(super) carried: Vec<(usize, usize)>,
     /// A killed program has left things to others.
     pub(super) unattended: bool,
     pub(super) nets: u8,

@@ -7,8 +7,8 @@ use super::rules;
 use super::state::{Assumption, LIMITS, Made, Posted, Recorded, Setup, Standing, Todo, Who, World};
 use crate::state::{Mode, Protocol};
 use crate::types::{
-    Action, Answer, Cause, Earlier, Event, Group, Guard, JobState, Millis, Outcome, Poll, PostRef, Powers,
-    Record, Seen, StartSpec, StopAnswer,
+    Action, Answer, Cause, Earlier, Event, Guard, JobState, Millis, Outcome, Poll, PostRef, Powers, Record,
+    Seen, StartSpec, StopAnswer,
 };
 
 /// From a signal to the end of the program.
@@ -39,13 +39,17 @@ impl World {
             file_lost: false,
             alive: BTreeSet::new(),
             followed: BTreeSet::new(),
+            carries: false,
+            carried: Vec::new(),
             unattended: false,
             nets: 1,
             visible_at_stop: BTreeSet::new(),
             rested: false,
         };
         if setup.twin {
-            let job = Made { id: 90, visible: true, state: JobState::Live, glitch: false };
+            // The other job's is over where it could be carried over.
+            let state = if setup.carry { JobState::Ended { passed: true } } else { JobState::Live };
+            let job = Made { id: 90, visible: true, state, glitch: false };
             world.posts.push(Posted {
                 start: 0,
                 attempt: 1,
@@ -71,7 +75,8 @@ impl World {
             (_, false) => Earlier::Ours,
             (_, true) => Earlier::Ambiguous,
         };
-        let powers = Powers { look: true, earlier, post: true, unclosed_only: false };
+        let carry = self.carries;
+        let powers = Powers { look: true, earlier, post: true, unclosed_only: false, carry };
         let spec = StartSpec { expected: self.setup.expected, records: Vec::new() };
         self.who = Who::Job;
         self.posted_as.clear();
@@ -86,6 +91,7 @@ impl World {
         self.todo.clear();
         self.followed.clear();
         self.alive.clear();
+        self.carried.clear();
         self.deadline = None;
     }
 
@@ -123,6 +129,7 @@ impl World {
             earlier: Earlier::Nothing,
             post: false,
             unclosed_only: cause == Cause::Stop,
+            carry: false,
         };
         self.start_kernel(powers, starts);
         self.deadline = Some(self.now + time);
@@ -190,9 +197,10 @@ impl World {
                 self.nets -= 1;
                 self.stop_recorded(Cause::Stop, TIME_OF_NET)
             }
-            Move::Repeat { state_file } => {
+            Move::Repeat { state_file, carry } => {
                 self.attempt += 1;
                 self.unattended = false;
+                self.carries = carry;
                 if !state_file {
                     self.file.clear();
                     self.file_lost = true;
@@ -243,13 +251,10 @@ impl World {
     }
 
     /// Lets something happen to the protocol, and performs what it says.
-    fn step(&mut self, event: Event<u8>) -> Result<(), String> {
+    pub(super) fn step(&mut self, event: Event<u8>) -> Result<(), String> {
         let Some(kernel) = &mut self.kernel else { return Ok(()) };
         let actions = kernel.step(event, self.now);
-        for action in actions {
-            rules::before(self, &action)?;
-            self.carry_out(action)?;
-        }
+        self.obey(actions)?;
         let leaves = self.setup.leave && self.who == Who::Job;
         if leaves && self.kernel.as_ref().is_some_and(|kernel| kernel.mode == Mode::Following) {
             return self.step(Event::Leave);
@@ -257,10 +262,18 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn obey(&mut self, actions: Vec<Action<u8>>) -> Result<(), String> {
+        for action in actions {
+            rules::before(self, &action)?;
+            self.carry_out(action)?;
+        }
+        Ok(())
+    }
+
     fn carry_out(&mut self, action: Action<u8>) -> Result<(), String> {
         match action {
             Action::LookBack(when) => self.todo.push(Todo::LookBack(when)),
-            Action::TakeUp(..) | Action::Settled(..) => {}
+            Action::TakeUp(..) | Action::CarryOver { .. } | Action::Settled(..) => {}
             Action::Record(at) => {
                 let posted = self.new_post(at);
                 self.file.push(Recorded {
@@ -379,51 +392,13 @@ impl World {
             .collect();
     }
 
-    fn visible(&self, posted: usize) -> Vec<(u8, JobState)> {
+    pub(super) fn visible(&self, posted: usize) -> Vec<(u8, JobState)> {
         self.posts[posted]
             .jobs
             .iter()
             .filter(|job| job.visible && !job.glitch)
             .map(|job| (job.id, job.state))
             .collect()
-    }
-
-    fn look_back(&mut self, good: bool) -> Result<(), String> {
-        if !good {
-            return self.step(Event::LookedBack(None));
-        }
-        let mut groups = Vec::new();
-        let mut origins = Vec::new();
-        for (posted, post) in self.posts.iter().enumerate() {
-            let jobs = self.visible(posted);
-            let open = |record: &Recorded| record.posted == posted && record.standing == Standing::Open;
-            let on_record = self.file.iter().any(open);
-            if post.attempt < self.attempt && (!jobs.is_empty() || on_record) {
-                groups.push(Group { start: post.start, jobs, on_record });
-                origins.push(posted);
-            }
-        }
-        // What was given up comes last, as the driver sorts it.
-        let given_up =
-            |posted: &usize| self.file.iter().any(|record| record.posted == *posted && record.abandoned);
-        let mut sorted: Vec<(Group<u8>, usize)> = groups.into_iter().zip(origins).collect();
-        sorted.sort_by_key(|(_, posted)| given_up(posted));
-        let (groups, origins): (Vec<_>, Vec<_>) = sorted.into_iter().unzip();
-        let Some(kernel) = &mut self.kernel else { return Ok(()) };
-        let actions = kernel.step(Event::LookedBack(Some(groups)), self.now);
-        for action in &actions {
-            if let Action::TakeUp(at, group) = action {
-                self.posted_as.push((*at, origins[*group]));
-                if self.posts[origins[*group]].jobs.iter().any(|job| job.state == JobState::Live) {
-                    self.alive.insert(origins[*group]);
-                }
-            }
-        }
-        for action in actions {
-            rules::before(self, &action)?;
-            self.carry_out(action)?;
-        }
-        Ok(())
     }
 
     fn stop(&mut self, jobs: &[u8], answered: bool, effective: bool) -> Result<(), String> {
