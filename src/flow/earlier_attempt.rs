@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nunu_protocol::{Group, JobState, PostRef};
 
 use crate::api::{Api, ApiError};
+use crate::config::RerunMode;
 use crate::model::job::Job;
 
 use super::context::Context;
@@ -125,6 +126,13 @@ pub(super) fn groups(
 
 /// Equal starts of an earlier attempt are those of several legs of a matrix, and nobody says which is whose.
 fn warn_of_equal_jobs(ctx: &Context, earlier: &[Earlier]) {
+    let ended = |(_, state): &(String, JobState)| matches!(state, JobState::Ended { passed: true });
+    if ctx.plan.rerun.mode != RerunMode::All && earlier.iter().any(|post| post.jobs.iter().any(ended)) {
+        ctx.log.warn(
+            "what passed in an earlier attempt is started again: GitHub does not say which leg of a matrix this is; \
+             NUNU_MATRIX_INDEX: ${{ strategy.job-index }} in the step's env tells it",
+        );
+    }
     let equal = |one: &Earlier| earlier.iter().filter(|other| other.start == one.start).count() > 1;
     if earlier.iter().any(equal) {
         ctx.log.warn(

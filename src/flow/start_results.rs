@@ -95,8 +95,7 @@ pub(super) fn follow(ctx: &Context, state: &mut RunState, at: PostRef, jobs: &[S
             if count == 1 { "it" } else { "them" },
         ));
     }
-    state.jobs.extend(new);
-    in_order(ctx, state);
+    add(state, at.start, new);
 }
 
 /// Takes jobs of an earlier attempt as ours, without a start; each of them once.
@@ -105,6 +104,7 @@ pub(super) fn carry_over(ctx: &Context, state: &mut RunState, start: usize, grou
     let (Some(planned), Some(earlier)) = (starts.plans.get(start), starts.earlier.get(group)) else { return };
     let attempt = earlier_attempt::shown(ctx, earlier.attempt, &starts.earlier);
     let passed = &mut starts.recalled.passed;
+    let mut carried = Vec::new();
     for (id, _) in &earlier.jobs {
         let Some(mut tracked) = passed.as_mut().and_then(|passed| passed.remove(id)) else {
             // What does not count may not be missing either.
@@ -124,15 +124,16 @@ pub(super) fn carry_over(ctx: &Context, state: &mut RunState, start: usize, grou
             let link = run.url.clone().unwrap_or_else(|| format!("run {}", run.run_id));
             ctx.log.info(format!("{}: SUCCESS from attempt {attempt}: {link}", tracked.name()));
         }
-        state.jobs.push(tracked);
+        carried.push(tracked);
     }
-    in_order(ctx, state);
+    add(state, start, carried);
 }
 
-/// Jobs stand in the order of the run config, whether they are started or carried over.
-fn in_order(ctx: &Context, state: &mut RunState) {
-    let place = |tracked: &Tracked| ctx.plan.runs.iter().position(|run| run.label == tracked.report.run);
-    state.jobs.sort_by_key(|tracked| place(tracked).unwrap_or(usize::MAX));
+/// Jobs stand in the order of their starts, whether they are started or carried over.
+fn add(state: &mut RunState, start: usize, mut jobs: Vec<Tracked>) {
+    jobs.iter_mut().for_each(|tracked| tracked.start = start);
+    state.jobs.append(&mut jobs);
+    state.jobs.sort_by_key(|tracked| tracked.start);
 }
 
 /// What the service's answer tells of a start.

@@ -35,6 +35,8 @@ pub(super) struct Tracked {
     pub(super) report: Job,
     /// What to ask.
     pub(super) poll: PollBy,
+    /// Position of its start among those of the invocation.
+    pub(super) start: usize,
     /// Tag that all jobs of its invocation share: one list call reads them all.
     pub(super) group: Option<String>,
     /// All deployment configurations that it was started with; empty where nobody knows.
@@ -57,6 +59,7 @@ impl Tracked {
         Self {
             report,
             poll,
+            start: 0,
             group: None,
             configuration: String::new(),
             troubled: false,

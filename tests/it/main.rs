@@ -28,6 +28,7 @@ mod mistakes;
 mod network;
 mod replay;
 mod replies;
+mod rerun;
 mod results;
 mod schema;
 mod secrets;
