@@ -243,16 +243,16 @@ fn results(
 }
 
 /// True when nothing is known to be missing of an entry.
-fn is_whole(entry: &Entry, standing: &Standing<'_>, past: &Past) -> bool {
+fn is_whole(entry: &Entry, standing: &Standing<'_>, history: &Past) -> bool {
     match standing {
         Standing::Whole(None) => false,
-        Standing::Whole(Some(post)) => match &entry.parts {
-            Some(Ok(parts)) => parts.iter().all(|part| past.job_of(post, part.spec.target.value()).is_some()),
-            _ => {
-                let expected = entry.whole.expected();
-                !post.jobs.is_empty() && (expected == Expected::Unknown || expected.complete(post.jobs.len()))
-            }
-        },
+        Standing::Whole(Some(post)) if entry.parts().is_empty() => {
+            let expected = entry.whole.expected();
+            !post.jobs.is_empty() && (expected == Expected::Unknown || expected.complete(post.jobs.len()))
+        }
+        Standing::Whole(Some(post)) => {
+            entry.parts().iter().all(|part| history.job_of(post, part.spec.target.value()).is_some())
+        }
         Standing::Parts(parts) => parts.iter().all(Option::is_some),
     }
 }
@@ -265,7 +265,7 @@ enum Choice {
     Parts(Vec<Option<Earlier>>),
 }
 
-fn choose(entry: &Entry, standing: &Standing<'_>, past: &Past, passed: &BTreeSet<String>) -> Choice {
+fn choose(entry: &Entry, standing: &Standing<'_>, history: &Past, passed: &BTreeSet<String>) -> Choice {
     let whole = Choice::Whole { size: None, but: None };
     let is_live = |post: &Earlier| post.jobs.iter().any(|(_, state)| *state == JobState::Live);
     match standing {
@@ -286,7 +286,7 @@ fn choose(entry: &Entry, standing: &Standing<'_>, past: &Past, passed: &BTreeSet
                 }
                 Some(Ok(parts)) => {
                     let jobs: Vec<Option<&str>> =
-                        parts.iter().map(|part| past.job_of(post, part.spec.target.value())).collect();
+                        parts.iter().map(|part| history.job_of(post, part.spec.target.value())).collect();
                     let all = jobs.len() == post.jobs.len()
                         && jobs.iter().flatten().filter(|id| passed.contains(**id)).count() == jobs.len();
                     if all {
