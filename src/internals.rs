@@ -8,7 +8,7 @@ use crate::api::Api;
 use crate::http::Net;
 use crate::model::build::{BuildSource, DeletionPolicy, Multipart};
 use crate::model::{ApiKey, BuildSpec, Details, Env, Log, Platform, Secrets};
-use crate::upload::{KeepOut, NoJournal, Patience, Places, Prepared, Purpose, Upload, inspect};
+use crate::upload::{Content, KeepOut, NoObserver, Purpose, TempFolders, Upload, UploadTimeouts, inspect};
 
 pub use crate::config::{DefaultValue, Definition, SETTINGS, Shape};
 pub use crate::http::install_crypto;
@@ -29,8 +29,8 @@ pub async fn upload(origin: &str, key: &str, path: &str, in_parts: bool, reuse: 
         spec: &spec,
         details: &Details::default(),
         purpose: Purpose::Runs,
-        patience: Patience::default(),
-        journal: &NoJournal,
+        timeouts: UploadTimeouts::default(),
+        observer: &NoObserver,
         log: &log,
     };
     upload.send(&prepared, &cancel).await?;
@@ -45,10 +45,10 @@ pub async fn zip(folder: &str) -> anyhow::Result<u64> {
     Ok(prepare(&spec(folder, Multipart::Auto, false)).await?.size_bytes)
 }
 
-async fn prepare(spec: &BuildSpec) -> anyhow::Result<Prepared> {
-    let places = Places { temporary: vec![std::env::temp_dir()] };
+async fn prepare(spec: &BuildSpec) -> anyhow::Result<std::sync::Arc<Content>> {
+    let folders = TempFolders(vec![std::env::temp_dir()]);
     let inspected = inspect(spec, &KeepOut::default()).await?;
-    Ok(inspected.prepare(&places, &Log::silent(), &CancellationToken::new()).await?)
+    Ok(inspected.prepare(&folders, &Log::silent(), &CancellationToken::new()).await?)
 }
 
 fn spec(path: &str, multipart: Multipart, reuse: bool) -> BuildSpec {

@@ -190,7 +190,7 @@ fn context(around: Surroundings, plan: Plan, api: Api, net: Net) -> Context {
         records,
         revision: if off_ci { Revision::default() } else { around.host.revision() },
         workspace: Workspace::find(&around.env, &around.cwd),
-        temp_folders: crate::upload::Places::of(&around.env),
+        temp_folders: crate::upload::TempFolders::of(&around.env),
         jobs_handed_on: around.env.get("NUNU_OUTPUT_JOB_IDS").is_some(),
         broken_at: bug::BrokenAt::of(&around.env),
         plan,

@@ -5,7 +5,7 @@ use crate::model::build::BuildSource;
 use crate::model::redact::Redact as _;
 use crate::model::service::KeyKind;
 use crate::model::{Build, ExitReason, Failure, Permission};
-use crate::upload::{Inspected, Purpose, Wanted, find_stored};
+use crate::upload::{InspectedBuild, Purpose, Wanted, find_stored};
 
 use super::check_report::{CheckReport, Findings};
 use super::context::Context;
@@ -85,7 +85,7 @@ fn show(ctx: &Context, findings: &Findings, warnings: &[String]) {
 /// would be used in its place; `None` when a signal came first.
 async fn digest(
     ctx: &Context,
-    inspected: Inspected,
+    inspected: InspectedBuild,
     proofs: &Proofs,
 ) -> Result<Option<(Build, Option<String>)>, Failure> {
     let (spec, cancel) = (&ctx.plan.build, ctx.cancel.token());

@@ -4,7 +4,7 @@ use nunu_protocol::{Cause, Event};
 
 use crate::config::{Command, OnEnd};
 use crate::model::{Build, ExitReason, Failure, Permission};
-use crate::upload::Inspected;
+use crate::upload::InspectedBuild;
 
 use super::cancel::Cancel;
 use super::context::Context;
@@ -82,7 +82,7 @@ async fn wait(ctx: &mut Context, state: &mut RunState) -> Result<ExitReason, Fai
 }
 
 /// Looks at the build, and asks about the key and all that will be started.
-async fn prepare(ctx: &mut Context, state: &mut RunState) -> Result<Option<Inspected>, Failure> {
+async fn prepare(ctx: &mut Context, state: &mut RunState) -> Result<Option<InspectedBuild>, Failure> {
     let cancel = ctx.cancel.clone();
     unless_cancelled(&cancel, async {
         let inspected = upload_build::look(ctx).await?;
@@ -123,7 +123,7 @@ async fn ready(ctx: &mut Context) -> Result<(), Failure> {
     let needed = ctx.plan.permissions();
     let proofs = prove(&ctx.api, &needed, &ctx.log).await?;
     proofs.require(&needed)?;
-    // A wait sends nothing and has a patience of its own: what runs must not be given up for a minute without the service.
+    // A wait sends nothing and has a time limit of its own: what runs must not be given up for a minute without the service.
     if ctx.plan.command != Command::Wait
         && let Some(unreachable) = proofs.unreachable()
     {

@@ -12,7 +12,7 @@ use crate::model::secrets::Owner;
 use crate::model::service::SERVICE;
 use crate::model::units::{Timestamp, duration};
 use crate::model::{Env, Log, Secrets, Workspace};
-use crate::upload::{Patience, Places};
+use crate::upload::{TempFolders, UploadTimeouts};
 
 use super::bug::BrokenAt;
 use super::cancel::Cancel;
@@ -20,15 +20,15 @@ use super::outputs::Outputs;
 use super::records::Records;
 
 /// The budgets of calls and uploads are two minutes at most; a timeout from here on leaves them as they are.
-const FULL_PATIENCE: Duration = Duration::from_secs(120);
+const FULL_BUDGET: Duration = Duration::from_secs(120);
 /// A service that says nothing gets that long, however short the timeout is.
-const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+const LEAST_BUDGET: Duration = Duration::from_secs(10);
 
 /// How long a silent service is waited for at most, whatever the budget of a call: who gives all runs seconds does not want to
 /// wait minutes for an upload that is stuck. What makes progress is never cut short by it: the timeout itself counts from the
 /// start of the runs.
 pub(super) fn longest_silence(plan: &Plan) -> Option<Duration> {
-    Some(plan.wait.timeout.max(LEAST_PATIENCE)).filter(|limit| *limit < FULL_PATIENCE)
+    Some(plan.wait.timeout.max(LEAST_BUDGET)).filter(|limit| *limit < FULL_BUDGET)
 }
 
 /// When the invocation began, on both clocks.
@@ -102,7 +102,7 @@ pub(super) struct Context {
     /// All that the user said.
     pub(super) plan: Plan,
     /// Where temporary files may lie.
-    pub(super) temp_folders: Places,
+    pub(super) temp_folders: TempFolders,
     /// True when an earlier job of the pipeline handed on its jobs as outputs, which are no settings.
     pub(super) jobs_handed_on: bool,
     /// Where tests want a bug.
@@ -129,8 +129,9 @@ pub(super) struct Context {
 
 impl Context {
     /// The budgets of an upload.
-    pub(super) fn patience(&self) -> Patience {
-        longest_silence(&self.plan).map_or_else(Patience::default, |limit| Patience::default().within(limit))
+    pub(super) fn upload_timeouts(&self) -> UploadTimeouts {
+        longest_silence(&self.plan)
+            .map_or_else(UploadTimeouts::default, |limit| UploadTimeouts::default().within(limit))
     }
 
     /// What a person should know where the host ends the job before our timeout does.

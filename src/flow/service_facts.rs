@@ -10,7 +10,7 @@ use crate::config::{Plan, is_id};
 use crate::model::build::BuildSource;
 use crate::model::units::duration;
 use crate::model::{ExitReason, Failure, Platform, RunSpec, Target};
-use crate::upload::Inspected;
+use crate::upload::InspectedBuild;
 
 /// What was found out.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ pub(super) struct Shape {
 
 impl Shape {
     /// Of a build that was looked at.
-    pub(super) fn of(inspected: &Inspected) -> Self {
+    pub(super) fn of(inspected: &InspectedBuild) -> Self {
         let extension = std::path::Path::new(&inspected.file_name).extension();
         Self {
             platform: inspected.platform,

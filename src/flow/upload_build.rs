@@ -6,7 +6,7 @@ use crate::api::UploadHandle;
 use crate::config::Command;
 use crate::model::build::BuildSource;
 use crate::model::{Build, BuildOrigin, Failure};
-use crate::upload::{Inspected, Journal, KeepOut, Purpose, Upload, UploadError, inspect};
+use crate::upload::{InspectedBuild, KeepOut, Purpose, Upload, UploadError, UploadObserver, inspect};
 
 use super::bug;
 use super::context::Context;
@@ -18,7 +18,7 @@ use super::state_file::{Record, RecordStatus, What};
 pub(super) async fn store(
     ctx: &Context,
     state: &mut RunState,
-    inspected: Option<Inspected>,
+    inspected: Option<InspectedBuild>,
 ) -> Result<Build, Failure> {
     let stored = match (&ctx.plan.build.source, inspected) {
         (BuildSource::Id(id), _) => {
@@ -33,7 +33,7 @@ pub(super) async fn store(
 }
 
 /// Looks at the build that will be uploaded, if one will: a bad one is found before any request.
-pub(super) async fn look(ctx: &Context) -> Result<Option<Inspected>, Failure> {
+pub(super) async fn look(ctx: &Context) -> Result<Option<InspectedBuild>, Failure> {
     match &ctx.plan.build.source {
         BuildSource::Path(_) => {
             let keep_out = KeepOut::new(ctx.own_folders(), &ctx.workspace);
@@ -43,7 +43,7 @@ pub(super) async fn look(ctx: &Context) -> Result<Option<Inspected>, Failure> {
     }
 }
 
-async fn upload(ctx: &Context, state: &mut RunState, inspected: Inspected) -> Result<Build, Failure> {
+async fn upload(ctx: &Context, state: &mut RunState, inspected: InspectedBuild) -> Result<Build, Failure> {
     ctx.log.group("Build");
     let cancel = ctx.cancel.token();
     let spec = &ctx.plan.build;
@@ -68,7 +68,7 @@ async fn upload(ctx: &Context, state: &mut RunState, inspected: Inspected) -> Re
         ctx.log.end_group();
         return Ok(looked_at);
     }
-    let journal = Notes { ctx, open: Mutex::default(), left: Mutex::default() };
+    let observer = Notes { ctx, open: Mutex::default(), left: Mutex::default() };
     let sent = async {
         let prepared = inspected.prepare(&ctx.temp_folders, &ctx.log, cancel).await?;
         let upload = Upload {
@@ -76,15 +76,15 @@ async fn upload(ctx: &Context, state: &mut RunState, inspected: Inspected) -> Re
             spec,
             details: &ctx.host.details(env!("CARGO_PKG_VERSION")),
             purpose: if ctx.plan.command == Command::Upload { Purpose::Storage } else { Purpose::Runs },
-            patience: ctx.patience(),
-            journal: &journal,
+            timeouts: ctx.upload_timeouts(),
+            observer: &observer,
             log: &ctx.log,
         };
         upload.send(&prepared, cancel).await
     }
     .await;
     ctx.log.end_group();
-    state.warnings.extend(journal.left.into_inner().unwrap_or_else(PoisonError::into_inner));
+    state.warnings.extend(observer.left.into_inner().unwrap_or_else(PoisonError::into_inner));
     match sent {
         Ok(build) => Ok(build),
         Err(UploadError::Cancelled) => Ok(looked_at),
@@ -100,7 +100,7 @@ struct Notes<'a> {
     left: Mutex<Vec<String>>,
 }
 
-impl Journal for Notes<'_> {
+impl UploadObserver for Notes<'_> {
     fn opened(&self, upload: &UploadHandle) {
         use secrecy::ExposeSecret as _;
         let record = self.ctx.records.open(What::Upload {

@@ -7,12 +7,10 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use tokio::sync::mpsc;
 
-use super::content::Content;
+use super::content::{Content, SLICE, slices};
 use super::error::UploadError;
-use super::hash::Running;
+use super::hash::StreamDigest;
 
-/// Bytes read and sent at a time.
-const SLICE: usize = 256 * 1024;
 /// Slices that wait to be sent.
 const AHEAD: usize = 2;
 
@@ -57,7 +55,7 @@ pub(crate) struct Range {
     /// Bytes.
     pub(crate) len: u64,
     /// Sees every byte that is read, while it is still in the processor's cache.
-    pub(crate) digest: Option<Running>,
+    pub(crate) digest: Option<StreamDigest>,
 }
 
 impl Range {
@@ -66,16 +64,14 @@ impl Range {
     /// One thread of the blocking pool reads ahead as far as [`AHEAD`] allows, in order, so that neither the disk nor the digest waits for
     /// the network to ask; it ends when nobody listens any more.
     pub(crate) fn stream(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
-        let (slices, arrived) = mpsc::channel(AHEAD);
+        let (filled, arrived) = mpsc::channel(AHEAD);
         tokio::task::spawn_blocking(move || {
-            let mut at = 0;
-            while at < self.len {
-                let slice = self.read(at);
+            for (offset, len) in slices(self.offset, self.len) {
+                let slice = self.read(offset, len);
                 let failed = slice.is_err();
-                if slices.blocking_send(slice).is_err() || failed {
+                if filled.blocking_send(slice).is_err() || failed {
                     return;
                 }
-                at += SLICE as u64;
             }
         });
         stream::unfold(
@@ -84,10 +80,8 @@ impl Range {
         )
     }
 
-    /// Reads the slice at `at` of the range. Blocks.
-    fn read(&self, at: u64) -> std::io::Result<Bytes> {
-        let len = usize::try_from((self.len - at).min(SLICE as u64)).unwrap_or(SLICE);
-        let offset = self.offset + at;
+    /// Reads one slice. Blocks.
+    fn read(&self, offset: u64, len: usize) -> std::io::Result<Bytes> {
         let mut slice = Slice { buffer: self.pool.take(), len, pool: self.pool.clone() };
         let Some(buffer) = slice.buffer.get_mut(..len) else {
             return Err(std::io::ErrorKind::OutOfMemory.into());

@@ -4,33 +4,37 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::error::UploadError;
-use super::stamp::Stamp;
+use super::fingerprint::FileFingerprint;
+use crate::model::build::Platform;
 
-/// The bytes of a build, readable from any thread at any place.
+/// Bytes read and sent at a time: large enough for the disk, small enough to stay in the processor's cache.
+pub(crate) const SLICE: usize = 256 * 1024;
+
+/// A build whose bytes are ready to be sent, readable from any thread at any place.
 #[derive(Debug)]
 pub(crate) struct Content {
-    file: File,
-    size: u64,
+    /// The name under which it is sent.
+    pub(crate) file_name: String,
+    /// Its platform.
+    pub(crate) platform: Platform,
+    /// Bytes in all.
+    pub(crate) size_bytes: u64,
+    /// Hex SHA-256 of the bytes, when it is known already (a folder's zip is hashed while it is written).
+    pub(crate) sha256: Option<String>,
+    pub(super) file: File,
     /// The user's own file and how it looked when it was opened; `None` for our temporary file.
-    origin: Option<(PathBuf, Stamp)>,
+    pub(super) origin: Option<(PathBuf, FileFingerprint)>,
+}
+
+/// Cuts `len` bytes from `offset` into slices: where each begins, and its bytes.
+pub(crate) fn slices(offset: u64, len: u64) -> impl Iterator<Item = (u64, usize)> {
+    let end = offset + len;
+    (offset..end)
+        .step_by(SLICE)
+        .map(move |at| (at, usize::try_from((end - at).min(SLICE as u64)).unwrap_or(SLICE)))
 }
 
 impl Content {
-    /// The user's own file.
-    pub(crate) fn of_build(file: File, path: PathBuf, stamp: Stamp) -> Self {
-        Self { file, size: stamp.size, origin: Some((path, stamp)) }
-    }
-
-    /// Our temporary file.
-    pub(crate) fn of_zip(file: File, size: u64) -> Self {
-        Self { file, size, origin: None }
-    }
-
-    /// Bytes in all.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
     /// Fills `buffer` from `offset`. Blocks.
     pub(crate) fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> Result<(), UploadError> {
         while !buffer.is_empty() {
@@ -38,7 +42,7 @@ impl Content {
                 Ok(0) => {
                     return Err(UploadError::Changed {
                         what: self.name(),
-                        detail: format!("it ends at byte {offset}, but had {} bytes", self.size),
+                        detail: format!("it ends at byte {offset}, but had {} bytes", self.size_bytes),
                     });
                 }
                 Ok(count) => {
@@ -64,7 +68,10 @@ impl Content {
         // The open file tells of writes, the path of a replacement.
         match (self.file.metadata(), std::fs::metadata(path)) {
             (Ok(open), Ok(now)) => {
-                match before.difference(&Stamp::of(&open)).or_else(|| before.difference(&Stamp::of(&now))) {
+                match before
+                    .difference(&FileFingerprint::of(&open))
+                    .or_else(|| before.difference(&FileFingerprint::of(&now)))
+                {
                     Some(detail) => changed(detail),
                     None => Ok(()),
                 }

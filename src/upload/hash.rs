@@ -7,21 +7,19 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::content::{Content, blocking};
+use super::content::{Content, SLICE, blocking, slices};
 use super::error::UploadError;
 use super::progress::Meter;
 
-/// Bytes read at a time: large enough for the disk, small enough to stay in the processor's cache.
-const SLICE: usize = 256 * 1024;
 /// How far the digest may run ahead of the sending when both read the file at the same time.
 const AHEAD: u64 = 64 * 1024 * 1024;
 
 /// How far something has come, shared between threads.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Frontier(Arc<AtomicU64>);
+pub(crate) struct SendPosition(Arc<AtomicU64>);
 
-impl Frontier {
-    /// A frontier that holds nobody back.
+impl SendPosition {
+    /// A position that holds nobody back.
     pub(crate) fn open() -> Self {
         Self(Arc::new(AtomicU64::new(u64::MAX)))
     }
@@ -39,9 +37,9 @@ impl Frontier {
 
 /// A digest of bytes that pass by in order from the start; a sender that begins anew may show them again.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Running(Arc<Mutex<(Sha256, u64)>>);
+pub(crate) struct StreamDigest(Arc<Mutex<(Sha256, u64)>>);
 
-impl Running {
+impl StreamDigest {
     /// Bytes that were read at `offset`. Those seen before are left out; a gap ends the digest.
     pub(crate) fn see(&self, offset: u64, bytes: &[u8]) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,31 +76,37 @@ pub(crate) fn tag(sha256: &str) -> String {
 /// `progress` is told how far it has come.
 pub(crate) async fn sha256(
     content: Arc<Content>,
-    behind: Frontier,
+    behind: SendPosition,
     progress: Option<Arc<Meter>>,
     cancel: CancellationToken,
 ) -> Result<String, UploadError> {
     blocking(move || {
         let mut hash = Sha256::new();
         let mut buffer = vec![0; SLICE];
-        let mut offset = 0;
-        while offset < content.size() {
+        for (offset, len) in slices(0, content.size_bytes) {
+            while offset > behind.position().saturating_add(AHEAD) && !cancel.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             if cancel.is_cancelled() {
                 return Err(UploadError::Cancelled);
             }
-            if offset > behind.position().saturating_add(AHEAD) {
-                std::thread::sleep(Duration::from_millis(20));
-                continue;
-            }
-            let count = usize::try_from((content.size() - offset).min(SLICE as u64)).unwrap_or(SLICE);
-            content.read_exact_at(&mut buffer[..count], offset)?;
-            hash.update(&buffer[..count]);
-            offset += count as u64;
+            content.read_exact_at(&mut buffer[..len], offset)?;
+            hash.update(&buffer[..len]);
             if let Some(meter) = &progress {
-                meter.add(count as u64);
+                meter.add(len as u64);
             }
         }
         Ok(hex(&hash.finalize()))
     })
     .await
+}
+
+impl Content {
+    /// The digest as it will be sent, for a look ahead: reads all of a file.
+    pub(crate) async fn digest(self: &Arc<Self>, cancel: &CancellationToken) -> Result<String, UploadError> {
+        match &self.sha256 {
+            Some(known) => Ok(known.clone()),
+            None => sha256(Arc::clone(self), SendPosition::open(), None, cancel.clone()).await,
+        }
+    }
 }

@@ -2,31 +2,31 @@
 //! Touches the build, one nameless temporary file for a zipped folder, and, through `api`, the service and its storage.
 
 mod body;
+mod complete;
 mod content;
+mod current_upload;
 mod error;
-mod finish;
+mod fingerprint;
 #[cfg(any(test, fuzzing))]
 #[path = "../../fuzz/targets/upload.rs"]
 pub(crate) mod fuzz;
 mod hash;
 mod ignore;
-mod journal;
+mod inspect;
 mod keep_out;
 mod links;
 mod multipart;
-mod open;
-mod pace;
-mod patience;
+mod part_retry;
+mod parts;
 mod precheck;
 mod progress;
 mod put;
 mod request;
 mod reuse;
 mod send;
-mod source;
-mod split;
-mod stamp;
-mod temp;
+mod temp_file;
+mod throttle;
+mod timeouts;
 mod transfer;
 mod tree;
 mod zip;
@@ -38,12 +38,14 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use content::Content;
+pub(crate) use current_upload::{NoObserver, UploadObserver};
 pub(crate) use error::UploadError;
-pub(crate) use journal::{Journal, NoJournal};
+pub(crate) use inspect::{InspectedBuild, inspect};
 pub(crate) use keep_out::KeepOut;
-pub(crate) use patience::Patience;
+pub(crate) use parts::reservation;
 pub(crate) use request::Upload;
 pub(crate) use reuse::Purpose;
 pub(crate) use reuse::{Wanted, find as find_stored};
-pub(crate) use source::{Inspected, Places, Prepared, inspect};
-pub(crate) use split::reservation;
+pub(crate) use temp_file::TempFolders;
+pub(crate) use timeouts::UploadTimeouts;

@@ -9,11 +9,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::error::UploadError;
-use super::hash::Frontier;
-use super::pace::Pace;
-use super::patience::{Patience, Tries};
-use super::put::{Freight, Trouble};
-use super::split::{Part, Parts};
+use super::hash::SendPosition;
+use super::part_retry::PartRetry;
+use super::parts::{Part, Parts};
+use super::put::{PartSource, PutError};
+use super::throttle::Throttle;
+use super::timeouts::UploadTimeouts;
 use crate::api::{Api, ETag, PresignedUrl, UploadHandle};
 use crate::model::units;
 
@@ -27,18 +28,18 @@ const LEAST_URLS: u32 = 3;
 pub(crate) struct Multipart {
     pub(crate) api: Api,
     pub(crate) upload: UploadHandle,
-    pub(crate) freight: Arc<Freight>,
+    pub(crate) source: Arc<PartSource>,
     pub(crate) parts: Parts,
     pub(crate) parallel: usize,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: UploadTimeouts,
     /// How far the sending has come, for the digest that follows it.
-    pub(crate) frontier: Frontier,
+    pub(crate) position: SendPosition,
 }
 
 struct Shared {
     job: Multipart,
     next: AtomicU32,
-    pace: Pace,
+    throttle: Throttle,
     urls: tokio::sync::Mutex<Urls>,
 }
 
@@ -56,7 +57,7 @@ impl Multipart {
         let workers = self.parallel.clamp(1, 16).min(usize::try_from(self.parts.count()).unwrap_or(16));
         let shared = Arc::new(Shared {
             next: AtomicU32::new(0),
-            pace: Pace::new(workers),
+            throttle: Throttle::new(workers),
             urls: tokio::sync::Mutex::default(),
             job: self,
         });
@@ -82,55 +83,51 @@ impl Shared {
     async fn work(&self, worker: usize) -> Result<Vec<(u32, ETag)>, UploadError> {
         let mut sent = Vec::new();
         loop {
-            while !self.pace.lets(worker) && self.next.load(Ordering::Relaxed) < self.job.parts.count() {
+            while !self.throttle.allows(worker) && self.next.load(Ordering::Relaxed) < self.job.parts.count()
+            {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(part) = self.job.parts.get(index) else { return Ok(sent) };
-            self.job.frontier.reach(part.offset + part.len);
+            self.job.position.reach(part.offset + part.len);
             let tag = self.part(part).await?;
-            self.job.freight.meter.part_done();
+            self.job.source.meter.part_done();
             sent.push((part.number, tag));
         }
     }
 
     /// Sends one part, as often as it takes.
     async fn part(&self, part: Part) -> Result<ETag, UploadError> {
-        let mut tries = Tries::new(&self.job.freight.meter);
+        let mut attempts = PartRetry::new(&self.job.source.meter, self.job.timeouts.part);
         let what = format!("part {} of {}", part.number, self.job.parts.count());
         loop {
-            let progress = tries.begin();
+            let progress = attempts.begin();
             let sent = match self.url(part.number).await {
-                Ok(url) => self.job.freight.put(&url, part.offset, part.len, tries.number, progress).await,
-                Err(trouble) => Err(trouble),
+                Ok(url) => self.job.source.put(&url, part, attempts.number, progress).await,
+                Err(error) => Err(error),
             };
-            let trouble = match sent {
+            let error = match sent {
                 Ok(Some(tag)) => return Ok(tag),
-                Ok(None) => Trouble::NoETag,
-                Err(trouble) => trouble,
+                Ok(None) => PutError::NoETag,
+                Err(error) => error,
             };
-            if trouble.asks_to_slow_down() {
-                self.pace.slow_down();
+            if error.asks_to_slow_down() {
+                self.throttle.slow_down();
             }
-            let wait = if trouble.is_final() {
-                None
-            } else {
-                tries.fail(self.job.patience.part, trouble.retry_after())
-            };
-            let Some(wait) = wait else { return Err(trouble.failure(&what, tries.number)) };
+            let (wait, error) = attempts.wait(error, &what)?;
             // An expired URL needs no rest, but one that is born expired must not spin.
-            let wait = if trouble.wants_fresh_url() && tries.number == 1 { Duration::ZERO } else { wait };
+            let wait = if error.wants_fresh_url() && attempts.number == 1 { Duration::ZERO } else { wait };
             self.job.api.retries().note(&format!(
-                "{what}: attempt {} in {}: {trouble}",
-                tries.number + 1,
+                "{what}: attempt {} in {}: {error}",
+                attempts.number + 1,
                 units::duration(wait)
             ));
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// A URL for one try: one that was fetched with others a moment ago, or, for every further try, a fresh one.
-    async fn url(&self, number: u32) -> Result<PresignedUrl, Trouble> {
+    /// A URL for one attempt: one that was fetched with others a moment ago, or, for every further attempt, a fresh one.
+    async fn url(&self, number: u32) -> Result<PresignedUrl, PutError> {
         {
             // One request at a time: those who wait find their URL when it is their turn.
             let mut urls = self.urls.lock().await;
@@ -143,19 +140,19 @@ impl Shared {
                 return Ok(url);
             }
         }
-        let fetched = self.job.api.part_urls(&self.job.upload, &[number]).await.map_err(Trouble::api)?;
-        fetched.into_iter().find(|(part, _)| *part == number).map(|(_, url)| url).ok_or(Trouble::NoUrl)
+        let fetched = self.job.api.part_urls(&self.job.upload, &[number]).await.map_err(PutError::api)?;
+        fetched.into_iter().find(|(part, _)| *part == number).map(|(_, url)| url).ok_or(PutError::NoUrl)
     }
 
     /// Fetches the URLs of all parts up to this one and a few more.
-    async fn fetch_ahead(&self, urls: &mut Urls, number: u32) -> Result<(), Trouble> {
+    async fn fetch_ahead(&self, urls: &mut Urls, number: u32) -> Result<(), PutError> {
         let ahead = u32::try_from(self.job.parallel).unwrap_or(MOST_URLS).clamp(LEAST_URLS, MOST_URLS);
         let last = number.saturating_add(ahead - 1).min(self.job.parts.count());
         while urls.fetched_to < last {
             let to = urls.fetched_to.saturating_add(MOST_URLS).min(last);
             let wanted: Vec<u32> = (urls.fetched_to + 1..=to).collect();
             let now = Instant::now();
-            let fetched = self.job.api.part_urls(&self.job.upload, &wanted).await.map_err(Trouble::api)?;
+            let fetched = self.job.api.part_urls(&self.job.upload, &wanted).await.map_err(PutError::api)?;
             urls.ready.extend(fetched.into_iter().map(|(number, url)| (number, (url, now))));
             urls.fetched_to = to;
         }

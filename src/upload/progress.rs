@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -49,7 +50,7 @@ impl Meter {
     }
 
     /// `bytes` must be done again.
-    pub(crate) fn take_back(&self, bytes: u64) {
+    fn take_back(&self, bytes: u64) {
         // A late report of an attempt that was given up must not wrap the counter.
         let _ = self
             .done
@@ -61,12 +62,12 @@ impl Meter {
         self.parts_done.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One more try.
-    pub(crate) fn retry(&self) {
+    /// One more attempt.
+    fn retry(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Tries beyond the first ones.
+    /// Attempts beyond the first ones.
     pub(crate) fn retries(&self) -> u32 {
         self.retries.load(Ordering::Relaxed)
     }
@@ -74,6 +75,52 @@ impl Meter {
     /// Bytes done.
     pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
+    }
+}
+
+/// How far the attempts of one part have come; moved by the connection.
+#[derive(Debug)]
+pub(crate) struct AttemptProgress {
+    meter: Arc<Meter>,
+    sent: AtomicU64,
+    /// The furthest byte that any attempt has reached: sending the same bytes again is not progress.
+    best: AtomicU64,
+    moved: Mutex<Instant>,
+}
+
+impl AttemptProgress {
+    /// Before the first attempt.
+    pub(crate) fn new(meter: Arc<Meter>) -> Self {
+        Self { meter, sent: AtomicU64::new(0), best: AtomicU64::new(0), moved: Mutex::new(Instant::now()) }
+    }
+
+    /// `bytes` more went out.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.meter.add(bytes);
+        let sent = self.sent.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if self.best.fetch_max(sent, Ordering::Relaxed) < sent {
+            *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+    }
+
+    /// The attempt has failed: its bytes must be sent again.
+    pub(crate) fn take_back(&self) {
+        self.meter.take_back(self.sent.swap(0, Ordering::Relaxed));
+    }
+
+    /// The attempt's part is tried once more.
+    pub(crate) fn retry(&self) {
+        self.meter.retry();
+    }
+
+    /// The furthest byte so far.
+    pub(crate) fn best(&self) -> u64 {
+        self.best.load(Ordering::Relaxed)
+    }
+
+    /// The age of the last progress.
+    pub(crate) fn idle(&self) -> Duration {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 }
 

@@ -1,4 +1,4 @@
-//! One range of the build to one URL, and what to make of a failure.
+//! One part of the build to one URL, and what to make of a failure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,26 +6,26 @@ use std::time::Duration;
 use super::body::{self, Pool, Range};
 use super::content::{Content, blocking};
 use super::error::UploadError;
-use super::hash::Running;
-use super::patience::Shared;
-use super::progress::Meter;
+use super::hash::StreamDigest;
+use super::parts::Part;
+use super::progress::{AttemptProgress, Meter};
 use crate::api::{ApiError, ETag, Phase, PresignedUrl, PutBody, Storage, StorageError};
 use crate::model::{ExitReason, Failure};
 
 /// What all parts of one upload share.
 #[derive(Debug)]
-pub(crate) struct Freight {
+pub(crate) struct PartSource {
     pub(crate) storage: Storage,
     pub(crate) content: Arc<Content>,
     pub(crate) pool: Pool,
     pub(crate) meter: Arc<Meter>,
     /// Made on the way, where the bytes go out in order.
-    pub(crate) digest: Option<Running>,
+    pub(crate) digest: Option<StreamDigest>,
 }
 
-/// How a try failed.
+/// How an attempt failed.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum PutError {
     /// The build itself is at fault; nothing helps.
     Build(UploadError),
     /// Storage or the network.
@@ -38,7 +38,7 @@ pub(crate) enum Trouble {
     NoETag,
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for PutError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Build(error) => error.fmt(f),
@@ -50,13 +50,13 @@ impl std::fmt::Display for Trouble {
     }
 }
 
-impl Trouble {
+impl PutError {
     /// An API call failed.
     pub(crate) fn api(error: ApiError) -> Self {
         Self::Api(Box::new(error))
     }
 
-    /// Whether another try cannot help.
+    /// Whether another attempt cannot help.
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Build(_) | Self::Storage(StorageError::TooLarge(_) | StorageError::Source(_)) => true,
@@ -86,9 +86,9 @@ impl Trouble {
     }
 
     /// The end of the upload because of this.
-    pub(crate) fn failure(self, what: &str, tries: u32) -> UploadError {
-        let tries = if tries == 1 { "1 attempt".to_owned() } else { format!("{tries} attempts") };
-        let failed = |reason| Failure::new(reason, format!("{what} failed after {tries}"));
+    pub(crate) fn failure(self, what: &str, attempts: u32) -> UploadError {
+        let attempts = if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
+        let failed = |reason| Failure::new(reason, format!("{what} failed after {attempts}"));
         match self {
             Self::Build(error) => error,
             Self::Storage(error @ StorageError::TooLarge(_)) => failed(ExitReason::BuildTooLarge)
@@ -103,7 +103,7 @@ impl Trouble {
                 let mut failure = error.failure(Phase::Upload);
                 if failure.reason == ExitReason::UploadFailed {
                     failure.causes.insert(0, failure.message);
-                    failure.message = format!("{what} failed after {tries}");
+                    failure.message = format!("{what} failed after {attempts}");
                 }
                 if error.is_upload_gone() {
                     failure.hints = vec![GONE.to_owned()];
@@ -143,40 +143,34 @@ fn hints(error: &StorageError) -> Vec<String> {
     hints
 }
 
-impl Freight {
-    /// Sends `len` bytes from `offset` to `url`.
+impl PartSource {
+    /// Sends a part to `url`.
     pub(crate) async fn put(
         &self,
         url: &PresignedUrl,
-        offset: u64,
-        len: u64,
+        part: Part,
         attempt: u32,
-        progress: Arc<Shared>,
-    ) -> Result<Option<ETag>, Trouble> {
+        progress: Arc<AttemptProgress>,
+    ) -> Result<Option<ETag>, PutError> {
         let range = Range {
             content: Arc::clone(&self.content),
             pool: self.pool.clone(),
-            offset,
-            len,
+            offset: part.offset,
+            len: part.len,
             digest: self.digest.clone(),
         };
-        let body = PutBody::stream(len, range.stream());
-        let meter = Arc::clone(&self.meter);
-        let sent = move |bytes| {
-            meter.add(bytes);
-            progress.sent(bytes);
-        };
-        match self.storage.put(url, body, attempt, sent).await {
+        let body = PutBody::stream(part.len, range.stream());
+        match self.storage.put(url, body, attempt, move |bytes| progress.sent(bytes)).await {
             Ok(etag) => {
                 let content = Arc::clone(&self.content);
-                blocking(move || content.verify()).await.map_err(Trouble::Build)?;
+                blocking(move || content.verify()).await.map_err(PutError::Build)?;
                 Ok(etag)
             }
             Err(StorageError::Source(error)) => Err(match body::cause(error) {
-                Ok(error) => Trouble::Build(error),
-                Err(error) => Trouble::Storage(StorageError::Source(error)),
+                Ok(error) => PutError::Build(error),
+                Err(error) => PutError::Storage(StorageError::Source(error)),
             }),
-            Err(error) => Err(Trouble::Storage(error)),
+            Err(error) => Err(PutError::Storage(error)),
         }
     }
 }

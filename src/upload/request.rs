@@ -1,8 +1,8 @@
 //! What an upload needs besides the build itself.
 
-use super::journal::Journal;
-use super::patience::Patience;
+use super::current_upload::UploadObserver;
 use super::reuse::Purpose;
+use super::timeouts::UploadTimeouts;
 use crate::api::Api;
 use crate::model::build::BuildSpec;
 use crate::model::details::Details;
@@ -20,9 +20,9 @@ pub(crate) struct Upload<'a> {
     /// Whom it is for.
     pub(crate) purpose: Purpose,
     /// Budgets; the default is the contract's.
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: UploadTimeouts,
     /// Who must know of an open upload.
-    pub(crate) journal: &'a dyn Journal,
+    pub(crate) observer: &'a dyn UploadObserver,
     /// The log.
     pub(crate) log: &'a Log,
 }

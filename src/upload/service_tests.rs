@@ -12,7 +12,7 @@ use crate::http::Net;
 use crate::model::build::{BuildOrigin, BuildSource, DeletionPolicy, Multipart};
 use crate::model::{ApiKey, Build, BuildSpec, Details, Env, ExitReason, Log, Platform, Secrets};
 
-use super::{KeepOut, NoJournal, Patience, Places, Purpose, Upload, UploadError, inspect};
+use super::{KeepOut, NoObserver, Purpose, TempFolders, Upload, UploadError, UploadTimeouts, inspect};
 
 /// Bytes of a part: small, so that many parts cost little.
 const PART: u64 = 256 * 1024;
@@ -50,15 +50,15 @@ async fn send(sim: &Sim, spec: &BuildSpec, cancel: &CancellationToken) -> Result
     let log = Log::silent();
     let net = Net::new(&Env::default(), "nunu-ci/test", Secrets::default(), log.clone()).unwrap();
     let api = Api::new(net, &sim.api_url(), None, &ApiKey::from(DEFAULT_KEY));
-    let places = Places { temporary: vec![std::env::temp_dir()] };
-    let prepared = inspect(spec, &KeepOut::default()).await?.prepare(&places, &log, cancel).await?;
+    let folders = TempFolders(vec![std::env::temp_dir()]);
+    let prepared = inspect(spec, &KeepOut::default()).await?.prepare(&folders, &log, cancel).await?;
     let upload = Upload {
         api: &api,
         spec,
         details: &Details::default(),
         purpose: Purpose::Runs,
-        patience: Patience { part: Duration::from_secs(20), ..Patience::default() },
-        journal: &NoJournal,
+        timeouts: UploadTimeouts { part: Duration::from_secs(20), ..UploadTimeouts::default() },
+        observer: &NoObserver,
         log: &log,
     };
     let result = upload.send(&prepared, cancel).await;

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::testing::{Act, Lines, Service, Stored};
-use super::{Journal, Patience, Places, Prepared, Purpose, Upload, UploadError, inspect};
+use super::{Content, Purpose, TempFolders, Upload, UploadError, UploadObserver, UploadTimeouts, inspect};
 use crate::api::UploadHandle;
 use crate::model::ExitReason;
 use crate::model::build::{Build, BuildOrigin, BuildSource, BuildSpec, DeletionPolicy, Multipart, Platform};
@@ -24,7 +24,7 @@ const PART: u64 = 300_000;
 #[derive(Default)]
 struct Diary(Mutex<Vec<String>>);
 
-impl Journal for Diary {
+impl UploadObserver for Diary {
     fn opened(&self, upload: &UploadHandle) {
         self.0.lock().unwrap().push(format!("opened {}", upload.build_id));
     }
@@ -39,7 +39,7 @@ struct Stage {
     dir: tempfile::TempDir,
     spec: BuildSpec,
     purpose: Purpose,
-    patience: Patience,
+    timeouts: UploadTimeouts,
     diary: Diary,
     lines: Arc<Lines>,
     cancel: CancellationToken,
@@ -50,7 +50,7 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("game.bin");
         std::fs::write(&path, bytes(size)).unwrap();
-        let patience = Patience {
+        let timeouts = UploadTimeouts {
             part: Duration::from_secs(2),
             complete: Duration::from_secs(2),
             ready: Duration::from_secs(2),
@@ -60,19 +60,19 @@ impl Stage {
             spec: spec(&path, multipart),
             dir,
             purpose: Purpose::Runs,
-            patience,
+            timeouts,
             diary: Diary::default(),
             lines: Arc::new(Lines::default()),
             cancel: CancellationToken::new(),
         }
     }
 
-    async fn prepared(&self) -> Prepared {
-        let places = Places { temporary: vec![self.dir.path().to_owned()] };
+    async fn prepared(&self) -> Arc<Content> {
+        let folders = TempFolders(vec![self.dir.path().to_owned()]);
         inspect(&self.spec, &super::KeepOut::default())
             .await
             .unwrap()
-            .prepare(&places, &Log::silent(), &self.cancel)
+            .prepare(&folders, &Log::silent(), &self.cancel)
             .await
             .unwrap()
     }
@@ -81,18 +81,18 @@ impl Stage {
         self.send_this(&self.prepared().await).await
     }
 
-    async fn send_this(&self, prepared: &Prepared) -> Result<Build, UploadError> {
+    async fn send_this(&self, content: &Arc<Content>) -> Result<Build, UploadError> {
         let log = Log::new(self.lines.clone());
         let upload = Upload {
             api: &self.service.api(&log),
             spec: &self.spec,
             details: &Details::default(),
             purpose: self.purpose,
-            patience: self.patience,
-            journal: &self.diary,
+            timeouts: self.timeouts,
+            observer: &self.diary,
             log: &log,
         };
-        let result = upload.send(prepared, &self.cancel).await;
+        let result = upload.send(content, &self.cancel).await;
         let said = self.lines.all().join("\n");
         assert!(
             !said.contains("signature-") && !said.contains("upload-secret"),
@@ -237,7 +237,7 @@ async fn gives_a_part_up_when_its_last_progress_is_too_old() {
             "{failure}"
         );
         let took = began.elapsed();
-        assert!(took + Duration::from_millis(500) >= stage.patience.part, "{took:?}");
+        assert!(took + Duration::from_millis(500) >= stage.timeouts.part, "{took:?}");
         assert_eq!(stage.diary().last().map(String::as_str), Some("closed"));
     }
 }
@@ -412,7 +412,7 @@ async fn words_of_the_service_decide_the_exit_code() {
     }
 }
 
-/// Between two tries there is time: a service that is slow to give an upload back must not be left with two.
+/// Between two attempts there is time: a service that is slow to give an upload back must not be left with two.
 #[tokio::test]
 async fn a_slow_cancel_between_two_tries_is_waited_for() {
     let stage = Stage::set(1000, Multipart::Never).await;
@@ -434,7 +434,7 @@ async fn random_faults(seed: u64) {
     let mut stage = Stage::set(size, multipart).await;
     stage.spec.reuse = random.bool();
     stage.spec.parallel = random.usize(1..=16);
-    stage.patience.part = Duration::from_secs(60);
+    stage.timeouts.part = Duration::from_secs(60);
     for _ in 0..random.usize(0..5) {
         let act = match random.u8(..6) {
             0 => Act::Answer(500, "oops"),

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use super::body::Pool;
-use super::content::blocking;
+use super::complete;
+use super::content::{Content, blocking};
+use super::current_upload::CurrentUpload;
 use super::error::UploadError;
-use super::finish;
-use super::hash::{Frontier, Running};
+use super::hash::{SendPosition, StreamDigest};
 use super::multipart::Multipart;
-use super::open::Slot;
-use super::patience::Tries;
+use super::part_retry::PartRetry;
+use super::parts::{Part, Parts};
 use super::progress::{self, Meter};
-use super::put::{Freight, Trouble};
+use super::put::{PartSource, PutError};
 use super::request::Upload;
-use super::source::Prepared;
-use super::split::Parts;
 use crate::api::{ETag, InitiateUpload, OpenUpload, PresignedUrl, UploadHandle, UploadKind};
 use crate::model::units;
 use crate::model::{ExitReason, Failure};
@@ -22,30 +21,34 @@ use crate::model::{ExitReason, Failure};
 /// One build on its way.
 pub(crate) struct Transfer<'a> {
     pub(crate) upload: &'a Upload<'a>,
-    pub(crate) prepared: &'a Prepared,
+    pub(crate) content: &'a Arc<Content>,
     /// To open the upload anew, when it must start again.
     pub(crate) request: &'a InitiateUpload,
     /// How far the sending has come, for the digest that follows it.
-    pub(crate) frontier: &'a Frontier,
+    pub(crate) position: &'a SendPosition,
     /// Made of the bytes of one piece as they go out, when nobody knows it yet.
-    pub(crate) digest: Option<Running>,
+    pub(crate) digest: Option<StreamDigest>,
 }
 
 impl Transfer<'_> {
     /// Sends and completes.
-    pub(crate) async fn run(&self, opened: OpenUpload, slot: &mut Slot<'_>) -> Result<Sent, UploadError> {
+    pub(crate) async fn run(
+        &self,
+        opened: OpenUpload,
+        current: &mut CurrentUpload<'_>,
+    ) -> Result<Sent, UploadError> {
         match opened.kind {
             UploadKind::Multi { part_size, total_parts } => {
-                self.in_parts(&opened.handle, part_size, total_parts, slot).await
+                self.in_parts(&opened.handle, part_size, total_parts, current).await
             }
-            UploadKind::Single { url } => self.in_one_piece(opened.handle, url, slot).await,
+            UploadKind::Single { url } => self.in_one_piece(opened.handle, url, current).await,
         }
     }
 
-    fn freight(&self, meter: &Arc<Meter>, digest: Option<Running>) -> Arc<Freight> {
-        Arc::new(Freight {
+    fn part_source(&self, meter: &Arc<Meter>, digest: Option<StreamDigest>) -> Arc<PartSource> {
+        Arc::new(PartSource {
             storage: self.upload.api.storage(),
-            content: Arc::clone(&self.prepared.content),
+            content: Arc::clone(self.content),
             pool: Pool::default(),
             meter: Arc::clone(meter),
             digest,
@@ -57,9 +60,9 @@ impl Transfer<'_> {
         handle: &UploadHandle,
         part_size: u64,
         total_parts: u32,
-        slot: &mut Slot<'_>,
+        current: &mut CurrentUpload<'_>,
     ) -> Result<Sent, UploadError> {
-        let size = self.prepared.size_bytes;
+        let size = self.content.size_bytes;
         let Some(parts) = Parts::cut(size, part_size, total_parts) else {
             let message = format!(
                 "the service wants {size} bytes in {total_parts} parts of {part_size} bytes, which is not possible"
@@ -71,7 +74,7 @@ impl Transfer<'_> {
         let parallel = self.upload.spec.parallel.clamp(1, 16);
         self.upload.log.info(format!(
             "uploading {}, {} in {} parts of {}, up to {parallel} at a time, as build {}",
-            self.prepared.file_name,
+            self.content.file_name,
             units::bytes(size),
             parts.count(),
             units::bytes(parts.part_size().min(size)),
@@ -81,17 +84,17 @@ impl Transfer<'_> {
         let job = Multipart {
             api: self.upload.api.clone(),
             upload: handle.clone(),
-            freight: self.freight(&meter, None),
+            source: self.part_source(&meter, None),
             parts,
             parallel,
-            patience: self.upload.patience,
-            frontier: self.frontier.clone(),
+            timeouts: self.upload.timeouts,
+            position: self.position.clone(),
         };
         let tags = tokio::select! {
             tags = job.send() => tags?,
             never = progress::report("uploading", &meter, self.upload.log) => match never {},
         };
-        self.complete(handle, &tags, slot).await?;
+        self.complete(handle, &tags, current).await?;
         Ok(Sent { meter, build_id: handle.build_id.clone(), sha256: None })
     }
 
@@ -99,63 +102,60 @@ impl Transfer<'_> {
         &self,
         handle: UploadHandle,
         url: PresignedUrl,
-        slot: &mut Slot<'_>,
+        current: &mut CurrentUpload<'_>,
     ) -> Result<Sent, UploadError> {
-        let size = self.prepared.size_bytes;
+        let size = self.content.size_bytes;
         self.upload.log.info(format!(
             "uploading {}, {} in one piece, as build {}",
-            self.prepared.file_name,
+            self.content.file_name,
             units::bytes(size),
             handle.build_id
         ));
         let meter = Arc::new(Meter::new(size, 0));
-        let sending = self.send_one_piece(handle, url, self.freight(&meter, self.digest.clone()), slot);
+        let sending =
+            self.send_one_piece(handle, url, self.part_source(&meter, self.digest.clone()), current);
         let sent = tokio::select! {
             sent = sending => sent?,
             never = progress::report("uploading", &meter, self.upload.log) => match never {},
         };
         match sent {
             OnePiece::Sent(handle) => {
-                self.complete(&handle, &[], slot).await?;
+                self.complete(&handle, &[], current).await?;
                 let sha256 = self.digest.as_ref().and_then(|digest| digest.finish(size));
                 Ok(Sent { meter, build_id: handle.build_id, sha256 })
             }
             OnePiece::WantsParts { handle, part_size, total_parts } => {
-                self.in_parts(&handle, part_size, total_parts, slot).await
+                self.in_parts(&handle, part_size, total_parts, current).await
             }
         }
     }
 
-    /// A single URL cannot be renewed, so every further try is an upload of its own.
+    /// A single URL cannot be renewed, so every further attempt is an upload of its own.
     async fn send_one_piece(
         &self,
         mut handle: UploadHandle,
         mut url: PresignedUrl,
-        freight: Arc<Freight>,
-        slot: &mut Slot<'_>,
+        source: Arc<PartSource>,
+        current: &mut CurrentUpload<'_>,
     ) -> Result<OnePiece, UploadError> {
-        let mut tries = Tries::new(&freight.meter);
+        let whole = Part { number: 1, offset: 0, len: self.content.size_bytes };
+        let mut attempts = PartRetry::new(&source.meter, self.upload.timeouts.part);
         loop {
-            let progress = tries.begin();
-            let sent = freight.put(&url, 0, self.prepared.size_bytes, tries.number, progress).await;
-            let Err(trouble) = sent else { return Ok(OnePiece::Sent(handle)) };
-            let wait = if trouble.is_final() {
-                None
-            } else {
-                tries.fail(self.upload.patience.part, trouble.retry_after())
-            };
-            let Some(wait) = wait else { return Err(trouble.failure("the upload", tries.number)) };
+            let progress = attempts.begin();
+            let sent = source.put(&url, whole, attempts.number, progress).await;
+            let Err(error) = sent else { return Ok(OnePiece::Sent(handle)) };
+            let (wait, error) = attempts.wait(error, "the upload")?;
             self.upload.api.retries().note(&format!(
-                "the upload starts again in {} (attempt {}): {trouble}",
+                "the upload starts again in {} (attempt {}): {error}",
                 units::duration(wait),
-                tries.number + 1
+                attempts.number + 1
             ));
             tokio::time::sleep(wait).await;
-            slot.give_back().await;
-            let opened = slot
+            current.give_back().await;
+            let opened = current
                 .initiate(self.request)
                 .await
-                .map_err(|error| Trouble::api(error).failure("the upload", tries.number))?;
+                .map_err(|error| PutError::api(error).failure("the upload", attempts.number))?;
             handle = opened.handle;
             match opened.kind {
                 UploadKind::Single { url: fresh } => url = fresh,
@@ -170,13 +170,13 @@ impl Transfer<'_> {
         &self,
         handle: &UploadHandle,
         tags: &[(u32, ETag)],
-        slot: &mut Slot<'_>,
+        current: &mut CurrentUpload<'_>,
     ) -> Result<(), UploadError> {
         // A build that changed after its last part was read must not be completed.
-        let content = Arc::clone(&self.prepared.content);
+        let content = Arc::clone(self.content);
         blocking(move || content.verify()).await?;
-        finish::complete(self.upload.api, handle, tags, self.upload.patience, self.upload.log).await?;
-        slot.completed();
+        complete::complete(self.upload.api, handle, tags, self.upload.timeouts, self.upload.log).await?;
+        current.completed();
         Ok(())
     }
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::UploadError;
+use super::fingerprint::FileFingerprint;
 use super::ignore::{self, Rules};
 use super::keep_out::{KeepOut, Named, named};
 use super::links::{self, Ends};
-use super::stamp::Stamp;
 use crate::disk;
 use crate::model::build::Platform;
 use crate::model::build_kind::is_bundle;
@@ -54,7 +54,7 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) enum EntryKind {
     /// A file; `executable` says what the file system says.
-    File { path: PathBuf, stamp: Stamp, executable: bool },
+    File { path: PathBuf, fingerprint: FileFingerprint, executable: bool },
     /// A symbolic link and its target, with `/`.
     Link { target: String },
     /// An empty folder.
@@ -89,7 +89,7 @@ impl Tree {
     /// Names and sizes of all files.
     pub(crate) fn sizes(&self) -> impl Iterator<Item = (&str, u64)> {
         self.entries.iter().filter_map(|entry| match &entry.kind {
-            EntryKind::File { stamp, .. } => Some((entry.name.as_str(), stamp.size)),
+            EntryKind::File { fingerprint, .. } => Some((entry.name.as_str(), fingerprint.size)),
             _ => None,
         })
     }
@@ -290,7 +290,7 @@ impl Walk<'_> {
             ));
         }
         let executable = self.links == Links::Keep && is_executable(&metadata);
-        self.add(&relative, EntryKind::File { stamp: Stamp::of(&metadata), executable, path })
+        self.add(&relative, EntryKind::File { fingerprint: FileFingerprint::of(&metadata), executable, path })
     }
 
     fn add(&mut self, relative: &str, kind: EntryKind) -> Result<(), UploadError> {

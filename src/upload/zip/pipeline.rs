@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::deflate::{self, BLOCK, Packer};
 use super::format::{Method, Record};
 use crate::upload::error::UploadError;
-use crate::upload::stamp::Stamp;
+use crate::upload::fingerprint::FileFingerprint;
 use crate::upload::tree::{Entry, EntryKind, Links, Tree};
 
 /// More packers than this wait for the reader or the disk.
@@ -165,13 +165,13 @@ impl Reader<'_> {
                 record.mode = LINK;
                 self.send(Some(record), true, target.clone().into_bytes(), How::Store)
             }
-            EntryKind::File { path, stamp, executable } => {
-                let file = Source::open(path, &entry.name, *stamp)?;
-                record.size = stamp.size;
+            EntryKind::File { path, fingerprint, executable } => {
+                let file = InputFile::open(path, &entry.name, *fingerprint)?;
+                record.size = fingerprint.size;
                 if links == Links::Keep && *executable {
                     record.mode = EXECUTABLE;
                 }
-                if stamp.size <= BLOCK as u64 {
+                if fingerprint.size <= BLOCK as u64 {
                     self.small(file, record, links)
                 } else {
                     self.large(file, record, links)
@@ -180,7 +180,12 @@ impl Reader<'_> {
         }
     }
 
-    fn small(&mut self, mut file: Source<'_>, mut record: Record, links: Links) -> Result<(), UploadError> {
+    fn small(
+        &mut self,
+        mut file: InputFile<'_>,
+        mut record: Record,
+        links: Links,
+    ) -> Result<(), UploadError> {
         let raw = self.read(&mut file)?;
         file.end()?;
         if links == Links::Keep && is_program(&raw) {
@@ -190,7 +195,12 @@ impl Reader<'_> {
         self.send(Some(record), true, raw, how)
     }
 
-    fn large(&mut self, mut file: Source<'_>, mut record: Record, links: Links) -> Result<(), UploadError> {
+    fn large(
+        &mut self,
+        mut file: InputFile<'_>,
+        mut record: Record,
+        links: Links,
+    ) -> Result<(), UploadError> {
         let stored = deflate::is_compressed(&record.name);
         record.large = Record::needs_large(record.size);
         if stored {
@@ -218,7 +228,7 @@ impl Reader<'_> {
         }
     }
 
-    fn checksum(&mut self, file: &mut Source<'_>) -> Result<u32, UploadError> {
+    fn checksum(&mut self, file: &mut InputFile<'_>) -> Result<u32, UploadError> {
         let mut crc = flate2::Crc::new();
         let mut raw = Vec::new();
         while file.left > 0 {
@@ -230,7 +240,7 @@ impl Reader<'_> {
         Ok(crc.sum())
     }
 
-    fn read(&mut self, file: &mut Source<'_>) -> Result<Vec<u8>, UploadError> {
+    fn read(&mut self, file: &mut InputFile<'_>) -> Result<Vec<u8>, UploadError> {
         self.check()?;
         let mut raw =
             self.spare.lock().unwrap_or_else(PoisonError::into_inner).try_recv().unwrap_or_default();
@@ -274,21 +284,21 @@ fn is_program(start: &[u8]) -> bool {
 }
 
 /// A file that must not change while it is read.
-struct Source<'a> {
+struct InputFile<'a> {
     file: File,
     path: &'a Path,
     name: &'a str,
-    stamp: Stamp,
+    fingerprint: FileFingerprint,
     left: u64,
 }
 
-impl<'a> Source<'a> {
-    fn open(path: &'a Path, name: &'a str, stamp: Stamp) -> Result<Self, UploadError> {
+impl<'a> InputFile<'a> {
+    fn open(path: &'a Path, name: &'a str, fingerprint: FileFingerprint) -> Result<Self, UploadError> {
         let file = File::open(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => changed(name, "it vanished".to_owned()),
             _ => UploadError::in_folder("cannot read", path, source),
         })?;
-        let source = Self { file, path, name, stamp, left: stamp.size };
+        let source = Self { file, path, name, fingerprint, left: fingerprint.size };
         source.verify()?;
         Ok(source)
     }
@@ -299,7 +309,7 @@ impl<'a> Source<'a> {
         raw.resize(want, 0);
         self.file.read_exact(raw).map_err(|source| match source.kind() {
             std::io::ErrorKind::UnexpectedEof => {
-                changed(self.name, format!("it is shorter than its {} bytes", self.stamp.size))
+                changed(self.name, format!("it is shorter than its {} bytes", self.fingerprint.size))
             }
             _ => UploadError::in_folder("cannot read", self.path, source),
         })?;
@@ -310,7 +320,7 @@ impl<'a> Source<'a> {
     fn rewind(&mut self) -> Result<(), UploadError> {
         std::io::Seek::rewind(&mut self.file)
             .map_err(|source| UploadError::in_folder("cannot read", self.path, source))?;
-        self.left = self.stamp.size;
+        self.left = self.fingerprint.size;
         Ok(())
     }
 
@@ -323,7 +333,9 @@ impl<'a> Source<'a> {
             .file
             .metadata()
             .map_err(|source| UploadError::in_folder("cannot read", self.path, source))?;
-        self.stamp.difference(&Stamp::of(&now)).map_or(Ok(()), |detail| Err(changed(self.name, detail)))
+        self.fingerprint
+            .difference(&FileFingerprint::of(&now))
+            .map_or(Ok(()), |detail| Err(changed(self.name, detail)))
     }
 }
 

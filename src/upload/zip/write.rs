@@ -11,7 +11,7 @@ use super::format::{self, Method, Record};
 use super::pipeline::{self, Item, Packed};
 use crate::upload::error::UploadError;
 use crate::upload::hash::hex;
-use crate::upload::temp;
+use crate::upload::temp_file;
 use crate::upload::tree::Tree;
 
 /// Small writes are gathered up to this size.
@@ -142,6 +142,6 @@ impl Out<'_> {
         self.hash.update(bytes);
         let mut file = self.file;
         file.write_all(bytes)
-            .map_err(|source| temp::full(Path::new("the folder for temporary files"), source))
+            .map_err(|source| temp_file::full(Path::new("the folder for temporary files"), source))
     }
 }

@@ -8,45 +8,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{Content, blocking};
 use super::error::UploadError;
-use super::hash::{self, Frontier};
+use super::fingerprint::FileFingerprint;
 use super::keep_out::KeepOut;
 use super::precheck;
-use super::stamp::Stamp;
-use super::temp;
+use super::temp_file::{self, TempFolders};
 use super::tree::{self, Tree};
 use super::zip;
 use crate::model::build::{BuildSource, BuildSpec, Platform};
-use crate::model::env::Env;
 use crate::model::log::Log;
 use crate::model::units;
 
-/// Where the engine may look and write besides the build itself.
-#[derive(Debug, Clone)]
-pub(crate) struct Places {
-    /// Folders for the temporary zip of a folder, best first.
-    pub(crate) temporary: Vec<PathBuf>,
-}
-
-impl Places {
-    /// `RUNNER_TEMP`, then the usual variables, then the system's folder for temporary files.
-    pub(crate) fn of(env: &Env) -> Self {
-        let mut temporary: Vec<PathBuf> = ["RUNNER_TEMP", "TMPDIR", "TEMP", "TMP"]
-            .into_iter()
-            .filter_map(|name| env.get(name))
-            .map(PathBuf::from)
-            .collect();
-        if cfg!(unix) {
-            temporary.push(PathBuf::from("/tmp"));
-        }
-        let mut seen = std::collections::HashSet::new();
-        temporary.retain(|path| seen.insert(path.clone()));
-        Self { temporary }
-    }
-}
-
 /// A build that passed every check that costs no more than a look.
 #[derive(Debug)]
-pub(crate) struct Inspected {
+pub(crate) struct InspectedBuild {
     /// The name under which it will be sent.
     pub(crate) file_name: String,
     /// Its platform.
@@ -60,26 +34,12 @@ pub(crate) struct Inspected {
 
 #[derive(Debug)]
 enum Kind {
-    File { path: PathBuf, file: File, stamp: Stamp },
+    File { path: PathBuf, file: File, fingerprint: FileFingerprint },
     Folder(Tree),
 }
 
-/// A build whose bytes are ready to be sent.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    /// The name under which it is sent.
-    pub(crate) file_name: String,
-    /// Bytes to send.
-    pub(crate) size_bytes: u64,
-    /// Its platform.
-    pub(crate) platform: Platform,
-    /// Hex SHA-256 of the bytes, when it is known already (a folder's zip is hashed while it is written).
-    pub(crate) sha256: Option<String>,
-    pub(crate) content: Arc<Content>,
-}
-
 /// Looks at the build without reading all of it; nothing is written.
-pub(crate) async fn inspect(spec: &BuildSpec, keep_out: &KeepOut) -> Result<Inspected, UploadError> {
+pub(crate) async fn inspect(spec: &BuildSpec, keep_out: &KeepOut) -> Result<InspectedBuild, UploadError> {
     let (BuildSource::Path(path), Some(platform)) = (spec.source.clone(), spec.platform) else {
         return Err(UploadError::Unsupported {
             message: "the platform of the build is not known".to_owned(),
@@ -96,7 +56,7 @@ pub(crate) async fn inspect(spec: &BuildSpec, keep_out: &KeepOut) -> Result<Insp
     .await
 }
 
-fn look(path: &Path, platform: Platform, keep_out: &KeepOut) -> Result<Inspected, UploadError> {
+fn look(path: &Path, platform: Platform, keep_out: &KeepOut) -> Result<InspectedBuild, UploadError> {
     let metadata = std::fs::metadata(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => UploadError::NotFound { path: path.to_owned() },
         _ => UploadError::unreadable(path, source),
@@ -120,7 +80,7 @@ fn look_at_file(
     name: &str,
     platform: Platform,
     metadata: &std::fs::Metadata,
-) -> Result<Inspected, UploadError> {
+) -> Result<InspectedBuild, UploadError> {
     if !metadata.is_file() {
         return Err(UploadError::Unsupported {
             message: format!("{} is neither a file nor a folder", path.display()),
@@ -133,14 +93,15 @@ fn look_at_file(
     precheck::file_name(name)?;
     precheck::extension(name, platform)?;
     let file = File::open(path).map_err(|source| UploadError::unreadable(path, source))?;
-    let stamp = Stamp::of(&file.metadata().map_err(|source| UploadError::unreadable(path, source))?);
-    let notes = precheck::archive(&file, stamp.size, name, platform)?;
-    Ok(Inspected {
+    let fingerprint =
+        FileFingerprint::of(&file.metadata().map_err(|source| UploadError::unreadable(path, source))?);
+    let notes = precheck::archive(&file, fingerprint.size, name, platform)?;
+    Ok(InspectedBuild {
         file_name: name.to_owned(),
         platform,
-        size_bytes: stamp.size,
+        size_bytes: fingerprint.size,
         notes,
-        kind: Kind::File { path: path.to_owned(), file, stamp },
+        kind: Kind::File { path: path.to_owned(), file, fingerprint },
     })
 }
 
@@ -149,13 +110,13 @@ fn look_at_folder(
     name: &str,
     platform: Platform,
     keep_out: &KeepOut,
-) -> Result<Inspected, UploadError> {
+) -> Result<InspectedBuild, UploadError> {
     let file_name = format!("{name}.zip");
     precheck::file_name(&file_name)?;
     precheck::folder(path, name, platform)?;
     let tree = tree::walk(path, tree::Links::of(platform), tree::prefix(name), keep_out)?;
     precheck::folder_size(name, &tree)?;
-    Ok(Inspected {
+    Ok(InspectedBuild {
         file_name,
         platform,
         size_bytes: tree.bytes(),
@@ -164,25 +125,27 @@ fn look_at_folder(
     })
 }
 
-impl Inspected {
+impl InspectedBuild {
     /// Makes the bytes that will be sent: nothing to do for a file; a folder is zipped into an unlinked temporary file.
     pub(crate) async fn prepare(
         self,
-        places: &Places,
+        folders: &TempFolders,
         log: &Log,
         cancel: &CancellationToken,
-    ) -> Result<Prepared, UploadError> {
+    ) -> Result<Arc<Content>, UploadError> {
         let Self { file_name, platform, kind, .. } = self;
-        let (content, sha256) = match kind {
-            Kind::File { path, file, stamp } => (Content::of_build(file, path, stamp), None),
+        let (file, size_bytes, origin, sha256) = match kind {
+            Kind::File { path, file, fingerprint } => {
+                (file, fingerprint.size, Some((path, fingerprint)), None)
+            }
             Kind::Folder(tree) => {
                 let files = tree.files();
                 log.info(format!("zipping {files} files, {}", units::bytes(tree.bytes())));
-                let places = places.clone();
+                let folders = folders.clone();
                 let started = std::time::Instant::now();
                 let stop = cancel.clone();
                 let (file, written) = blocking(move || {
-                    let file = temp::create(&places.temporary, zip::least_bytes(&tree))?;
+                    let file = temp_file::create(&folders, zip::least_bytes(&tree))?;
                     let written = zip::write(&tree, &file, &stop)?;
                     Ok((file, written))
                 })
@@ -192,20 +155,10 @@ impl Inspected {
                     units::bytes(written.size),
                     units::duration(started.elapsed())
                 ));
-                (Content::of_zip(file, written.size), Some(written.sha256))
+                (file, written.size, None, Some(written.sha256))
             }
         };
-        Ok(Prepared { file_name, size_bytes: content.size(), platform, sha256, content: Arc::new(content) })
-    }
-}
-
-impl Prepared {
-    /// The digest as it will be sent, for a look ahead: reads all of a file.
-    pub(crate) async fn digest(&self, cancel: &CancellationToken) -> Result<String, UploadError> {
-        match &self.sha256 {
-            Some(known) => Ok(known.clone()),
-            None => hash::sha256(Arc::clone(&self.content), Frontier::open(), None, cancel.clone()).await,
-        }
+        Ok(Arc::new(Content { file_name, platform, size_bytes, sha256, file, origin }))
     }
 }
 
@@ -215,10 +168,11 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
 
-    use super::{KeepOut, Places, Prepared, inspect};
+    use std::sync::Arc;
+
+    use super::{Content, KeepOut, TempFolders, inspect};
     use crate::model::ExitReason;
     use crate::model::build::{BuildSource, BuildSpec, DeletionPolicy, Multipart, Platform};
-    use crate::model::env::Env;
     use crate::model::log::Log;
     use crate::upload::error::UploadError;
 
@@ -238,11 +192,11 @@ mod tests {
         }
     }
 
-    async fn prepare(path: &Path, platform: Platform) -> Result<Prepared, UploadError> {
-        let places = Places { temporary: vec![path.parent().unwrap().to_owned()] };
+    async fn prepare(path: &Path, platform: Platform) -> Result<Arc<Content>, UploadError> {
+        let folders = TempFolders(vec![path.parent().unwrap().to_owned()]);
         inspect(&spec(path, platform), &KeepOut::default())
             .await?
-            .prepare(&places, &Log::silent(), &CancellationToken::new())
+            .prepare(&folders, &Log::silent(), &CancellationToken::new())
             .await
     }
 
@@ -280,13 +234,13 @@ mod tests {
             let folder = dir.path().join(name);
             std::fs::create_dir(&folder).unwrap();
             std::fs::write(folder.join("Game.bin"), [1; 500]).unwrap();
-            let prepared = prepare(&folder, Platform::Macos).await.unwrap();
-            assert_eq!(prepared.file_name, file_name);
-            assert_eq!(prepared.sha256.as_ref().map(String::len), Some(64));
+            let content = prepare(&folder, Platform::Macos).await.unwrap();
+            assert_eq!(content.file_name, file_name);
+            assert_eq!(content.sha256.as_ref().map(String::len), Some(64));
             let mut start = [0; 4];
-            prepared.content.read_exact_at(&mut start, 0).unwrap();
+            content.read_exact_at(&mut start, 0).unwrap();
             assert_eq!(&start, b"PK\x03\x04");
-            assert_eq!(prepared.content.size(), prepared.size_bytes);
+            assert_eq!(content.file.metadata().unwrap().len(), content.size_bytes);
         }
     }
 
@@ -295,29 +249,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("game.bin");
         std::fs::write(&path, [1; 1000]).unwrap();
-        let prepared = prepare(&path, Platform::Linux).await.unwrap();
-        assert_eq!(prepared.sha256, None);
-        prepared.content.verify().unwrap();
+        let content = prepare(&path, Platform::Linux).await.unwrap();
+        assert_eq!(content.sha256, None);
+        content.verify().unwrap();
 
         std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(400).unwrap();
-        assert_eq!(prepared.content.verify().unwrap_err().reason(), ExitReason::BuildChanged);
-        let error = prepared.content.read_exact_at(&mut [0; 1000], 0).unwrap_err();
+        assert_eq!(content.verify().unwrap_err().reason(), ExitReason::BuildChanged);
+        let error = content.read_exact_at(&mut [0; 1000], 0).unwrap_err();
         assert_eq!(
             error.to_string(),
             "game.bin changed while it was read: it ends at byte 400, but had 1000 bytes"
         );
 
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(prepared.content.verify().unwrap_err().reason(), ExitReason::BuildChanged);
-    }
-
-    #[test]
-    fn knows_where_temporary_files_go() {
-        let env = Env::new(
-            [("RUNNER_TEMP", "/runner/temp"), ("TMPDIR", "/var/tmp"), ("TMP", "/var/tmp")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
-        let places = Places::of(&env).temporary;
-        assert_eq!(places[..2], [Path::new("/runner/temp"), Path::new("/var/tmp")]);
+        assert_eq!(content.verify().unwrap_err().reason(), ExitReason::BuildChanged);
     }
 }

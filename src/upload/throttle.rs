@@ -8,14 +8,14 @@ use tokio::time::Instant;
 /// After a slow-down one more worker may go on after each of these.
 const STEP: Duration = Duration::from_secs(15);
 
-/// The pace of one upload.
+/// The throttle of one upload.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct Throttle {
     most: usize,
     slowed: Mutex<Option<(usize, Instant)>>,
 }
 
-impl Pace {
+impl Throttle {
     /// At most `most` workers.
     pub(crate) fn new(most: usize) -> Self {
         Self { most: most.max(1), slowed: Mutex::new(None) }
@@ -33,7 +33,7 @@ impl Pace {
     }
 
     /// Whether the worker of that index (from 0) may take another part.
-    pub(crate) fn lets(&self, worker: usize) -> bool {
+    pub(crate) fn allows(&self, worker: usize) -> bool {
         let slowed = self.slowed.lock().unwrap_or_else(PoisonError::into_inner);
         worker < allowed(self.most, *slowed, Instant::now())
     }
@@ -48,28 +48,28 @@ fn allowed(most: usize, slowed: Option<(usize, Instant)>, now: Instant) -> usize
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Pace};
+    use super::{Duration, Throttle};
 
-    fn at_work(pace: &Pace) -> usize {
-        (0..20).filter(|worker| pace.lets(*worker)).count()
+    fn at_work(throttle: &Throttle) -> usize {
+        (0..20).filter(|worker| throttle.allows(*worker)).count()
     }
 
     #[tokio::test(start_paused = true)]
     async fn halves_and_comes_back() {
-        let pace = Pace::new(8);
-        assert_eq!(at_work(&pace), 8);
-        pace.slow_down();
-        pace.slow_down();
-        assert_eq!(at_work(&pace), 4, "one request heard twice counts once");
+        let throttle = Throttle::new(8);
+        assert_eq!(at_work(&throttle), 8);
+        throttle.slow_down();
+        throttle.slow_down();
+        assert_eq!(at_work(&throttle), 4, "one request heard twice counts once");
         tokio::time::sleep(Duration::from_secs(2)).await;
         for want in [2, 1, 1] {
-            pace.slow_down();
-            assert_eq!(at_work(&pace), want);
+            throttle.slow_down();
+            assert_eq!(at_work(&throttle), want);
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
         tokio::time::sleep(Duration::from_secs(29)).await;
-        assert_eq!(at_work(&pace), 3);
+        assert_eq!(at_work(&throttle), 3);
         tokio::time::sleep(Duration::from_secs(100)).await;
-        assert_eq!(at_work(&pace), 8);
+        assert_eq!(at_work(&throttle), 8);
     }
 }

@@ -5,15 +5,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::error::UploadError;
-use super::patience::Patience;
+use super::timeouts::UploadTimeouts;
 use crate::api::{Api, ApiError, BuildReadiness, ETag, Phase, StoredBuild, UploadHandle};
+use crate::http::Backoff;
 use crate::model::log::Log;
 use crate::model::units;
 use crate::model::{ExitReason, Failure};
 
-/// First wait between two looks; it doubles up to [`LONGEST`].
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(10);
+/// Between two looks.
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(10) };
+/// A longer wait is told.
+const LOGGED_AFTER: Duration = Duration::from_secs(10);
 /// A completed build that cannot be seen for that long is taken as ready: its completion had a good answer.
 const INVISIBLE: Duration = Duration::from_secs(1);
 
@@ -45,13 +47,15 @@ pub(crate) async fn complete(
     api: &Api,
     upload: &UploadHandle,
     parts: &[(u32, ETag)],
-    patience: Patience,
+    timeouts: UploadTimeouts,
     log: &Log,
 ) -> Result<(), UploadError> {
     let began = Instant::now();
-    let mut wait = FIRST;
+    let mut looks = 0;
     let mut unclear = false;
     loop {
+        looks += 1;
+        let wait = BACKOFF.ceiling(looks);
         let error = match api.complete_upload(upload, parts).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -75,11 +79,10 @@ pub(crate) async fn complete(
             Err(look) if look.is_not_found() && !error.is_upload_gone() => {}
             _ => return Err(refused(&error)),
         }
-        if began.elapsed() + wait > patience.complete {
+        if began.elapsed() + wait > timeouts.complete {
             return Err(refused(&error));
         }
         tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LONGEST);
     }
 }
 
@@ -95,13 +98,15 @@ fn refused(error: &ApiError) -> UploadError {
 pub(crate) async fn ready(
     api: &Api,
     build_id: &str,
-    patience: Patience,
+    timeouts: UploadTimeouts,
     log: &Log,
 ) -> Result<(), UploadError> {
     let began = Instant::now();
-    let mut wait = FIRST;
+    let mut looks = 0;
     let mut told = false;
     loop {
+        looks += 1;
+        let wait = BACKOFF.ceiling(looks);
         let (status, limit) = match api.once().build(build_id).await {
             Ok(build) => match build.readiness() {
                 BuildReadiness::Ready => return Ok(()),
@@ -111,7 +116,7 @@ pub(crate) async fn ready(
                 }
                 BuildReadiness::Bad => return Err(bad(&build)),
                 BuildReadiness::Pending => {
-                    ("the service is still getting it ready".to_owned(), patience.ready)
+                    ("the service is still getting it ready".to_owned(), timeouts.ready)
                 }
             },
             Err(error) if error.is_auth() => return Err(error.failure(Phase::Upload).into()),
@@ -120,8 +125,8 @@ pub(crate) async fn ready(
                 log.debug(format!("the service does not show build {build_id}, going on"));
                 return Ok(());
             }
-            Err(error) if error.is_not_found() => (error.to_string(), patience.ready),
-            Err(error) if error.is_transient() => (error.to_string(), SILENT.min(patience.ready)),
+            Err(error) if error.is_not_found() => (error.to_string(), timeouts.ready),
+            Err(error) if error.is_transient() => (error.to_string(), SILENT.min(timeouts.ready)),
             Err(error) => {
                 log.warn(format!("cannot tell whether build {build_id} is ready, going on: {error}"));
                 return Ok(());
@@ -134,12 +139,11 @@ pub(crate) async fn ready(
             ));
             return Ok(());
         }
-        if !told && began.elapsed() >= LONGEST {
+        if !told && began.elapsed() >= LOGGED_AFTER {
             told = true;
             log.info(format!("waiting for build {build_id}: {status}"));
         }
         tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LONGEST);
     }
 }
 

@@ -5,14 +5,14 @@ use std::time::SystemTime;
 
 /// A file at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct FileFingerprint {
     /// Bytes.
     pub(crate) size: u64,
     modified: Option<SystemTime>,
     identity: Option<(u64, u64)>,
 }
 
-impl Stamp {
+impl FileFingerprint {
     /// The file as `metadata` describes it.
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { size: metadata.len(), modified: metadata.modified().ok(), identity: identity(metadata) }
@@ -46,30 +46,34 @@ fn identity(_: &Metadata) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Stamp;
+    use super::FileFingerprint;
 
     #[test]
     fn sees_growth_replacement_and_writes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("game.apk");
         std::fs::write(&path, b"one").unwrap();
-        let stamp = || Stamp::of(&std::fs::metadata(&path).unwrap());
-        let first = stamp();
-        assert_eq!(first.difference(&stamp()), None);
+        let fingerprint = || FileFingerprint::of(&std::fs::metadata(&path).unwrap());
+        let first = fingerprint();
+        assert_eq!(first.difference(&fingerprint()), None);
 
         std::fs::write(&path, b"longer").unwrap();
-        assert!(first.difference(&stamp()).is_some_and(|text| text.contains("3 bytes at first and 6 later")));
+        assert!(
+            first
+                .difference(&fingerprint())
+                .is_some_and(|text| text.contains("3 bytes at first and 6 later"))
+        );
 
         std::fs::write(&path, b"two").unwrap();
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
         // Windows renames nothing over a file that is open.
         drop(file);
-        assert!(first.difference(&stamp()).is_some_and(|text| text.contains("written to")));
+        assert!(first.difference(&fingerprint()).is_some_and(|text| text.contains("written to")));
 
         let other = dir.path().join("other");
         std::fs::write(&other, b"one").unwrap();
         std::fs::rename(&other, &path).unwrap();
-        assert!(first.difference(&stamp()).is_some());
+        assert!(first.difference(&fingerprint()).is_some());
     }
 }

@@ -1,10 +1,9 @@
-//! The one upload that is open at a time, and its end: it is completed, or it is cancelled, and the journal knows which.
+//! The one upload that is open at a time, and its end: it is completed, or it is cancelled, and the observer knows which.
 
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::journal::Journal;
 use crate::api::{Api, ApiError, InitiateUpload, OpenUpload, UploadHandle};
 use crate::model::log::Log;
 
@@ -13,10 +12,32 @@ const LAST_ANSWER: Duration = Duration::from_millis(1500);
 /// How long giving the reservation back may take in all, so that the whole job ends within 6 s of a signal.
 const LAST_CANCEL: Duration = Duration::from_secs(4);
 
+/// Told before and after everything that leaves something on the service.
+pub(crate) trait UploadObserver: Send + Sync {
+    /// An upload is open; it must be completed or cancelled.
+    fn opened(&self, upload: &UploadHandle);
+    /// The open upload was completed or cancelled.
+    fn closed(&self);
+
+    /// Something may be left on the service until it ends by itself; `what` names it.
+    fn left(&self, what: &str) {
+        let _ = what;
+    }
+}
+
+/// For those who keep no record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NoObserver;
+
+impl UploadObserver for NoObserver {
+    fn opened(&self, _: &UploadHandle) {}
+    fn closed(&self) {}
+}
+
 /// At most one open upload.
-pub(crate) struct Slot<'a> {
+pub(crate) struct CurrentUpload<'a> {
     api: &'a Api,
-    journal: &'a dyn Journal,
+    observer: &'a dyn UploadObserver,
     log: &'a Log,
     /// A request that may open an upload; it runs on when the caller is dropped, so that its answer is not lost.
     pending: Option<JoinHandle<Result<OpenUpload, ApiError>>>,
@@ -25,10 +46,10 @@ pub(crate) struct Slot<'a> {
     minutes: u16,
 }
 
-impl<'a> Slot<'a> {
+impl<'a> CurrentUpload<'a> {
     /// Nothing is open.
-    pub(crate) fn new(api: &'a Api, journal: &'a dyn Journal, log: &'a Log) -> Self {
-        Self { api, journal, log, pending: None, open: None, minutes: 0 }
+    pub(crate) fn new(api: &'a Api, observer: &'a dyn UploadObserver, log: &'a Log) -> Self {
+        Self { api, observer, log, pending: None, open: None, minutes: 0 }
     }
 
     /// Opens an upload.
@@ -61,21 +82,21 @@ impl<'a> Slot<'a> {
 
     fn left(&self, what: &str) {
         self.log.warn(what);
-        self.journal.left(what);
+        self.observer.left(what);
     }
 
     fn opened(&mut self, upload: &UploadHandle) {
         self.open = Some(upload.clone());
-        self.journal.opened(upload);
+        self.observer.opened(upload);
     }
 
     /// The upload was completed.
     pub(crate) fn completed(&mut self) {
         self.open = None;
-        self.journal.closed();
+        self.observer.closed();
     }
 
-    /// Gives an unfinished upload back before the next one is opened, with the patience of every other call: the job goes on, and an
+    /// Gives an unfinished upload back before the next one is opened, in the time that every other call has: the job goes on, and an
     /// upload that stays open holds the space that the next one needs.
     pub(crate) async fn give_back(&mut self) {
         let Some(upload) = self.open.clone() else { return };
@@ -109,7 +130,7 @@ impl<'a> Slot<'a> {
         self.open = None;
         match answer {
             Ok(()) => {
-                self.journal.closed();
+                self.observer.closed();
                 self.log.info(format!("cancelled the unfinished upload of build {}", upload.build_id));
             }
             Err(because) => self.left(&format!(
