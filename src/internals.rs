@@ -18,11 +18,18 @@ pub use crate::model::secrets::forms;
 ///
 /// # Errors
 /// When the build cannot be read or sent.
-pub async fn upload(origin: &str, key: &str, path: &str, in_parts: bool, reuse: bool) -> anyhow::Result<()> {
+pub async fn upload(
+    origin: &str,
+    key: &str,
+    path: &str,
+    in_parts: bool,
+    reuse: bool,
+    parallel: Option<usize>,
+) -> anyhow::Result<()> {
     let (log, cancel) = (Log::silent(), CancellationToken::new());
     let net = Net::new(&Env::default(), "nunu-ci/bench", Secrets::default(), log.clone())?;
     let api = Api::new(net, origin, None, &ApiKey::from(key));
-    let spec = spec(path, if in_parts { Multipart::Always } else { Multipart::Never }, reuse);
+    let spec = spec(path, if in_parts { Multipart::Always } else { Multipart::Never }, reuse, parallel);
     let prepared = prepare(&spec).await?;
     let upload = Upload {
         api: &api,
@@ -42,7 +49,7 @@ pub async fn upload(origin: &str, key: &str, path: &str, in_parts: bool, reuse: 
 /// # Errors
 /// When the folder cannot be read or the zip not be written.
 pub async fn zip(folder: &str) -> anyhow::Result<u64> {
-    Ok(prepare(&spec(folder, Multipart::Auto, false)).await?.size_bytes)
+    Ok(prepare(&spec(folder, Multipart::Auto, false, None)).await?.size_bytes)
 }
 
 async fn prepare(spec: &BuildSpec) -> anyhow::Result<std::sync::Arc<Content>> {
@@ -51,7 +58,7 @@ async fn prepare(spec: &BuildSpec) -> anyhow::Result<std::sync::Arc<Content>> {
     Ok(inspected.prepare(&folders, &Log::silent(), &CancellationToken::new()).await?)
 }
 
-fn spec(path: &str, multipart: Multipart, reuse: bool) -> BuildSpec {
+fn spec(path: &str, multipart: Multipart, reuse: bool, parallel: Option<usize>) -> BuildSpec {
     BuildSpec {
         source: BuildSource::Path(PathBuf::from(path)),
         name: "bench".to_owned(),
@@ -63,6 +70,6 @@ fn spec(path: &str, multipart: Multipart, reuse: bool) -> BuildSpec {
         upload_timeout_minutes: None,
         reuse,
         multipart,
-        parallel: 4,
+        parallel,
     }
 }

@@ -73,7 +73,9 @@ pub(crate) fn folder() -> anyhow::Result<()> {
     for (name, link) in [("a link of 50 MB/s and 80 ms", Some(link)), ("a sink on this machine", None)] {
         let upload = |path: &Path| {
             let origin = crate::sink::start(link)?;
-            measure(Command::new(&program).args(["--worker", &origin]).arg(path).args(["always", "send"]))
+            measure(
+                Command::new(&program).args(["--worker", &origin]).arg(path).args(["always", "send", "auto"]),
+            )
         };
         let sent = upload(&file)?;
         let both = upload(&folder)?;

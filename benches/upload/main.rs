@@ -29,10 +29,10 @@ const RUNS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let [worker, origin, path, multipart, reuse] = arguments.as_slice()
+    if let [worker, origin, path, multipart, reuse, parallel] = arguments.as_slice()
         && worker == "--worker"
     {
-        return upload(origin, path, multipart, reuse == "reuse");
+        return upload(origin, path, multipart, reuse == "reuse", parallel.parse().ok());
     }
     if let [worker, folder, size] = arguments.as_slice()
         && worker == "--zip"
@@ -83,7 +83,10 @@ fn compare(dir: &Path, size: &str) -> anyhow::Result<()> {
                 storage.run(|origin| {
                     let program = std::env::current_exe()?;
                     measure(
-                        Command::new(program).args(["--worker", origin]).arg(&path).args([multipart, word]),
+                        Command::new(program)
+                            .args(["--worker", origin])
+                            .arg(&path)
+                            .args([multipart, word, "auto"]),
                     )
                 })
             })?;
@@ -109,8 +112,9 @@ fn wan() -> anyhow::Result<()> {
     for multipart in ["never", "always"] {
         let origin = sink::start(Some(link))?;
         let program = std::env::current_exe()?;
-        let cost =
-            measure(Command::new(program).args(["--worker", &origin]).arg(&path).args([multipart, "send"]))?;
+        let cost = measure(
+            Command::new(program).args(["--worker", &origin]).arg(&path).args([multipart, "send", "auto"]),
+        )?;
         let pieces = if multipart == "never" { "one piece" } else { "parts" };
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
         let share = bytes as f64 / cost.wall.as_secs_f64() / link.rate as f64;
@@ -153,8 +157,14 @@ impl Storage {
 
 /// The upload itself, as the program does it.
 #[tokio::main]
-async fn upload(origin: &str, path: &str, multipart: &str, reuse: bool) -> anyhow::Result<()> {
-    internals::upload(origin, nunu_sim::DEFAULT_KEY, path, multipart == "always", reuse).await
+async fn upload(
+    origin: &str,
+    path: &str,
+    multipart: &str,
+    reuse: bool,
+    parallel: Option<usize>,
+) -> anyhow::Result<()> {
+    internals::upload(origin, nunu_sim::DEFAULT_KEY, path, multipart == "always", reuse, parallel).await
 }
 
 /// The zip of a folder, and its size for whoever asked.

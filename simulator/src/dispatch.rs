@@ -82,6 +82,7 @@ async fn exchange(inner: Arc<Inner>, host: Host, conn: Conn, request: Request<In
         state.requests.push(record);
         (state.requests.len() - 1, fault)
     });
+    let _under_way = UnderWay { inner: Arc::clone(&inner), record };
     let exchange = Exchange { inner, host, routed, head, conn, record };
     match fault {
         None => {
@@ -92,10 +93,24 @@ async fn exchange(inner: Arc<Inner>, host: Host, conn: Conn, request: Request<In
     }
 }
 
+/// Notes the end of an exchange, also of one whose connection goes away.
+struct UnderWay {
+    inner: Arc<Inner>,
+    record: usize,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let now = self.inner.clock.now();
+        self.inner.with(|state| state.requests[self.record].ended = Some(now));
+    }
+}
+
 fn record(inner: &Inner, host: Host, routed: &Routed, head: &Parts, fault: Option<&Fault>) -> RequestRecord {
     let has = |name: &str| head.headers.contains_key(name);
     RequestRecord {
         at: inner.clock.now(),
+        ended: None,
         host,
         call: routed.call,
         method: head.method.to_string(),

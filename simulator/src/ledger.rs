@@ -12,6 +12,8 @@ use crate::call::{Call, Host};
 pub struct RequestRecord {
     /// Since the start of the simulator.
     pub at: Duration,
+    /// When it was answered or broke off; none while it is under way.
+    pub ended: Option<Duration>,
     /// Which host it reached.
     pub host: Host,
     /// What it means.

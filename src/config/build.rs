@@ -51,7 +51,15 @@ pub(super) fn build(
             "multipart",
             one_of(&[("auto", Multipart::Auto), ("always", Multipart::Always), ("never", Multipart::Never)]),
         ),
-        parallel: resolver.value("parallel", |text| number(text, 1, 16)),
+        parallel: resolver.value("parallel", parallel),
+    }
+}
+
+/// Parts in flight: as many as the link takes, or a number.
+pub(super) fn parallel(text: &str) -> Result<Option<usize>, String> {
+    match text.trim() {
+        "auto" => Ok(None),
+        text => number(text, 1, 32).map(Some).map_err(|wrong| format!("{wrong}, nor auto")),
     }
 }
 

@@ -383,9 +383,9 @@ pub const SETTINGS: &[Definition] = &[
         "parallel",
         Some("build.parallel"),
         Shape::Number,
-        DefaultValue::Text("4"),
+        DefaultValue::Text("auto"),
         KEY_ONLY,
-        "Parts in flight, 1-16",
+        "Parts in flight: auto (4 to 32, more while that is faster) or 1-32",
     ),
     setting(
         "annotations",

@@ -115,8 +115,8 @@ pub(crate) struct BuildSpec {
     pub(crate) reuse: bool,
     /// Whether to send it in parts.
     pub(crate) multipart: Multipart,
-    /// Parts in flight, 1-16.
-    pub(crate) parallel: usize,
+    /// Parts in flight, 1-32; `None`: as many as the link takes.
+    pub(crate) parallel: Option<usize>,
 }
 
 /// How the build of this invocation came to be stored; the output `build-status`.

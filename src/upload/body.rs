@@ -1,35 +1,25 @@
-//! A range of the build as the body of a PUT: read in slices on the blocking pool, a little ahead, into buffers that are used again.
-//! Memory is the number of workers times some slices, whatever the size of a part.
+//! A range of the build as the body of a PUT: read in slices on the blocking pool, a little ahead, into a few buffers that are used again.
+//! Memory is the number of parts in flight times these, whatever the size of a part.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
-use tokio::sync::mpsc;
 
 use super::content::{Content, SLICE, slices};
 use super::error::UploadError;
 use super::hash::StreamDigest;
 
-/// Slices that wait to be sent.
-const AHEAD: usize = 2;
+/// Slices of one range that are filled or on their way at a time: one is read while the others go out.
+const BUFFERS: usize = 3;
 
-/// Buffers that nobody uses at the moment.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Pool(Arc<Mutex<Vec<Box<[u8]>>>>);
+type Buffer = Box<[u8]>;
 
-impl Pool {
-    fn take(&self) -> Box<[u8]> {
-        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| vec![0; SLICE].into_boxed_slice())
-    }
-}
-
-/// A filled buffer; its end (when the network has taken the bytes) gives it back.
+/// A filled buffer; its end (when the network has taken the bytes) gives it back to the reader.
 struct Slice {
-    buffer: Box<[u8]>,
+    buffer: Buffer,
     len: usize,
-    pool: Pool,
+    reader: mpsc::Sender<Buffer>,
 }
 
 impl AsRef<[u8]> for Slice {
@@ -40,8 +30,8 @@ impl AsRef<[u8]> for Slice {
 
 impl Drop for Slice {
     fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.buffer);
-        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        // The reader may have come to its end.
+        let _ = self.reader.send(std::mem::take(&mut self.buffer));
     }
 }
 
@@ -49,7 +39,6 @@ impl Drop for Slice {
 #[derive(Debug, Clone)]
 pub(crate) struct Range {
     pub(crate) content: Arc<Content>,
-    pub(crate) pool: Pool,
     /// First byte.
     pub(crate) offset: u64,
     /// Bytes.
@@ -61,13 +50,17 @@ pub(crate) struct Range {
 impl Range {
     /// The bytes in slices. An error of ours travels inside the `io::Error`; [`cause`] takes it out again.
     ///
-    /// One thread of the blocking pool reads ahead as far as [`AHEAD`] allows, in order, so that neither the disk nor the digest waits for
+    /// One thread of the blocking pool reads ahead as far as its buffers allow, in order, so that neither the disk nor the digest waits for
     /// the network to ask; it ends when nobody listens any more.
     pub(crate) fn stream(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
-        let (filled, arrived) = mpsc::channel(AHEAD);
+        let (filled, arrived) = tokio::sync::mpsc::channel(BUFFERS);
         tokio::task::spawn_blocking(move || {
+            let (reader, empty) = mpsc::channel();
+            let mut fresh = std::iter::repeat_with(|| vec![0; SLICE].into_boxed_slice()).take(BUFFERS);
             for (offset, len) in slices(self.offset, self.len) {
-                let slice = self.read(offset, len);
+                // Whoever drops the stream drops its slices, so that this never waits for nobody.
+                let Some(buffer) = fresh.next().or_else(|| empty.recv().ok()) else { return };
+                let slice = self.read(Slice { buffer, len, reader: reader.clone() }, offset);
                 let failed = slice.is_err();
                 if filled.blocking_send(slice).is_err() || failed {
                     return;
@@ -81,9 +74,8 @@ impl Range {
     }
 
     /// Reads one slice. Blocks.
-    fn read(&self, offset: u64, len: usize) -> std::io::Result<Bytes> {
-        let mut slice = Slice { buffer: self.pool.take(), len, pool: self.pool.clone() };
-        let Some(buffer) = slice.buffer.get_mut(..len) else {
+    fn read(&self, mut slice: Slice, offset: u64) -> std::io::Result<Bytes> {
+        let Some(buffer) = slice.buffer.get_mut(..slice.len) else {
             return Err(std::io::ErrorKind::OutOfMemory.into());
         };
         self.content.read_exact_at(buffer, offset).map_err(std::io::Error::other)?;

@@ -8,7 +8,7 @@ use super::fingerprint::FileFingerprint;
 use crate::model::build::Platform;
 
 /// Bytes read and sent at a time: large enough for the disk, small enough to stay in the processor's cache.
-pub(crate) const SLICE: usize = 256 * 1024;
+pub(crate) const SLICE: usize = 128 * 1024;
 
 /// A build whose bytes are ready to be sent, readable from any thread at any place.
 #[derive(Debug)]

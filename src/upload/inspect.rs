@@ -188,7 +188,7 @@ mod tests {
             upload_timeout_minutes: None,
             reuse: true,
             multipart: Multipart::Auto,
-            parallel: 4,
+            parallel: None,
         }
     }
 

@@ -44,6 +44,11 @@ impl PartRetry {
         Self { progress, limit, failed: 0, best_before: 0, number: 0 }
     }
 
+    /// The part had to wait for `time` before it could begin: that does not count.
+    pub(crate) fn queued(&self, time: Duration) {
+        self.progress.queued(time);
+    }
+
     /// Begins an attempt; the value is for the connection.
     pub(crate) fn begin(&mut self) -> Arc<AttemptProgress> {
         self.number += 1;

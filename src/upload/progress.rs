@@ -113,6 +113,11 @@ impl AttemptProgress {
         self.meter.retry();
     }
 
+    /// The part had to wait for `time` without a fault of its own.
+    pub(crate) fn queued(&self, time: Duration) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+
     /// The furthest byte so far.
     pub(crate) fn best(&self) -> u64 {
         self.best.load(Ordering::Relaxed)

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::body::{self, Pool, Range};
+use super::body::{self, Range};
 use super::content::{Content, blocking};
 use super::error::UploadError;
 use super::hash::StreamDigest;
+use super::parallelism::Overload;
 use super::parts::Part;
 use super::progress::{AttemptProgress, Meter};
 use crate::api::{ApiError, ETag, Phase, PresignedUrl, PutBody, Storage, StorageError};
@@ -17,7 +18,6 @@ use crate::model::{ExitReason, Failure};
 pub(crate) struct PartSource {
     pub(crate) storage: Storage,
     pub(crate) content: Arc<Content>,
-    pub(crate) pool: Pool,
     pub(crate) meter: Arc<Meter>,
     /// Made on the way, where the bytes go out in order.
     pub(crate) digest: Option<StreamDigest>,
@@ -67,9 +67,15 @@ impl PutError {
         }
     }
 
-    /// Whether storage asks for less at a time.
-    pub(crate) fn asks_to_slow_down(&self) -> bool {
-        matches!(self, Self::Storage(StorageError::Busy { refusal, .. }) if matches!(refusal.status, 429 | 503))
+    /// What it says about the number of parts at a time.
+    pub(crate) fn overload(&self) -> Option<Overload> {
+        match self {
+            Self::Storage(StorageError::Busy { refusal, .. }) => {
+                matches!(refusal.status, 429 | 503).then_some(Overload::SlowDown)
+            }
+            Self::Storage(StorageError::Network(_) | StorageError::Stalled { .. }) => Some(Overload::Reset),
+            _ => None,
+        }
     }
 
     /// Whether a fresh URL is all it needs, so that waiting is pointless.
@@ -154,7 +160,6 @@ impl PartSource {
     ) -> Result<Option<ETag>, PutError> {
         let range = Range {
             content: Arc::clone(&self.content),
-            pool: self.pool.clone(),
             offset: part.offset,
             len: part.len,
             digest: self.digest.clone(),

@@ -42,7 +42,7 @@ fn spec(path: PathBuf, multipart: Multipart) -> BuildSpec {
         upload_timeout_minutes: None,
         reuse: true,
         multipart,
-        parallel: 4,
+        parallel: None,
     }
 }
 

@@ -139,7 +139,7 @@ fn spec(path: &Path, multipart: Multipart) -> BuildSpec {
         upload_timeout_minutes: None,
         reuse: true,
         multipart,
-        parallel: 4,
+        parallel: None,
     }
 }
 
@@ -433,7 +433,7 @@ async fn random_faults(seed: u64) {
     let multipart = if random.bool() { Multipart::Always } else { Multipart::Never };
     let mut stage = Stage::set(size, multipart).await;
     stage.spec.reuse = random.bool();
-    stage.spec.parallel = random.usize(1..=16);
+    stage.spec.parallel = random.bool().then(|| random.usize(1..=32));
     stage.timeouts.part = Duration::from_secs(60);
     for _ in 0..random.usize(0..5) {
         let act = match random.u8(..6) {

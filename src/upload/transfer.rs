@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::body::Pool;
 use super::complete;
 use super::content::{Content, blocking};
 use super::current_upload::CurrentUpload;
 use super::error::UploadError;
 use super::hash::{SendPosition, StreamDigest};
 use super::multipart::Multipart;
+use super::parallelism::Parallelism;
 use super::part_retry::PartRetry;
+use super::part_urls::PartUrls;
 use super::parts::{Part, Parts};
 use super::progress::{self, Meter};
 use super::put::{PartSource, PutError};
@@ -49,7 +50,6 @@ impl Transfer<'_> {
         Arc::new(PartSource {
             storage: self.upload.api.storage(),
             content: Arc::clone(self.content),
-            pool: Pool::default(),
             meter: Arc::clone(meter),
             digest,
         })
@@ -71,9 +71,12 @@ impl Transfer<'_> {
                 .hint("run the job again; if it fails in the same way, tell nunu.ai support")
                 .into());
         };
-        let parallel = self.upload.spec.parallel.clamp(1, 16);
+        let at_a_time = match self.upload.spec.parallel {
+            Some(fixed) => format!("up to {fixed} at a time"),
+            None => "more at a time while that is faster".to_owned(),
+        };
         self.upload.log.info(format!(
-            "uploading {}, {} in {} parts of {}, up to {parallel} at a time, as build {}",
+            "uploading {}, {} in {} parts of {}, {at_a_time}, as build {}",
             self.content.file_name,
             units::bytes(size),
             parts.count(),
@@ -82,13 +85,13 @@ impl Transfer<'_> {
         ));
         let meter = Arc::new(Meter::new(size, parts.count()));
         let job = Multipart {
-            api: self.upload.api.clone(),
-            upload: handle.clone(),
+            urls: Arc::new(PartUrls::new(self.upload.api.clone(), handle.clone(), parts.count())),
             source: self.part_source(&meter, None),
             parts,
-            parallel,
-            timeouts: self.upload.timeouts,
+            parallelism: Parallelism::new(self.upload.spec.parallel),
+            part_timeout: self.upload.timeouts.part,
             position: self.position.clone(),
+            log: self.upload.log.clone(),
         };
         let tags = tokio::select! {
             tags = job.send() => tags?,

@@ -26,6 +26,7 @@ mod link;
 mod manners;
 mod mistakes;
 mod network;
+mod parallel;
 mod replay;
 mod replies;
 mod rerun;

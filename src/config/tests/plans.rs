@@ -105,7 +105,7 @@ fn defaults_are_those_of_the_contract() {
         (plan.wait.poll, plan.wait.on_timeout, plan.wait.on_cancel),
         (Poll::Auto, OnEnd::Stop, OnEnd::Stop)
     );
-    assert_eq!((plan.wait.stall, plan.build.reuse, plan.build.parallel), (None, true, 4));
+    assert_eq!((plan.wait.stall, plan.build.reuse, plan.build.parallel), (None, true, None));
     assert!(plan.report.dir.ends_with("nunu-results") && plan.report.dir.is_absolute());
     let fails = &plan.gate.fail_on;
     assert!(fails.failed && fails.error && fails.timeout && fails.blocked && fails.stopped && !fails.skipped);

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::schema_types::{BRANCH, DAY, DURATION, FAIL_ON, generated};
 use super::world::{DEPLOYMENT, TEST};
+use crate::config::build::parallel;
 use crate::config::file::{self, QUARANTINE_KEYS, ROOT_KEYS, section_keys};
 use crate::config::runs::{DEPLOYMENT_KEYS, OPTION_KEYS, RUN_KEYS};
 use crate::config::values::{boolean, duration};
@@ -153,6 +154,10 @@ const SAMPLES: &[(&str, bool)] = &[
         true,
     ),
     ("build: { parallel: '${N:-4}', auto_delete: '${D:-true}', platform: '${P:-linux}' }", true),
+    ("build: { parallel: auto }", true),
+    ("build: { parallel: 32 }", true),
+    ("build: { parallel: 33 }", false),
+    ("build: { parallel: many }", false),
     ("build: { parallel: [4] }", false),
     ("build: { tags: [1] }", false),
     ("build: { name: 1.10 }", false),
@@ -226,6 +231,7 @@ fn schema_and_loader_agree() {
         // Values of settings are looked at later, with those of the other layers.
         let settings_are_good = config.settings.iter().all(|(name, (raw, _))| match raw {
             file::Raw::Text(text) if *name == "annotations" => text.parse::<u8>().is_ok(),
+            file::Raw::Text(text) if *name == "parallel" => parallel(text).is_ok(),
             file::Raw::Text(text) if *name == "timeout" => duration(text).is_ok(),
             file::Raw::Text(text) if *name == "rerun" => ["auto", "failed", "all"].contains(&text.as_str()),
             file::Raw::Text(text) if *name == "wait" => boolean(text).is_ok(),

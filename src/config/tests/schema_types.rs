@@ -31,7 +31,7 @@ fn annotations(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn parallel(_: &mut SchemaGenerator) -> Schema {
-    whole(1, 16)
+    json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 32 }, variable()] })
 }
 
 fn switch(_: &mut SchemaGenerator) -> Schema {
@@ -176,8 +176,8 @@ struct Build {
     /// Send the build in parts.
     #[schemars(schema_with = "word::<Multipart>", extend("default" = "auto"))]
     multipart: Option<String>,
-    /// Parts in flight.
-    #[schemars(schema_with = "parallel", extend("default" = 4))]
+    /// Parts in flight: auto (4 to 32, more while that is faster), or a number.
+    #[schemars(schema_with = "parallel", extend("default" = "auto"))]
     parallel: Option<u8>,
 }
 
