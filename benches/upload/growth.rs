@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nunu_sim::{DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_PLAN, DEFAULT_TEST, Plan, Sim};
 
+use crate::sink::{self, Link};
 use crate::{Cost, generate, measure, parse};
 
 /// Prints both tables.
@@ -69,10 +70,10 @@ pub(crate) fn folder() -> anyhow::Result<()> {
     generate(&file, std::fs::read_to_string(&size)?.parse()?)?;
     println!("| folder of 10,000 files, 2 GB | zip alone | upload alone | both | beside the slower |");
     println!("| --- | --- | --- | --- | --- |");
-    let link = crate::sink::Link { rate: 50_000_000, round_trip: Duration::from_millis(80) };
-    for (name, link) in [("a link of 50 MB/s and 80 ms", Some(link)), ("a sink on this machine", None)] {
+    let link = Link { rate: Some(50_000_000), each: None, round_trip: Duration::from_millis(80) };
+    for (name, link) in [("a link of 50 MB/s and 80 ms", link), ("a sink on this machine", Link::default())] {
         let upload = |path: &Path| {
-            let origin = crate::sink::start(link)?;
+            let (origin, _) = sink::start(sink::Shape::of(link))?;
             measure(
                 Command::new(&program).args(["--worker", &origin]).arg(path).args(["always", "send", "auto"]),
             )

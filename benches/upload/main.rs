@@ -3,7 +3,8 @@
 //! ```text
 //! cargo bench --bench upload                   # 1 GiB
 //! cargo bench --bench upload -- 10M 100M 1G 8G # these sizes
-//! cargo bench --bench upload -- wan            # a link of 50 MB/s and 80 ms
+//! cargo bench --bench upload -- links          # links of every kind, TLS, nginx; beside curl and rclone, when they are there
+//! cargo bench --bench upload -- links slow 2G  # one of them, with another size
 //! cargo bench --bench upload -- folder         # a folder of 10,000 files
 //! cargo bench --bench upload -- growth         # the program: sizes of builds, numbers of jobs
 //! ```
@@ -13,6 +14,7 @@
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 mod growth;
+mod links;
 mod sink;
 
 use std::fs::File;
@@ -40,7 +42,7 @@ fn main() -> anyhow::Result<()> {
         return zip(folder, size);
     }
     match arguments.first().map(String::as_str) {
-        Some("wan") => return wan(),
+        Some("links") => return links::table(&arguments[1..]),
         Some("growth") => return growth::tables(),
         Some("folder") => return growth::folder(),
         _ => {}
@@ -100,29 +102,6 @@ fn compare(dir: &Path, size: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How much of a slow, long link is used.
-fn wan() -> anyhow::Result<()> {
-    let link = sink::Link { rate: 50_000_000, round_trip: Duration::from_millis(80) };
-    let dir = tempfile::tempdir()?;
-    let path = dir.path().join("game.bin");
-    let bytes = parse("1G")?;
-    generate(&path, bytes)?;
-    println!("| link of 50 MB/s and 80 ms | wall | of the link |");
-    println!("| --- | --- | --- |");
-    for multipart in ["never", "always"] {
-        let origin = sink::start(Some(link))?;
-        let program = std::env::current_exe()?;
-        let cost = measure(
-            Command::new(program).args(["--worker", &origin]).arg(&path).args([multipart, "send", "auto"]),
-        )?;
-        let pieces = if multipart == "never" { "one piece" } else { "parts" };
-        #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-        let share = bytes as f64 / cost.wall.as_secs_f64() / link.rate as f64;
-        println!("| {pieces} | {:.2} s | {:.0} % |", cost.wall.as_secs_f64(), share * 100.0);
-    }
-    Ok(())
-}
-
 /// Where the bytes go.
 #[derive(Clone, Copy)]
 enum Storage {
@@ -143,7 +122,7 @@ impl Storage {
     /// Runs `work` with the origin of a fresh service, so that nothing is stored there already.
     fn run<T>(self, work: impl FnOnce(&str) -> anyhow::Result<T>) -> anyhow::Result<T> {
         match self {
-            Self::Sink => work(&sink::start(None)?),
+            Self::Sink => work(&sink::start(sink::Shape::of(sink::Link::default()))?.0),
             Self::Simulator => {
                 let sim = Sim::builder().multipart_from(u64::MAX).start()?;
                 let result = work(&sim.api_url())?;
