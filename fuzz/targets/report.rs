@@ -19,6 +19,7 @@ use super::dotenv::dotenv;
 use super::escape::{address, code, inline, link, quote, xml};
 use super::markdown::LARGEST;
 use super::outputs::{Files, outputs};
+use super::read::read;
 use super::{json, junit};
 
 /// The entities that we write.
@@ -177,6 +178,7 @@ fn report(data: &[u8]) -> RunReport {
         build: Some(build),
         jobs,
         starts: Vec::new(),
+        gate: Some(Gate::default()),
         verdict,
         failure,
         left_running: Vec::new(),
@@ -344,4 +346,19 @@ pub(crate) fn artifact_path(data: &[u8]) {
             "{path:?}"
         );
     }
+}
+
+/// What is read as a `results.json`: anything is refused or read; what is read holds ids and paths that are harmless, and says the
+/// same when it is written and read again.
+pub(crate) fn results_read(data: &[u8]) {
+    let Ok(report) = read(data) else { return };
+    for (_, value) in outputs(&report, None) {
+        assert!(!value.contains(char::is_control), "{value:?}");
+    }
+    let runs = report.jobs.iter().flat_map(|job| &job.attempts);
+    for artifact in runs.flat_map(|run| &run.players).flat_map(|player| &player.artifacts) {
+        let path = artifact.saved_as.as_deref().unwrap_or("x");
+        assert!(path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(['\\', ':']));
+    }
+    assert_eq!(read(json(&report).as_bytes()).map(|again| json(&again)), Ok(json(&report)));
 }

@@ -85,7 +85,9 @@ impl<'a> Publisher<'a> {
     /// The report of the run as it stands, without any secret; `normal` is the reason of an end without failure or verdict.
     fn report(&self, state: &RunState, normal: ExitReason, unfinished: bool) -> RunReport {
         let jobs: Vec<Job> = state.jobs.iter().flat_map(|tracked| tracked.report.tests()).collect();
-        let today = chrono::Utc::now().date_naive();
+        let finished_at = chrono::Utc::now();
+        // Whoever reads the report again judges on that day too.
+        let today = finished_at.date_naive();
         let verdict = self.gate.filter(|_| state.waited).map(|gate| judge(&jobs, gate, today));
         let mut warnings = state.warnings.clone();
         if !unfinished && let Some(verdict) = &verdict {
@@ -95,13 +97,14 @@ impl<'a> Publisher<'a> {
             command: self.command.as_str(),
             reason: decide(state.failure.as_ref(), verdict.as_ref(), normal),
             started_at: self.reporting.began.at,
-            finished_at: chrono::Utc::now(),
+            finished_at,
             duration: self.reporting.began.instant.elapsed(),
             context: self.reporting.origin.clone(),
             files: self.files(state),
             build: state.build.clone(),
             jobs,
             starts: state.problems.clone(),
+            gate: self.gate.cloned(),
             verdict,
             failure: state.failure.clone(),
             left_running: state.left_running.clone(),

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::result::TestResult;
 use super::units::Timestamp;
+use super::wire;
 
 /// What a job is compared with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Baseline {
     /// A finished job of the same test.
     Found(Box<BaselineRun>),
@@ -30,7 +33,7 @@ impl Baseline {
 }
 
 /// Which rule chose a baseline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum BaselineRule {
@@ -57,7 +60,8 @@ impl BaselineRule {
 }
 
 /// A finished job of the same test, with a verdict.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct BaselineRun {
     /// Its id.
     pub(crate) job_id: String,
@@ -70,6 +74,8 @@ pub(crate) struct BaselineRun {
     /// Commit that it tested.
     pub(crate) commit: Option<String>,
     /// When it ended.
+    #[serde(default, with = "wire::some_time")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) finished_at: Option<Timestamp>,
     /// Why it was chosen.
     pub(crate) rule: BaselineRule,
@@ -80,7 +86,7 @@ pub(crate) struct BaselineRun {
 }
 
 /// A bug of an earlier run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct KnownBug {
     /// Id of the bug.
@@ -92,7 +98,8 @@ pub(crate) struct KnownBug {
 }
 
 /// Earlier results of one test on one branch.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct History {
     /// The branch.
     pub(crate) branch: String,
@@ -101,7 +108,8 @@ pub(crate) struct History {
 }
 
 /// One earlier result.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct PastResult {
     /// Run that gave it.
     pub(crate) run_id: String,
@@ -112,8 +120,12 @@ pub(crate) struct PastResult {
     /// What it came to; `None` when the service gave none.
     pub(crate) result: Option<TestResult>,
     /// When it ended.
+    #[serde(default, with = "wire::some_time")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) finished_at: Option<Timestamp>,
     /// How long it took.
+    #[serde(rename = "duration_seconds", default, with = "wire::some_seconds")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub(crate) duration: Option<Duration>,
     /// Goal of the first step that did not succeed, where that is known.
     pub(crate) failing_step: Option<String>,
@@ -139,7 +151,8 @@ impl History {
 }
 
 /// A job that an earlier attempt of the same CI run started, and that counts in this one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CarriedOver {
     /// That attempt, from 1.
     pub(crate) attempt: u32,

@@ -120,7 +120,7 @@ pub(crate) struct BuildSpec {
 }
 
 /// How the build of this invocation came to be stored; the output `build-status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum BuildOrigin {
@@ -147,7 +147,7 @@ impl BuildOrigin {
 }
 
 /// A build as reports and starts know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Build {
     /// The service's id, when there is a build.

@@ -1,6 +1,7 @@
 //! Every end of the program, in one table: the log quotes it, and `docs/errors.md` is made from it.
 
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Where the pages are.
 const PAGES: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/errors.md");
@@ -240,6 +241,15 @@ impl std::fmt::Display for ExitReason {
 impl Serialize for ExitReason {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Both ends by a signal have one word; the first of them is read.
+impl<'de> Deserialize<'de> for ExitReason {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|reason| reason.as_str() == word);
+        known.ok_or_else(|| D::Error::custom("exit_reason is none that this version knows"))
     }
 }
 

@@ -1,11 +1,11 @@
 //! An end that is not a verdict, as people read it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::exit_reason::ExitReason;
 
 /// An end that is not a verdict: everything a person needs to understand and mend it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Failure {
     /// Stable reason, which fixes the exit code.

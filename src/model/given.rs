@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What one deployment configuration of a start was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Handed {
     /// Build that was named for it; `None`: the configuration picks one itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -14,6 +15,7 @@ pub(crate) struct Handed {
 
 /// The builds of one start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct GivenBuilds {
     /// Of the default deployment configuration, when there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,7 +29,8 @@ pub(crate) struct GivenBuilds {
 }
 
 /// A build that a run says it tested.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SeenBuild {
     /// Player, as the service numbers it; `None`: said of the whole run.
     pub(crate) player: Option<u64>,

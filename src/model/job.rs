@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::baseline::{Baseline, CarriedOver, History};
 use super::given::{GivenBuilds, SeenBuild};
 use super::result::TestResult;
 use super::units::Timestamp;
+use super::wire;
 
 /// How a job stands on the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +57,22 @@ impl JobStatus {
     }
 }
 
+impl Serialize for JobStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for JobStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|word| Self::parse(&word))
+    }
+}
+
 /// A job as the service tells it, with what we know of its start. In a report it is one test: a job, or one instance of it. While a job is followed, it has the runs of all its instances;
 /// [`Job::tests`] tells them apart.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Job {
     /// Label of the run entry it belongs to.
     pub(crate) run: String,
@@ -75,8 +89,11 @@ pub(crate) struct Job {
     /// Deployment configuration it was started with, when we started it.
     pub(crate) deployment_config: Option<String>,
     /// Tests that were asked of the job, when that is known.
+    #[serde(skip)]
     pub(crate) instances: Option<usize>,
     /// Which of how many instances this is, from 1; `None` where the job is one test.
+    #[serde(flatten, with = "wire::Instance")]
+    #[cfg_attr(test, schemars(with = "wire::Instance"))]
     pub(crate) instance: Option<(usize, usize)>,
     /// Builds that we gave.
     pub(crate) given: GivenBuilds,
@@ -85,6 +102,7 @@ pub(crate) struct Job {
     /// Why the service was not asked any more, when it was given up.
     pub(crate) lost: Option<String>,
     /// Last status read; `None` when the job was never read.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) status: Option<JobStatus>,
     /// The run that stands for it, where the service tells no jobs.
     pub(crate) run_id: Option<String>,
@@ -101,8 +119,12 @@ pub(crate) struct Job {
     /// True when we asked the service to stop it.
     pub(crate) stopped_by_us: bool,
     /// When it was created.
+    #[serde(default, with = "wire::some_time")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) created_at: Option<Timestamp>,
     /// When it ended.
+    #[serde(default, with = "wire::some_time")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) completed_at: Option<Timestamp>,
     /// Attempts, the deciding one last.
     pub(crate) attempts: Vec<Attempt>,
@@ -173,7 +195,8 @@ impl Job {
 }
 
 /// One run of a job.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Attempt {
     /// `multiplayer_run_id`.
     pub(crate) run_id: String,
@@ -184,10 +207,16 @@ pub(crate) struct Attempt {
     /// Result; `None` when the service gave none.
     pub(crate) result: Option<TestResult>,
     /// When it started.
+    #[serde(default, with = "wire::some_time")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
+    #[serde(default, with = "wire::some_time")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) completed_at: Option<Timestamp>,
     /// As the service says, else from the two times.
+    #[serde(rename = "duration_seconds", default, with = "wire::some_seconds")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub(crate) duration: Option<Duration>,
     /// Players, with their steps; empty when run details could not be read.
     pub(crate) players: Vec<Player>,
@@ -196,13 +225,16 @@ pub(crate) struct Attempt {
     /// Bugs that the service counts, which may be known where the list is not, and more than the list has.
     pub(crate) bug_count: Option<u64>,
     /// Builds that the run says it tested.
+    #[serde(flatten, with = "wire::Builds")]
+    #[cfg_attr(test, schemars(with = "wire::Builds"))]
     pub(crate) builds: Vec<SeenBuild>,
     /// Why details or bugs are missing, when they are.
     pub(crate) unreadable: Option<String>,
 }
 
 /// One player of a run.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Player {
     /// Composite run id, the folder of its artifacts.
     pub(crate) id: String,
@@ -225,44 +257,56 @@ pub(crate) struct Player {
 }
 
 /// One step of a player.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Step {
     /// As the service numbers it.
     pub(crate) number: u64,
     /// What the agent had to do.
+    #[serde(serialize_with = "wire::text")]
     pub(crate) goal: String,
     /// State, upper case.
     pub(crate) state: Option<String>,
     /// Its result.
     pub(crate) result: Option<TestResult>,
     /// The agent's words.
+    #[serde(serialize_with = "wire::some_text")]
     pub(crate) report: Option<String>,
     /// When it began.
+    #[serde(default, with = "wire::some_time")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
+    #[serde(default, with = "wire::some_time")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) ended_at: Option<Timestamp>,
     /// How long it took.
+    #[serde(rename = "duration_seconds", default, with = "wire::some_seconds")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub(crate) duration: Option<Duration>,
     /// Single checks of the step.
     pub(crate) items: Vec<StepItem>,
 }
 
 /// One check of a step.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct StepItem {
     /// Such as `1a`.
     pub(crate) id: String,
     /// What was expected.
+    #[serde(serialize_with = "wire::text")]
     pub(crate) expected: String,
     /// `passed`, `failed`, ... as the service says.
     pub(crate) status: String,
     /// The agent's comment.
+    #[serde(serialize_with = "wire::some_text")]
     pub(crate) comment: Option<String>,
 }
 
 /// A file the run left.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Artifact {
     /// Name as the service gives it; not safe as a path.
     pub(crate) file_name: String,
@@ -275,8 +319,9 @@ pub(crate) struct Artifact {
 }
 
 /// Severity of a bug, worst last. Unknown words rank as the worst, so that a gate never misses them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Severity {
     /// Low.
     Low,
@@ -289,8 +334,9 @@ pub(crate) enum Severity {
 }
 
 /// The agent's confidence in a bug, best last. Unknown words rank as the best, so that a gate never misses them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Confidence {
     /// Low.
     Low,
@@ -301,15 +347,18 @@ pub(crate) enum Confidence {
 }
 
 /// A bug the agent found in one run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Bug {
     /// Id of the occurrence.
     pub(crate) id: String,
     /// Id of the bug, shared by its occurrences; falls back to the occurrence's id.
     pub(crate) bug_id: String,
     /// Title.
+    #[serde(serialize_with = "wire::text")]
     pub(crate) title: String,
     /// Description.
+    #[serde(serialize_with = "wire::some_text")]
     pub(crate) description: Option<String>,
     /// `ui`, `gameplay`, `performance`, `crash`, `audio`, `visual`, ... as given.
     pub(crate) category: Option<String>,
@@ -318,12 +367,15 @@ pub(crate) struct Bug {
     /// Confidence as given (see [`Bug::confidence_rank`]).
     pub(crate) confidence: Option<String>,
     /// How to reproduce it.
+    #[serde(serialize_with = "wire::some_text")]
     pub(crate) reproduction_steps: Option<String>,
     /// As the service numbers it.
     pub(crate) player_number: Option<u64>,
     /// Step it was found in, as the service names it.
     pub(crate) test_step: Option<String>,
     /// When.
+    #[serde(default, with = "wire::some_time")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) detected_at: Option<Timestamp>,
     /// Screenshot.
     pub(crate) screenshot_url: Option<String>,

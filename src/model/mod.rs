@@ -31,6 +31,7 @@ pub(crate) mod service;
 mod tolerance;
 pub(crate) mod units;
 pub(crate) mod verdict;
+mod wire;
 pub(crate) mod workspace;
 
 pub(crate) use build::{Build, BuildOrigin, BuildSpec, DeletionPolicy, Multipart, Platform};

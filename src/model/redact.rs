@@ -12,7 +12,7 @@ use super::job::{Artifact, Attempt, Bug, Job, JobStatus, Player, Step, StepItem}
 use super::result::TestResult;
 use super::run_report::{Context, LeftRunning, RunReport, StartProblem};
 use super::secrets::Secrets;
-use super::verdict::{JudgedBug, Judgement, Verdict};
+use super::verdict::{Gate, JudgedBug, Judgement, Quarantine, Verdict};
 
 /// What holds texts that may hold secrets.
 pub(crate) trait Redact {
@@ -124,7 +124,7 @@ macro_rules! fields {
 
 fields! {
     RunReport {
-        texts { context, files, build, jobs, starts, verdict, failure, left_running, warnings, run_config }
+        texts { context, files, build, jobs, starts, gate, verdict, failure, left_running, warnings, run_config }
         outputs { test_plan_execution_id }
         others { command, reason, started_at, finished_at, duration, unfinished }
     }
@@ -217,6 +217,16 @@ fields! {
         texts { tag, why }
         outputs { job_ids }
         others {}
+    }
+    Gate {
+        texts { quarantine }
+        outputs {}
+        others { fail_on }
+    }
+    Quarantine {
+        texts { reason }
+        outputs {}
+        others { what, until }
     }
     Verdict {
         texts { judgements, bugs, delta, warnings }

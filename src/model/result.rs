@@ -1,6 +1,6 @@
 //! What a test, a player or a step came to, in every spelling the service has used.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A result of the service, normalised from old and new spellings.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,6 +56,27 @@ impl TestResult {
 impl Serialize for TestResult {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for TestResult {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|word| Self::parse(&word))
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for TestResult {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TestResult".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        String::json_schema(generator)
+    }
+
+    fn inline_schema() -> bool {
+        true
     }
 }
 

@@ -2,27 +2,41 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::build::Build;
 use super::exit_reason::ExitReason;
 use super::failure::Failure;
 use super::job::Job;
 use super::units::Timestamp;
-use super::verdict::{Counts, Verdict};
+use super::verdict::{Counts, Gate, Verdict};
+use super::wire;
 
-/// All of one invocation.
-#[derive(Debug, Clone, PartialEq)]
+/// The name of a command. It has a name of its own, since serde would borrow a plain `&str` from the text that is read.
+pub(crate) type CommandName = &'static str;
+
+/// All of one invocation, with the names that it has in `results.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RunReport {
     /// The command that ran: `run`, `upload`, `start`, `wait`, `stop` or `check`.
-    pub(crate) command: &'static str,
+    #[serde(deserialize_with = "wire::command")]
+    pub(crate) command: CommandName,
     /// Why it ended; fixes exit code and status.
+    #[serde(rename = "exit_reason")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) reason: ExitReason,
     /// When it began.
+    #[serde(with = "wire::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) started_at: Timestamp,
     /// When the report was made.
+    #[serde(with = "wire::time")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) finished_at: Timestamp,
     /// From the first to the last, on the monotonic clock.
+    #[serde(rename = "duration_seconds", with = "wire::seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub(crate) duration: Duration,
     /// Where it ran.
     pub(crate) context: Context,
@@ -31,10 +45,15 @@ pub(crate) struct RunReport {
     /// The build; `None` until one was looked at.
     pub(crate) build: Option<Build>,
     /// Every test of every start, in the order of the run config: a job, or one instance of it.
+    #[serde(skip_serializing)]
     pub(crate) jobs: Vec<Job>,
     /// Starts that are not jobs: refused, of unknown fate, or incomplete.
+    #[serde(rename = "start_problems")]
     pub(crate) starts: Vec<StartProblem>,
-    /// What the gate says of the jobs; `None` when nothing was waited for.
+    /// The gate that was set; `None` until there was a plan.
+    pub(crate) gate: Option<Gate>,
+    /// What the gate says of the jobs; `None` when nothing was waited for. Whoever reads a report asks the judge again.
+    #[serde(skip)]
     pub(crate) verdict: Option<Verdict>,
     /// An error of our own, when there is one; its reason wins over the verdict's.
     pub(crate) failure: Option<Failure>,
@@ -51,7 +70,7 @@ pub(crate) struct RunReport {
 }
 
 /// Where the job ran and what it tested.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Context {
     /// `github-actions`, `gitlab-ci`, `jenkins`, ... or `none`.
@@ -75,7 +94,8 @@ pub(crate) struct Context {
 }
 
 /// A start that did not give all its jobs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct StartProblem {
     /// Label of the run entry.
     pub(crate) run: String,
@@ -88,7 +108,8 @@ pub(crate) struct StartProblem {
 }
 
 /// Something that may still cost money.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct LeftRunning {
     /// Job ids; empty when the start's answer never came.
     pub(crate) job_ids: Vec<String>,

@@ -1,5 +1,6 @@
 //! Units as people read them, and the service's time stamps.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -22,6 +23,14 @@ pub(crate) fn parse_time(raw: &str) -> Option<Timestamp> {
 /// `2026-03-03T15:50:23Z`.
 pub(crate) fn format_time(time: Timestamp) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// At most `most` characters, with an ellipsis for the rest.
+pub(crate) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
 }
 
 /// `2 h 5 min`, `3 min 20 s`, `12 s`, `0.4 s`: at most two units.

@@ -1,13 +1,15 @@
 //! The gate: what the results of all jobs mean for the CI job. Pure; the only place that decides.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::delta::{BugChange, Delta, TestChange};
 use super::exit_reason::ExitReason;
 use super::job::{Bug, Confidence, Severity};
+use super::wire;
 
 /// Results and bugs that count against the build; the setting `fail-on`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one word of the setting, independent of the others"
@@ -50,7 +52,8 @@ impl Default for FailOn {
 }
 
 /// One `bugs:<severity>[:<confidence>]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct BugGate {
     /// This severity or worse.
     pub(crate) severity: Severity,
@@ -59,7 +62,9 @@ pub(crate) struct BugGate {
 }
 
 /// What a quarantine entry names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) enum Quarantined {
     /// A bug, by `bug_id`.
     Bug(String),
@@ -68,11 +73,15 @@ pub(crate) enum Quarantined {
 }
 
 /// One entry of `gate.quarantine`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Quarantine {
     /// What is tolerated.
+    #[serde(flatten)]
     pub(crate) what: Quarantined,
     /// Last day on which it is tolerated.
+    #[serde(with = "wire::day")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) until: chrono::NaiveDate,
     /// Why.
     pub(crate) reason: String,
@@ -105,7 +114,8 @@ impl std::fmt::Display for Quarantined {
 }
 
 /// The gate part of the plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Gate {
     /// What fails the job.
     pub(crate) fail_on: FailOn,

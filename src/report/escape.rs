@@ -2,6 +2,7 @@
 
 use crate::model::hidden::is_hidden;
 use crate::model::secrets::REDACTED;
+pub(super) use crate::model::units::shortened;
 
 /// Characters of one text in Markdown; the summary's budget has its own limit on top.
 const LONGEST: usize = 20_000;
@@ -166,14 +167,6 @@ pub(super) fn line(text: &str, most: usize) -> String {
         .filter(|&letter| !letter.is_control() && !hidden(letter))
         .collect();
     flat.trim().to_owned()
-}
-
-/// At most `most` characters, with an ellipsis for the rest.
-pub(super) fn shortened(text: &str, most: usize) -> std::borrow::Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        None => text.into(),
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-    }
 }
 
 /// What nobody sees, but for white space.

@@ -2,46 +2,34 @@
 
 use serde::Serialize;
 
-use crate::model::job::{Artifact, Attempt, Bug, Job, JobStatus, Player, Step, StepItem};
-use crate::model::run_report::Context;
-use crate::model::units::{Timestamp, format_time};
+use crate::model::delta::{BugChange, Delta, TestChange};
+use crate::model::job::{Bug, Job};
 use crate::model::verdict::{Counted, Counts, GateStatus, JudgedBug};
-use crate::model::{Build, Failure, RunReport};
-
-use super::escape::shortened;
+use crate::model::{ExitReason, RunReport, TestResult};
 
 /// Layout of the file; raised when something is renamed or removed.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
-/// Characters of one text.
-const LONGEST: usize = 20_000;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
-#[derive(Debug, Serialize)]
+/// The report itself, and what the judge says of it.
+#[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Results<'a> {
     schema_version: u32,
     tool_version: &'static str,
-    command: &'a str,
     status: &'static str,
     exit_code: u8,
-    exit_reason: &'static str,
-    unfinished: bool,
-    started_at: String,
-    finished_at: String,
-    duration_seconds: u64,
-    context: &'a Context,
-    files: &'a [String],
-    build: Option<&'a Build>,
+    #[serde(flatten)]
+    report: &'a RunReport,
     totals: Totals,
-    test_plan_execution_id: Option<&'a str>,
+    /// The reason that the results alone give; null when nothing was waited for.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    verdict: Option<ExitReason>,
+    delta: Option<&'a Delta>,
     jobs: Vec<JobEntry<'a>>,
     bugs: Vec<BugEntry<'a>>,
-    start_problems: Vec<StartEntry<'a>>,
-    failure: Option<&'a Failure>,
-    left_running: Vec<LeftEntry<'a>>,
-    warnings: &'a [String],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Totals {
     #[serde(flatten)]
@@ -49,273 +37,71 @@ struct Totals {
     bugs: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Job"))]
 struct JobEntry<'a> {
-    job_id: &'a str,
-    run: &'a str,
-    required: bool,
-    test_id: Option<&'a str>,
-    test_name: Option<&'a str>,
-    device: Option<&'a str>,
-    deployment_config: Option<&'a str>,
-    instance: Option<usize>,
-    instances: Option<usize>,
-    status: Option<&'a str>,
-    result: Option<&'a str>,
+    #[serde(flatten)]
+    job: &'a Job,
+    result: Option<&'a TestResult>,
     standing: Option<GateStatus>,
     counted_as: Option<Counted>,
     because: Option<&'a str>,
     flaky: bool,
-    queue_rejection: Option<&'a str>,
-    stopped_by: Option<&'a str>,
-    stopped_by_us: bool,
-    created_at: Option<String>,
-    completed_at: Option<String>,
-    attempts: Vec<AttemptEntry<'a>>,
+    change: Option<TestChange>,
 }
 
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct AttemptEntry<'a> {
-    run_id: &'a str,
-    url: Option<&'a str>,
-    state: Option<&'a str>,
-    result: Option<&'a str>,
-    started_at: Option<String>,
-    completed_at: Option<String>,
-    duration_seconds: Option<f64>,
-    unreadable: Option<&'a str>,
-    build_ids: Vec<&'a str>,
-    players: Vec<PlayerEntry<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct PlayerEntry<'a> {
-    id: &'a str,
-    number: u64,
-    url: Option<&'a str>,
-    device: Option<&'a str>,
-    result: Option<&'a str>,
-    steps: Vec<StepEntry<'a>>,
-    steps_left_out: usize,
-    artifacts: Vec<ArtifactEntry<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct StepEntry<'a> {
-    number: u64,
-    goal: String,
-    result: Option<&'a str>,
-    report: Option<String>,
-    started_at: Option<String>,
-    duration_seconds: Option<f64>,
-    items: &'a [StepItem],
-}
-
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct ArtifactEntry<'a> {
-    file_name: &'a str,
-    size_bytes: Option<u64>,
-    saved_as: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct BugEntry<'a> {
-    bug_id: &'a str,
-    title: String,
-    description: Option<String>,
-    category: Option<&'a str>,
-    severity: Option<&'a str>,
-    confidence: Option<&'a str>,
-    reproduction_steps: Option<String>,
+    #[serde(flatten)]
+    bug: &'a Bug,
     counts: bool,
     quarantined: Option<&'a str>,
+    change: BugChange,
     job_ids: Vec<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct StartEntry<'a> {
-    run: &'a str,
-    device: Option<&'a str>,
-    message: &'a str,
-    tag: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct LeftEntry<'a> {
-    job_ids: &'a [String],
-    tag: Option<&'a str>,
-    why: &'a str,
 }
 
 /// The file's text.
 pub(crate) fn json(report: &RunReport) -> String {
+    let verdict = report.verdict.as_ref();
     let results = Results {
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION"),
-        command: report.command,
         status: if report.unfinished { "error" } else { report.reason.status().as_str() },
         exit_code: report.reason.exit_code(),
-        exit_reason: report.reason.as_str(),
-        unfinished: report.unfinished,
-        started_at: format_time(report.started_at),
-        finished_at: format_time(report.finished_at),
-        duration_seconds: report.duration.as_secs(),
-        context: &report.context,
-        files: &report.files,
-        build: report.build.as_ref(),
+        report,
         totals: Totals { counts: report.counts(), bugs: report.bugs_total() },
-        test_plan_execution_id: report.test_plan_execution_id.as_deref(),
-        jobs: report.jobs.iter().enumerate().map(|(index, job)| entry(report, index, job)).collect(),
-        bugs: report
-            .verdict
-            .iter()
-            .flat_map(|verdict| &verdict.bugs)
-            .map(|bug| bug_entry(report, bug))
-            .collect(),
-        start_problems: report
-            .starts
-            .iter()
-            .map(|problem| StartEntry {
-                run: &problem.run,
-                device: problem.device.as_deref(),
-                message: &problem.message,
-                tag: problem.tag.as_deref(),
-            })
-            .collect(),
-        failure: report.failure.as_ref(),
-        left_running: report
-            .left_running
-            .iter()
-            .map(|left| LeftEntry { job_ids: &left.job_ids, tag: left.tag.as_deref(), why: &left.why })
-            .collect(),
-        warnings: &report.warnings,
+        verdict: verdict.map(|verdict| verdict.reason),
+        delta: verdict.and_then(|verdict| verdict.delta.as_ref()),
+        jobs: report.jobs.iter().enumerate().map(|(index, job)| job_entry(report, index, job)).collect(),
+        bugs: verdict.iter().flat_map(|verdict| &verdict.bugs).map(|bug| bug_entry(report, bug)).collect(),
     };
     let mut text = serde_json::to_string_pretty(&results).unwrap_or_else(|_| "{}".to_owned());
     text.push('\n');
     text
 }
 
-fn time(time: Option<Timestamp>) -> Option<String> {
-    time.map(format_time)
-}
-
-fn long(text: &str) -> String {
-    shortened(text, LONGEST).into_owned()
-}
-
-fn entry<'a>(report: &'a RunReport, index: usize, job: &'a Job) -> JobEntry<'a> {
+fn job_entry<'a>(report: &'a RunReport, index: usize, job: &'a Job) -> JobEntry<'a> {
     let judgement = report.verdict.as_ref().and_then(|verdict| verdict.judgements.get(index));
     JobEntry {
-        job_id: &job.job_id,
-        run: &job.run,
-        required: job.required,
-        test_id: job.test_id.as_deref(),
-        test_name: job.test_name.as_deref(),
-        device: job.device.as_deref(),
-        deployment_config: job.deployment_config.as_deref(),
-        instance: job.instance.map(|(number, _)| number),
-        instances: job.instance.map(|(_, of)| of),
-        status: job.status.as_ref().map(JobStatus::as_str),
-        result: job.deciding().and_then(|run| run.result.as_ref()).map(crate::model::TestResult::as_str),
+        job,
+        result: job.deciding().and_then(|run| run.result.as_ref()),
         standing: judgement.map(|judgement| judgement.standing),
         counted_as: judgement.map(|judgement| judgement.counted),
         because: judgement.map(|judgement| judgement.because.as_str()),
         flaky: judgement.is_some_and(|judgement| judgement.flaky),
-        queue_rejection: job.queue_rejection.as_deref(),
-        stopped_by: job.stopped_by.as_deref(),
-        stopped_by_us: job.stopped_by_us,
-        created_at: time(job.created_at),
-        completed_at: time(job.completed_at),
-        attempts: job.attempts.iter().map(attempt).collect(),
-    }
-}
-
-fn attempt(run: &Attempt) -> AttemptEntry<'_> {
-    AttemptEntry {
-        run_id: &run.run_id,
-        url: run.url.as_deref(),
-        state: run.state.as_deref(),
-        result: run.result.as_ref().map(crate::model::TestResult::as_str),
-        started_at: time(run.started_at),
-        completed_at: time(run.completed_at),
-        duration_seconds: run.duration.map(|took| took.as_secs_f64()),
-        unreadable: run.unreadable.as_deref(),
-        build_ids: build_ids(run),
-        players: run.players.iter().map(player).collect(),
-    }
-}
-
-/// Every build that the run names, once.
-fn build_ids(run: &Attempt) -> Vec<&str> {
-    let mut ids: Vec<&str> = Vec::new();
-    for seen in &run.builds {
-        if !ids.iter().any(|id| id.eq_ignore_ascii_case(&seen.id)) {
-            ids.push(&seen.id);
-        }
-    }
-    ids
-}
-
-fn player(player: &Player) -> PlayerEntry<'_> {
-    PlayerEntry {
-        id: &player.id,
-        number: player.number,
-        url: player.url.as_deref(),
-        device: player.device.as_deref(),
-        result: player.result.as_ref().map(crate::model::TestResult::as_str),
-        steps: player.steps.iter().map(step).collect(),
-        steps_left_out: player.steps_left_out,
-        artifacts: player.artifacts.iter().map(artifact).collect(),
-    }
-}
-
-fn step(step: &Step) -> StepEntry<'_> {
-    StepEntry {
-        number: step.number,
-        goal: long(&step.goal),
-        result: step.result.as_ref().map(crate::model::TestResult::as_str),
-        report: step.report.as_deref().map(long),
-        started_at: time(step.started_at),
-        duration_seconds: step.duration.map(|took| took.as_secs_f64()),
-        items: &step.items,
-    }
-}
-
-fn artifact(artifact: &Artifact) -> ArtifactEntry<'_> {
-    ArtifactEntry {
-        file_name: &artifact.file_name,
-        size_bytes: artifact.size_bytes,
-        saved_as: artifact.saved_as.as_deref(),
+        change: judgement.and_then(|judgement| judgement.change),
     }
 }
 
 fn bug_entry<'a>(report: &'a RunReport, judged: &'a JudgedBug) -> BugEntry<'a> {
-    let bug: &Bug = &judged.bug;
+    let jobs = judged.jobs.iter().filter_map(|&index| report.jobs.get(index));
     BugEntry {
-        bug_id: &bug.bug_id,
-        title: long(&bug.title),
-        description: bug.description.as_deref().map(long),
-        category: bug.category.as_deref(),
-        severity: bug.severity.as_deref(),
-        confidence: bug.confidence.as_deref(),
-        reproduction_steps: bug.reproduction_steps.as_deref().map(long),
+        bug: &judged.bug,
         counts: judged.counts,
         quarantined: judged.quarantined.as_deref(),
-        job_ids: judged
-            .jobs
-            .iter()
-            .filter_map(|&index| report.jobs.get(index))
-            .map(|job| job.job_id.as_str())
-            .collect(),
+        change: judged.change,
+        job_ids: jobs.map(|job| job.job_id.as_str()).collect(),
     }
 }
 
@@ -326,7 +112,8 @@ mod tests {
     /// Writes the schema anew with `NUNU_BLESS=1`, compares it otherwise.
     #[test]
     fn the_published_schema_is_the_schema() {
-        let schema = schemars::schema_for!(Results<'static>);
+        let settings = schemars::generate::SchemaSettings::default().for_serialize();
+        let schema = settings.into_generator().into_root_schema_for::<Results<'static>>();
         let mut fresh = serde_json::to_value(schema).unwrap();
         fresh["$id"] = "https://raw.githubusercontent.com/OWNER/nunu-ci/main/docs/results.schema.json".into();
         fresh["title"] = "nunu-ci results.json".into();

@@ -17,6 +17,7 @@ mod markdown;
 mod markdown_tests;
 mod outputs;
 mod page;
+mod read;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -1,7 +1,7 @@
 //! Every renderer over the same reports.
 
 mod dotenv;
-mod reports;
+pub(super) mod reports;
 mod sinks;
 
 use std::path::PathBuf;
@@ -137,6 +137,30 @@ fn every_report_holds_the_published_schema() {
     }
 }
 
+/// Asserts that a report says the same in every file after it was written and read again.
+fn reads_back(report: &RunReport) -> RunReport {
+    let again = super::read::read(json(report).as_bytes()).unwrap();
+    for ((name, before), (_, after)) in sinks::sinks(report).into_iter().zip(sinks::sinks(&again)) {
+        assert_eq!(before, after, "{name}");
+    }
+    again
+}
+
+#[test]
+fn a_report_read_back_gives_the_same_files() {
+    for (name, report) in all() {
+        let again = reads_back(&report);
+        if !["huge", "megabyte_words", "instances"].contains(&name) {
+            assert_eq!(again, report, "{name}");
+        }
+    }
+    let mut ended =
+        report(Vec::new(), &Gate::default(), Some(Failure::new(ExitReason::Terminated, "SIGTERM")));
+    assert_eq!(reads_back(&ended).reason, ExitReason::Terminated);
+    (ended.unfinished, ended.gate) = (true, None);
+    assert_eq!(reads_back(&ended), ended);
+}
+
 /// Counts of a `JUnit` document, read by a reader of its own.
 fn junit_counts(text: &str) -> (usize, usize, usize) {
     let read = quick_junit::Report::deserialize_from_str(text).unwrap();
@@ -242,6 +266,7 @@ proptest! {
         let own = summary.replace("<br>", "").replace("<details>", "").replace("</details>", "").replace("<summary>", "").replace("</summary>", "");
         assert!(!own.contains('<'), "{own}");
         junit_counts(&junit(&report, ""));
+        reads_back(&report);
         assert!(serde_json::from_str::<serde_json::Value>(&json(&report)).is_ok());
         for line in closing(&report) {
             assert!(!line.contains('\n'));

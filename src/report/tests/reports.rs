@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::model::baseline::{
+    Baseline, BaselineRule, BaselineRun, CarriedOver, History, KnownBug, PastResult,
+};
 use crate::model::job::{Attempt, Bug, Job, Player, Step, StepItem};
 use crate::model::judge::{decide, judge};
 use crate::model::run_report::{Context, LeftRunning};
@@ -9,7 +12,7 @@ use crate::model::units::parse_time;
 use crate::model::verdict::{Gate, Quarantine, Quarantined};
 use crate::model::{Build, BuildOrigin, ExitReason, Failure, Platform, RunReport, TestResult};
 
-pub(super) fn step(number: u64, goal: &str, result: &str, words: &str) -> Step {
+pub(in crate::report) fn step(number: u64, goal: &str, result: &str, words: &str) -> Step {
     Step {
         number,
         goal: goal.to_owned(),
@@ -28,7 +31,7 @@ pub(super) fn step(number: u64, goal: &str, result: &str, words: &str) -> Step {
     }
 }
 
-pub(super) fn player(number: u64, steps: Vec<Step>) -> Player {
+pub(in crate::report) fn player(number: u64, steps: Vec<Step>) -> Player {
     Player {
         id: format!("run1-{number}"),
         number,
@@ -39,11 +42,11 @@ pub(super) fn player(number: u64, steps: Vec<Step>) -> Player {
     }
 }
 
-pub(super) fn job(name: &str, result: &str, players: Vec<Player>) -> Job {
+pub(in crate::report) fn job(name: &str, result: &str, players: Vec<Player>) -> Job {
     Job {
         run: "smoke".to_owned(),
         required: true,
-        job_id: format!("job-{name}"),
+        job_id: format!("job-{}", id_of(name)),
         test_id: Some(format!("test-{name}")),
         test_name: Some(name.to_owned()),
         deployment_config: Some("dc-1".to_owned()),
@@ -64,7 +67,12 @@ pub(super) fn job(name: &str, result: &str, players: Vec<Player>) -> Job {
     }
 }
 
-pub(super) fn bug(id: &str, title: &str, severity: &str) -> Bug {
+/// What may stand in an id, of a name that may be anything.
+fn id_of(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).take(40).collect()
+}
+
+pub(in crate::report) fn bug(id: &str, title: &str, severity: &str) -> Bug {
     Bug {
         id: format!("{id}-1"),
         bug_id: id.to_owned(),
@@ -78,9 +86,14 @@ pub(super) fn bug(id: &str, title: &str, severity: &str) -> Bug {
     }
 }
 
-pub(super) fn report(jobs: Vec<Job>, gate: &Gate, failure: Option<Failure>) -> RunReport {
+/// The day on which every report ends.
+fn finished_on() -> chrono::NaiveDate {
+    "2026-03-03".parse().unwrap()
+}
+
+pub(in crate::report) fn report(jobs: Vec<Job>, gate: &Gate, failure: Option<Failure>) -> RunReport {
     let jobs: Vec<Job> = jobs.into_iter().flat_map(|job| job.tests()).collect();
-    let verdict = (!jobs.is_empty()).then(|| judge(&jobs, gate, "2026-06-01".parse().unwrap()));
+    let verdict = (!jobs.is_empty()).then(|| judge(&jobs, gate, finished_on()));
     RunReport {
         command: "run",
         reason: decide(failure.as_ref(), verdict.as_ref(), ExitReason::Passed),
@@ -106,6 +119,7 @@ pub(super) fn report(jobs: Vec<Job>, gate: &Gate, failure: Option<Failure>) -> R
         }),
         jobs,
         starts: Vec::new(),
+        gate: Some(gate.clone()),
         verdict,
         failure,
         left_running: Vec::new(),
@@ -184,7 +198,7 @@ fn four_players() -> RunReport {
     report(vec![job("Match", "FAILED", players)], &Gate::default(), None)
 }
 
-pub(super) fn huge() -> RunReport {
+pub(in crate::report) fn huge() -> RunReport {
     let words = "The agent said a lot. ".repeat(400);
     let jobs = (0..40)
         .map(|number| {
@@ -267,10 +281,61 @@ fn tolerated() -> RunReport {
     report(jobs, &Gate { quarantine: vec![known], ..Gate::default() }, None)
 }
 
+/// Beside baselines: a test that fails anew, one that failed before, one that passes again, one from an earlier attempt, one whose
+/// baseline could not be read.
+fn compared() -> RunReport {
+    let seen = |id: &str, title: &str| KnownBug {
+        bug_id: id.to_owned(),
+        title: title.to_owned(),
+        severity: Some("high".to_owned()),
+    };
+    let before = |word: &str, bugs| {
+        Some(Baseline::Found(Box::new(BaselineRun {
+            job_id: "job-before".to_owned(),
+            run_id: "run-before".to_owned(),
+            url: Some("https://nunu.ai/nexus/p/runs/m/run-before/details".to_owned()),
+            branch: "main".to_owned(),
+            commit: Some("89abcdef0123456789abcdef0123456789abcdef".to_owned()),
+            finished_at: parse_time("2026-03-02T09:00:00.25Z"),
+            rule: BaselineRule::BaseBranch,
+            result: TestResult::parse(word),
+            bugs,
+        })))
+    };
+    let bad = || vec![player(1, vec![step(1, "buy a sword", "FAILED", "sold out")])];
+    let past = |word: &str, day: u32| PastResult {
+        run_id: format!("past-{day}"),
+        url: None,
+        commit: None,
+        result: Some(TestResult::parse(word)),
+        finished_at: parse_time(&format!("2026-02-{day:02}T09:00:00Z")),
+        duration: Some(Duration::from_millis(61_500)),
+        failing_step: (word == "FAILED").then(|| "buy a sword".to_owned()),
+    };
+    let mut shop = job("Shop", "FAILED", bad());
+    shop.baseline = before("SUCCESS", vec![seen("bug-1", "Nothing is bought"), seen("bug-9", "A gap")]);
+    shop.history = Some(History {
+        branch: "main".to_owned(),
+        results: vec![past("SUCCESS", 3), past("FAILED", 2), past("SUCCESS", 1)],
+    });
+    shop.attempts[0].bugs =
+        vec![bug("bug-1", "Nothing is bought", "critical"), bug("bug-2", "A typo", "low")];
+    let mut still = job("Match", "FAILED", bad());
+    still.baseline = before("FAILED", Vec::new());
+    let mut fixed = job("Login", "SUCCESS", Vec::new());
+    fixed.baseline = before("FAILED", Vec::new());
+    let mut carried = job("Intro", "SUCCESS", Vec::new());
+    carried.baseline = Some(Baseline::Absent("no finished job of main".to_owned()));
+    carried.carried_over = Some(CarriedOver { attempt: 1 });
+    let mut unclear = job("Save", "FAILED", bad());
+    unclear.baseline = Some(Baseline::Unreadable("no answer".to_owned()));
+    report(vec![shop, still, fixed, carried, unclear], &Gate::default(), None)
+}
+
 /// A start that made no job at all.
 fn empty() -> RunReport {
     let mut report = report(Vec::new(), &Gate::default(), None);
-    report.verdict = Some(judge(&[], &Gate::default(), "2026-06-01".parse().unwrap()));
+    report.verdict = Some(judge(&[], &Gate::default(), finished_on()));
     report.reason = decide(None, report.verdict.as_ref(), ExitReason::Passed);
     report
 }
@@ -307,7 +372,7 @@ fn hostile() -> RunReport {
     report
 }
 
-pub(super) fn all() -> Vec<(&'static str, RunReport)> {
+pub(in crate::report) fn all() -> Vec<(&'static str, RunReport)> {
     vec![
         ("passed", passed()),
         ("failed", failed()),
@@ -318,6 +383,7 @@ pub(super) fn all() -> Vec<(&'static str, RunReport)> {
         ("plan_of_30", plan_of_30()),
         ("instances", instances()),
         ("tolerated", tolerated()),
+        ("compared", compared()),
         ("empty", empty()),
         ("uploaded", uploaded()),
         ("huge", huge()),
