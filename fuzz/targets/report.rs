@@ -15,6 +15,7 @@ use crate::model::{Build, BuildOrigin, ExitReason, Failure, RunReport, TestResul
 use super::annotations::gitlab;
 use super::artifact_path::safe_artifact_path;
 use super::comment::comment;
+use super::ctrf::ctrf;
 use super::dotenv::dotenv;
 use super::escape::{address, code, inline, link, quote, xml};
 use super::markdown::LARGEST;
@@ -292,6 +293,39 @@ pub(crate) fn results_json(data: &[u8]) {
     let read: serde_json::Value = serde_json::from_str(&json(&report)).unwrap_or_default();
     let bug = read.pointer("/bugs/0/bug_id").and_then(serde_json::Value::as_str).map(Cow::from);
     assert!(bug.is_none_or(|bug| bug == report.jobs[0].attempts[0].bugs[0].bug_id), "{read}");
+}
+
+/// `ctrf.json` is JSON whose counts add up, in which no text has a control character, and whose links are addresses.
+pub(crate) fn ctrf_file(data: &[u8]) {
+    let report = report(data);
+    let text = ctrf(&report);
+    let Ok(read) = serde_json::from_str::<serde_json::Value>(&text) else { panic!("{text}") };
+    let summary = &read["results"]["summary"];
+    let counts = ["passed", "failed", "skipped", "pending", "other"].map(|name| summary[name].as_u64());
+    let sum: u64 = counts.into_iter().flatten().sum();
+    assert_eq!(Some(sum), summary["tests"].as_u64(), "{text}");
+    assert_eq!(summary["failed"] == 0, report.reason.exit_code() == 0, "{text}");
+    each_text(&read, &mut |name, text| {
+        let plain = |letter: char| !letter.is_control() || (letter == '\n' && name == "message");
+        assert!(text.chars().all(plain), "{name}: {text:?}");
+        let is_link = matches!(name, "run_url" | "url" | "source" | "buildUrl" | "repositoryUrl");
+        assert!(!is_link || address(text).is_some(), "{name}: {text:?}");
+    });
+}
+
+/// Shows every text to `see`, with the name of its field.
+fn each_text(value: &serde_json::Value, see: &mut impl FnMut(&str, &str)) {
+    fn inner(name: &str, value: &serde_json::Value, see: &mut impl FnMut(&str, &str)) {
+        match value {
+            serde_json::Value::String(text) => see(name, text),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| inner(name, item, see)),
+            serde_json::Value::Object(fields) => {
+                fields.iter().for_each(|(name, field)| inner(name, field, see))
+            }
+            _ => {}
+        }
+    }
+    inner("", value, see);
 }
 
 /// The dotenv file holds known names and plain values, in 5 KB; outputs have one line.

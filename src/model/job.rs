@@ -176,6 +176,17 @@ impl Job {
         }
     }
 
+    /// The devices it ran on, as the start named them, else as its players do.
+    pub(crate) fn devices(&self) -> String {
+        if let Some(device) = &self.device {
+            return device.clone();
+        }
+        let players = self.deciding().map_or(&[][..], |run| &run.players);
+        let mut devices: Vec<&str> = players.iter().filter_map(|player| player.device.as_deref()).collect();
+        devices.dedup();
+        devices.join(", ")
+    }
+
     /// The run's label and the test, or the test alone where the label says no more.
     pub(crate) fn label(&self) -> String {
         let title = self.title();

@@ -345,19 +345,24 @@ fn bug_suite(report: &RunReport) -> Option<TestSuite> {
     Some(suite)
 }
 
-/// What went wrong on our side, and a job that is red without any job of the service.
-fn own_suite(report: &RunReport) -> Option<TestSuite> {
-    let message = if report.unfinished {
-        "unfinished: the job was killed before it could report".to_owned()
+/// What went wrong on our side, and a job that is red without any job of the service, in words.
+pub(super) fn own_words(report: &RunReport) -> Option<String> {
+    if report.unfinished {
+        Some("unfinished: the job was killed before it could report".to_owned())
     } else if let Some(failure) = &report.failure {
-        failure.to_string()
+        Some(failure.to_string())
     } else if report.jobs.is_empty() && report.reason.exit_code() != 0
         || report.reason == ExitReason::NothingTested
     {
-        "nothing was tested".to_owned()
+        Some("nothing was tested".to_owned())
     } else {
-        return None;
-    };
+        None
+    }
+}
+
+/// The same as a suite.
+fn own_suite(report: &RunReport) -> Option<TestSuite> {
+    let message = own_words(report)?;
     let skipped = report.reason.exit_code() == 0 && !report.unfinished;
     let mut status =
         if skipped { TestCaseStatus::skipped() } else { TestCaseStatus::non_success(NonSuccessKind::Error) };

@@ -41,18 +41,6 @@ pub(super) fn judged(report: &RunReport) -> Vec<Judged<'_>> {
     jobs
 }
 
-fn device(job: &Job) -> String {
-    if let Some(device) = &job.device {
-        return device.clone();
-    }
-    let mut devices: Vec<&str> = job
-        .deciding()
-        .map(|run| run.players.iter().filter_map(|player| player.device.as_deref()).collect())
-        .unwrap_or_default();
-    devices.dedup();
-    devices.join(", ")
-}
-
 /// The table of tests.
 pub(super) fn tests(page: &mut Page, report: &RunReport) {
     if report.jobs.is_empty() {
@@ -90,7 +78,7 @@ fn row(page: &mut Page, job: &Job, judgement: Option<&Judgement>) {
         "| {}{because} | {} | {} | {took} | {} | {} |",
         sign(judgement),
         link(&line(&job.label(), 150), run.and_then(|run| run.url.as_deref())),
-        inline(&line(&device(job), 100)),
+        inline(&line(&job.devices(), 100)),
         job.attempts.len(),
         if bugs == 0 { String::new() } else { bugs.to_string() },
     ));

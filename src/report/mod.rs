@@ -4,6 +4,7 @@ mod annotations;
 mod artifact_path;
 mod comment;
 mod delta_words;
+mod ctrf;
 mod dotenv;
 mod escape;
 #[cfg(any(test, fuzzing))]
@@ -17,6 +18,7 @@ mod markdown;
 mod markdown_tests;
 mod outputs;
 mod page;
+#[cfg(any(test, fuzzing))]
 mod read;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ mod write;
 pub(crate) use annotations::{annotations, gitlab};
 pub(crate) use artifact_path::ArtifactPaths;
 pub(crate) use comment::{comment, comment_mark};
+pub(crate) use ctrf::ctrf;
 pub(crate) use dotenv::dotenv_notices;
 pub(crate) use json::json;
 pub(crate) use junit::junit;

@@ -8,7 +8,7 @@ use crate::model::RunReport;
 
 use super::dotenv::dotenv;
 use super::outputs::Files;
-use super::{gitlab, json, junit, markdown};
+use super::{ctrf, gitlab, json, junit, markdown};
 
 /// The request log, which is written as the requests happen.
 pub(crate) const DIAGNOSTICS: &str = "diagnostics.jsonl";
@@ -18,6 +18,7 @@ const RESULTS: &str = "results.json";
 const JUNIT: &str = "junit.xml";
 const SUMMARY: &str = "summary.md";
 const DOTENV: &str = "nunu.env";
+const CTRF: &str = "ctrf.json";
 const GITLAB: &str = "gl-annotations.json";
 /// Largest `results.json` that is read again.
 const LARGEST_RESULTS: u64 = 256 * 1024 * 1024;
@@ -25,7 +26,11 @@ const LARGEST_RESULTS: u64 = 256 * 1024 * 1024;
 /// Every file of ours in a results folder, but artifacts.
 pub(crate) fn names(for_gitlab: bool) -> Vec<String> {
     let gitlab = for_gitlab.then_some(GITLAB);
-    [RESULTS, JUNIT, SUMMARY, DOTENV, DIAGNOSTICS].into_iter().chain(gitlab).map(str::to_owned).collect()
+    [RESULTS, JUNIT, SUMMARY, DOTENV, CTRF, DIAGNOSTICS]
+        .into_iter()
+        .chain(gitlab)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Removes what an earlier run of ours left in the folder: files that its `results.json` lists, and the folders that are empty then.
@@ -58,6 +63,7 @@ pub(crate) fn write_all(dir: &Path, cwd: &Path, report: &RunReport, for_gitlab: 
     let folder = dir.strip_prefix(cwd).unwrap_or(dir).display().to_string().replace('\\', "/");
     let mut texts =
         vec![(files.summary.clone(), markdown(report)), (dir.join(DOTENV), dotenv(report, &files).text)];
+    texts.push((dir.join(CTRF), ctrf(report)));
     if for_gitlab {
         texts.push((dir.join(GITLAB), gitlab(report)));
     }

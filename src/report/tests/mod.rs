@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use proptest::prelude::{any, prop, proptest};
 
 use super::markdown::LARGEST;
-use super::{Files, annotations, closing, comment, gitlab, json, junit, markdown, outputs};
+use super::{Files, annotations, closing, comment, ctrf, gitlab, json, junit, markdown, outputs};
 use crate::model::job::Job;
 use crate::model::verdict::{BugGate, FailOn, Gate, Quarantine, Quarantined};
 use crate::model::{ExitReason, Failure, RunReport};
@@ -24,8 +24,8 @@ fn files() -> Files {
 }
 
 /// The JSON without the version of the program, which changes with every release.
-fn stable_json(report: &RunReport) -> String {
-    json(report).replace(env!("CARGO_PKG_VERSION"), "VERSION")
+fn stable(text: String) -> String {
+    text.replace(env!("CARGO_PKG_VERSION"), "VERSION")
 }
 
 /// A text as a snapshot shows it: long lines and long texts with their sizes in place of their middle.
@@ -51,7 +51,8 @@ fn renderers_look_as_they_did() {
         let texts = [
             ("md", markdown(&report)),
             ("xml", junit(&report, "nunu-results/")),
-            ("json", stable_json(&report)),
+            ("json", stable(json(&report))),
+            ("ctrf", stable(ctrf(&report))),
             ("comment", comment(&report, "play-test//nunu")),
             ("log", closing(&report).join("\n")),
             ("gitlab", gitlab(&report)),
@@ -238,6 +239,16 @@ fn agree(report: &RunReport) {
         assert_eq!(outputs[output], parsed["totals"][total].to_string());
     }
     assert_eq!(markdown(report).starts_with("## ✅"), green);
+    let ctrf: serde_json::Value = serde_json::from_str(&ctrf(report)).unwrap();
+    let summary = &ctrf["results"]["summary"];
+    assert_eq!(summary["extra"]["exit_reason"], report.reason.as_str());
+    assert_eq!(summary["extra"]["tests"], parsed["totals"]["tests"]);
+    assert_eq!(summary["passed"], parsed["totals"]["passed"]);
+    assert_eq!(summary["failed"] == 0, green, "{summary}");
+    assert_eq!(ctrf["results"]["environment"]["healthy"], green);
+    let of_each =
+        ["passed", "failed", "skipped", "pending", "other"].map(|name| summary[name].as_u64().unwrap());
+    assert_eq!(Some(of_each.iter().sum()), summary["tests"].as_u64());
     let (_, failures, errors) = junit_counts(&junit(report, ""));
     assert_eq!(failures + errors == 0, green, "{}\n{}", report.reason, junit(report, ""));
     assert_eq!(

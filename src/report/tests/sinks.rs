@@ -9,7 +9,7 @@ use crate::model::run_report::{LeftRunning, StartProblem};
 use crate::model::secrets::{Owner, Secrets, forms};
 use crate::model::verdict::{Gate, Quarantine, Quarantined};
 use crate::model::{ExitReason, Failure, RunReport, TestResult};
-use crate::report::{annotations, closing, comment, gitlab, json, junit, markdown, outputs};
+use crate::report::{annotations, closing, comment, ctrf, gitlab, json, junit, markdown, outputs};
 
 const KEY: &str = "nunu_a/b+c&d\"e_<0123456789>";
 const SIGNATURE: &str = "5157a70e00aa55bb11cc0123456789abcdef5157a70e00aa55bb11cc01234567";
@@ -97,6 +97,7 @@ pub(super) fn sinks(report: &RunReport) -> Vec<(&'static str, String)> {
         ("junit.xml", junit(report, "nunu-results/")),
         ("results.json", json(report)),
         ("summary.md", markdown(report)),
+        ("ctrf.json", ctrf(report)),
         ("nunu.env", super::super::dotenv::dotenv(report, &files()).text),
         ("gl-annotations.json", gitlab(report)),
         ("the comment", comment(report, "play-test")),
