@@ -112,6 +112,7 @@ pub(super) mod day {
     use chrono::NaiveDate;
     use serde::de::Error as _;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference to the field")]
     pub(in crate::model) fn serialize<S: Serializer>(
         day: &NaiveDate,
         serializer: S,
