@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::fuzzing::Pieces;
 use crate::model::job::{Artifact, Attempt, Bug, Job, Player, Step, StepItem};
 use crate::model::judge::{decide, judge};
-use crate::model::run_report::Context;
+use crate::model::run_report::{Context, Suspect};
 use crate::model::units::Timestamp;
 use crate::model::verdict::Gate;
 use crate::model::{Build, BuildOrigin, ExitReason, Failure, RunReport, TestResult};
 
 use super::annotations::gitlab;
 use super::artifact_path::safe_artifact_path;
+use super::brief::brief;
 use super::comment::comment;
 use super::ctrf::ctrf;
 use super::dotenv::dotenv;
@@ -176,6 +177,7 @@ fn report(data: &[u8]) -> RunReport {
         finished_at: Timestamp::default(),
         duration: Duration::from_secs(1),
         context,
+        page_url: Some(text()),
         build: Some(build),
         jobs,
         starts: Vec::new(),
@@ -183,6 +185,7 @@ fn report(data: &[u8]) -> RunReport {
         verdict,
         failure,
         left_running: Vec::new(),
+        suspects: vec![Suspect { commit: text(), subject: text() }],
         warnings: vec![text()],
         test_plan_execution_id: Some(text()),
         run_config: Some(text()),
@@ -313,6 +316,27 @@ pub(crate) fn ctrf_file(data: &[u8]) {
     });
 }
 
+/// The brief is bounded, and no word of others stands outside of its fences.
+pub(crate) fn brief_file(data: &[u8]) {
+    let text = brief(&report(data), "nunu-results/");
+    assert!(text.len() <= super::brief::LARGEST, "{} bytes", text.len());
+    assert!(
+        text.chars().all(|letter| letter == '\n' || !letter.is_control()) && !text.contains('<'),
+        "{text:?}"
+    );
+    let (mut fence, mut outside): (Option<&str>, usize) = (None, 0);
+    for line in text.lines() {
+        match fence {
+            Some(closing) if line == closing => fence = None,
+            Some(_) => assert!(line.contains(": "), "{line:?}"),
+            None if line.starts_with("~~~") => fence = line.strip_suffix("text"),
+            None => outside += line.len(),
+        }
+    }
+    // Ours alone: the same, whatever others say.
+    assert!(fence.is_none() && outside < 2000, "{outside}: {text}");
+}
+
 /// Shows every text to `see`, with the name of its field.
 fn each_text(value: &serde_json::Value, see: &mut impl FnMut(&str, &str)) {
     fn inner(name: &str, value: &serde_json::Value, see: &mut impl FnMut(&str, &str)) {
@@ -320,7 +344,7 @@ fn each_text(value: &serde_json::Value, see: &mut impl FnMut(&str, &str)) {
             serde_json::Value::String(text) => see(name, text),
             serde_json::Value::Array(items) => items.iter().for_each(|item| inner(name, item, see)),
             serde_json::Value::Object(fields) => {
-                fields.iter().for_each(|(name, field)| inner(name, field, see))
+                fields.iter().for_each(|(name, field)| inner(name, field, see));
             }
             _ => {}
         }

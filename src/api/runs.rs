@@ -241,12 +241,27 @@ fn device(fields: Fields<'_>) -> Option<String> {
         .text(&["name", "model"])
         .or_else(|| platform.text(&["device"]))
         .or_else(|| platform.object(&["device"]).text(&["name", "model"]));
-    let label = match (name, inner.text(&["os_version"])) {
-        (Some(name), Some(version)) => Some(format!("{name} ({version})")),
-        (Some(name), None) => Some(name),
-        (None, _) => kind,
+    let system = kind.map(|kind| in_words(&kind).map_or(kind, str::to_owned));
+    let label = match (name, inner.text(&["os_version"]), system) {
+        (Some(name), Some(version), Some(system)) => Some(format!("{name} ({system} {version})")),
+        (Some(name), Some(version), None) => Some(format!("{name} ({version})")),
+        (Some(name), None, _) => Some(name),
+        (None, _, system) => system,
     };
     label.map(|label| clip(&label, 200))
+}
+
+/// What people call the system of a kind of platform, such as `android-native`.
+fn in_words(kind: &str) -> Option<&'static str> {
+    let known = [
+        ("android", "Android"),
+        ("ios", "iOS"),
+        ("windows", "Windows"),
+        ("macos", "macOS"),
+        ("linux", "Linux"),
+    ];
+    let family = kind.split(['-', '_']).next().unwrap_or(kind);
+    known.into_iter().find(|(word, _)| family.eq_ignore_ascii_case(word)).map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -289,7 +304,7 @@ mod tests {
             assert_eq!(run.attempts[0].duration, Some(Duration::from_millis(240_660)));
             let player = &run.attempts[0].players[0];
             assert_eq!((player.id.as_str(), player.number), ("lkkg6t5612m-1", 1));
-            assert_eq!(player.device.as_deref(), Some("Pixel 8 (14)"));
+            assert_eq!(player.device.as_deref(), Some("Pixel 8 (Android 14)"));
             assert_eq!(player.steps[0].items[0].id, "1a");
             assert_eq!(player.artifacts[0].size_bytes, Some(1234));
         }
@@ -317,10 +332,10 @@ mod tests {
         for (platform, want) in [
             (json!("lt_phone"), Some("lt_phone")),
             (json!({"type": "android", "device": "Pixel 6"}), Some("Pixel 6")),
-            (json!({"type": "windows"}), Some("windows")),
+            (json!({"type": "windows"}), Some("Windows")),
             (
                 json!({"kind": "android-native", "config": {"device": {"name": "Pixel 8", "os_version": "14"}}}),
-                Some("Pixel 8 (14)"),
+                Some("Pixel 8 (Android 14)"),
             ),
             (json!({"kind": "browser", "config": null}), Some("browser")),
             (json!(null), None),

@@ -6,11 +6,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::model::Env;
+use crate::model::run_report::Suspect;
 
 use super::facts::{Facts, provider_of, web_address};
 
 /// Longest time for one call: a repository on a dead network disk must not hold the job.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Commits of one list.
+const MOST_COMMITS: usize = 20;
 /// Variables that `git` may see; the API key is not among them.
 const ALLOWED: [&str; 12] = [
     "PATH",
@@ -72,6 +75,22 @@ pub(super) fn is_committed(env: &Env, path: &Path) -> bool {
     // Asked from its own folder, which may be a repository in the repository.
     let lists = |which: &str| git(env, folder, &["ls-files", which, "--", name]).is_some();
     lists("--cached") && !lists("--modified")
+}
+
+/// Commits that `now` has and `before` has not, the newest first; none where the checkout lacks one of them.
+pub(super) fn commits_between(env: &Env, workdir: &Path, before: &str, now: &str) -> Vec<Suspect> {
+    let is_hash =
+        |text: &str| (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_hash(before) || !is_hash(now) {
+        return Vec::new();
+    }
+    let most = format!("--max-count={MOST_COMMITS}");
+    let shown = git(env, workdir, &["log", "--format=%h%x1f%s", &most, &format!("{before}..{now}"), "--"]);
+    let suspect = |line: &str| {
+        let (commit, subject) = line.split_once('\u{1f}')?;
+        Some(Suspect { commit: commit.to_owned(), subject: subject.to_owned() })
+    };
+    shown.unwrap_or_default().lines().filter_map(suspect).collect()
 }
 
 /// The trimmed output of one call, when it went well and there is any.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::annotation::Level;
 use crate::model::details::{Ci, Commit, PullRequest, UploadMethod, Vcs};
 use crate::model::log::Sink;
-use crate::model::run_report::Context;
+use crate::model::run_report::{Context, Suspect};
 use crate::model::{Details, Env, Secrets};
 
 use super::console::{Console, Loudness};
@@ -164,6 +164,26 @@ impl Host {
             }
             _ => None,
         }
+    }
+
+    /// The address of a file of the working directory, once the host has stored it as an artifact of the job. GitHub tells addresses of
+    /// artifacts to the step that stores them alone; they are listed on the page of the run.
+    pub(crate) fn address_of(&self, path: &str) -> Option<String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte);
+        let path = Some(path).filter(|path| path.bytes().all(plain))?;
+        match self.kind {
+            Kind::GitHub => Some(format!("{}#artifacts", self.facts.run_url.as_deref()?)),
+            Kind::GitLab => Some(format!("{}/artifacts/file/{path}", self.env.get("CI_JOB_URL")?)),
+            Kind::Jenkins => {
+                Some(format!("{}/artifact/{path}", self.env.get("BUILD_URL")?.trim_end_matches('/')))
+            }
+            _ => None,
+        }
+    }
+
+    /// Commits that `now` has and `before` has not, as the checkout shows them.
+    pub(crate) fn commits_between(&self, workdir: &Path, before: &str, now: &str) -> Vec<Suspect> {
+        git::commits_between(&self.env, workdir, before, now)
     }
 
     /// True for a file as the checkout brought it.

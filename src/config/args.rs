@@ -27,6 +27,8 @@ pub(crate) struct Args {
     pub(crate) best_effort: bool,
     /// `schema --results`.
     pub(crate) results: bool,
+    /// What `report` reports on.
+    pub(crate) files: Vec<String>,
     /// Data for machines on stdout, where the command has any.
     pub(crate) json: bool,
     /// Only errors.
@@ -53,6 +55,8 @@ pub(crate) enum Parsed {
 
 /// A command that is the flag of the same name.
 const VERSION: &str = "version";
+/// What `report` takes besides flags.
+const FILES: &str = "files";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,6 +78,9 @@ fn about(command: Command) -> &'static str {
         Command::Wait => "Wait for the jobs that start recorded, or those of --job-ids; report and gate",
         Command::Stop => "Stop recorded unfinished jobs, or those of --job-ids, and cancel an open upload",
         Command::Check => "Validate everything and prove the key and its permissions; change nothing",
+        Command::Report => {
+            "Make all report files again from one or several results.json; legs of a matrix become one report"
+        }
         Command::Init => "Write a commented starter run config and a workflow file",
         Command::Schema => "Print the JSON Schema of the run config",
     }
@@ -113,6 +120,12 @@ const fn examples(command: Command) -> &'static str {
             "Examples:
   nunu-ci check --run-config ci/nightly.yml
   nunu-ci check --json > check.json"
+        }
+        Command::Report => {
+            "Examples:
+  nunu-ci report nunu-results/results.json
+  nunu-ci report legs/                                  one results.json in each folder in it
+  nunu-ci report a/results.json b/results.json --fail-on failed,bugs:high"
         }
         Command::Init => {
             "Examples:
@@ -189,6 +202,11 @@ fn program() -> Clap {
             .disable_version_flag(true);
         if command == Command::Stop {
             sub = sub.arg(flag("best-effort", "Always exit 0, and touch only what this job left unclosed"));
+        }
+        if command == Command::Report {
+            sub = sub.arg(Arg::new(FILES).value_name("FILES").num_args(0..).help(
+                "Each a results.json, or a folder that has them in its folders [default: the results folder]",
+            ));
         }
         if command == Command::Schema {
             sub = sub.arg(flag("results", "The schema of results.json instead"));
@@ -303,6 +321,9 @@ fn gather(matches: &ArgMatches) -> Args {
     args.json = inner.get_flag("json");
     if args.command == Some(Command::Stop) {
         args.best_effort = inner.get_flag("best-effort");
+    }
+    if args.command == Some(Command::Report) {
+        args.files = inner.get_many::<String>(FILES).into_iter().flatten().cloned().collect();
     }
     if args.command == Some(Command::Schema) {
         args.results = inner.get_flag("results");

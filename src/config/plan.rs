@@ -27,14 +27,25 @@ pub(crate) enum Command {
     Check,
     /// Write starter files.
     Init,
+    /// Make all report files again.
+    Report,
     /// Print a JSON Schema.
     Schema,
 }
 
 impl Command {
     /// Every command, in the order of the documentation.
-    pub(crate) const ALL: [Self; 8] =
-        [Self::Run, Self::Upload, Self::Start, Self::Wait, Self::Stop, Self::Check, Self::Init, Self::Schema];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Run,
+        Self::Upload,
+        Self::Start,
+        Self::Wait,
+        Self::Stop,
+        Self::Check,
+        Self::Report,
+        Self::Init,
+        Self::Schema,
+    ];
 
     /// Its name.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -45,6 +56,7 @@ impl Command {
             Self::Wait => "wait",
             Self::Stop => "stop",
             Self::Check => "check",
+            Self::Report => "report",
             Self::Init => "init",
             Self::Schema => "schema",
         }
@@ -52,7 +64,7 @@ impl Command {
 
     /// True for commands that leave files in the results folder.
     pub(crate) const fn reports(self) -> bool {
-        matches!(self, Self::Run | Self::Upload | Self::Start | Self::Wait)
+        matches!(self, Self::Run | Self::Upload | Self::Start | Self::Wait | Self::Report)
     }
 
     /// The command of that name.
@@ -218,6 +230,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// True when the pipeline's author or the job's environment set it, not the repository's content.
+    pub(crate) fn is_set_by_the_pipeline(&self, name: &str) -> bool {
+        let setting = self.settings.iter().find(|setting| setting.name == name);
+        setting.is_some_and(|setting| {
+            setting.source != "default" && !setting.source.ends_with("in the run config")
+        })
+    }
+
     /// Permissions that this command needs of the key, in the order it needs them.
     pub(crate) fn permissions(&self) -> Vec<Permission> {
         use crate::model::build::BuildSource;

@@ -305,7 +305,7 @@ pub const SETTINGS: &[Definition] = &[
         Shape::Text,
         DefaultValue::Text("run"),
         GENERAL,
-        "What to do: run, upload, start, wait, stop or check",
+        "What to do: run, upload, start, wait, report, stop or check",
     ),
     setting(
         "dry-run",

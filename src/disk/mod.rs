@@ -162,6 +162,19 @@ pub(crate) fn remove_below(root: &Path, relative: &str) {
     }
 }
 
+/// True for a regular file `relative` (with `/`) below `root` that is reached through no link.
+pub(crate) fn is_below(root: &Path, relative: &str) -> bool {
+    let mut path = root.to_owned();
+    let parts: Vec<&str> = relative.split('/').collect();
+    parts.iter().enumerate().all(|(index, part)| {
+        path.push(part);
+        let last = index + 1 == parts.len();
+        is_plain(part)
+            && fs::symlink_metadata(&path)
+                .is_ok_and(|about| if last { about.is_file() } else { about.is_dir() })
+    })
+}
+
 /// True for the name of something in a folder, on every system.
 fn is_plain(part: &str) -> bool {
     !matches!(part, "" | "." | "..") && !part.contains(['\\', ':', '\0'])

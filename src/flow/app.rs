@@ -14,10 +14,11 @@ use crate::report;
 use super::cancel::Cancel;
 use super::context::{Began, Context, Reporting, Surroundings, longest_silence};
 use super::outputs::{Outputs, print};
+use super::pr_comment::Commenter;
 use super::records::Records;
 use super::run_state::RunState;
 use super::state_file::{Place, StateFile};
-use super::{bug, commands, init, pr_comment, publish, stop};
+use super::{bug, commands, init, pr_comment, publish, report_again, stop};
 
 /// For somebody who typed the program's name to see what it is. Nothing was tested, so the exit code is not 0.
 const GREETING: &str = "\
@@ -115,7 +116,9 @@ async fn planned(around: Surroundings) -> ExitReason {
         around.mask(key.expose_secret(), Owner::Key);
     }
     let from = plan.settings.iter().find(|setting| setting.name == "api-url");
-    around.say_where(&plan.origin, from.map_or("default", |setting| setting.source.as_str()));
+    if plan.command != Command::Report {
+        around.say_where(&plan.origin, from.map_or("default", |setting| setting.source.as_str()));
+    }
     for notice in &plan.notices {
         around.log.warn(notice);
     }
@@ -130,20 +133,47 @@ async fn planned(around: Surroundings) -> ExitReason {
             setting.source
         ));
     }
+    if plan.command == Command::Report {
+        return reported(&around, &plan)
+            .await
+            .unwrap_or_else(|failure| publish::end_without_plan(&around, failure));
+    }
     let Some(key) = plan.key.clone() else { return without_key(&around, &plan) };
-    install_crypto();
-    let agent = user_agent(&around.env);
-    let net = match Net::new(&around.env, &agent, around.secrets.clone(), around.log.clone()) {
+    let net = match net(&around) {
         Ok(net) => net,
-        Err(error) => {
-            let mut failure = Failure::new(ExitReason::InvalidInput, error.to_string());
-            failure.hints = error.hints();
-            return publish::end_without_plan(&around, failure);
-        }
+        Err(failure) => return publish::end_without_plan(&around, failure),
     };
     let api = Api::new(net.clone(), &plan.origin, plan.project_id.as_deref(), &key)
         .for_at_most(longest_silence(&plan));
     carry_out(context(around, plan, api, net)).await
+}
+
+fn net(around: &Surroundings) -> Result<Net, Failure> {
+    install_crypto();
+    let agent = user_agent(&around.env);
+    Net::new(&around.env, &agent, around.secrets.clone(), around.log.clone()).map_err(|error| {
+        let mut failure = Failure::new(ExitReason::InvalidInput, error.to_string());
+        failure.hints = error.hints();
+        failure
+    })
+}
+
+/// The command `report`: no key, and no request but for the comment that is wanted.
+async fn reported(around: &Surroundings, plan: &Plan) -> Result<ExitReason, Failure> {
+    let net = plan.report.comment.then(|| net(around)).transpose()?;
+    let report = report_again::report(around, plan)?;
+    if let Some(net) = &net {
+        let commenter = Commenter {
+            host: &around.host,
+            log: &around.log,
+            secrets: &around.secrets,
+            net,
+            token: plan.report.github_token.as_ref(),
+            pull_request: around.reporting.origin.pull_request,
+        };
+        pr_comment::comment(&commenter, &report).await;
+    }
+    Ok(report.reason)
 }
 
 /// The usual state folder can be content of the repository, which must not decide where we write.
@@ -227,7 +257,15 @@ async fn carry_out(mut ctx: Context) -> ExitReason {
         return failure.reason;
     };
     if ctx.plan.report.comment && ctx.cancel.reason().is_none() {
-        pr_comment::comment(&ctx, &report).await;
+        let commenter = Commenter {
+            host: &ctx.host,
+            log: &ctx.log,
+            secrets: &ctx.secrets,
+            net: &ctx.net,
+            token: ctx.plan.report.github_token.as_ref(),
+            pull_request: ctx.reporting.origin.pull_request,
+        };
+        pr_comment::comment(&commenter, &report).await;
     }
     report.reason
 }

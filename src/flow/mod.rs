@@ -1,5 +1,5 @@
 //! One invocation in order: preflight, upload, start, poll, stop, report.
-//! Touches only other modules, the state file and, for `init`, the starter files.
+//! Touches only other modules, the state file, for `init` the starter files and, for `report`, the files that it is given.
 
 mod announce;
 mod app;
@@ -35,6 +35,7 @@ mod publish;
 mod recall;
 mod recorded_starts;
 mod records;
+mod report_again;
 mod resolve_names;
 mod resume;
 mod run_state;

@@ -1,19 +1,30 @@
 //! One comment on the pull or merge request, kept up to date.
 
 use crate::api::pr_comment::{Comment, CommentError, CommentTarget, Comments};
-use crate::ci::Kind;
-use crate::model::RunReport;
+use crate::ci::{Host, Kind};
+use crate::http::Net;
+use crate::model::secrets::SecretString;
+use crate::model::{Log, RunReport, Secrets};
 use crate::report;
 
-use super::context::Context;
+/// What a comment needs: where it belongs, and the means to write it.
+pub(super) struct Commenter<'a> {
+    pub(super) host: &'a Host,
+    pub(super) log: &'a Log,
+    pub(super) secrets: &'a Secrets,
+    pub(super) net: &'a Net,
+    pub(super) token: Option<&'a SecretString>,
+    /// The pull or merge request, where this is one.
+    pub(super) pull_request: Option<u64>,
+}
 
 /// Writes or updates the comment; whatever goes wrong is a warning.
-pub(super) async fn comment(ctx: &Context, report: &RunReport) {
+pub(super) async fn comment(ctx: &Commenter<'_>, report: &RunReport) {
     let Some(target) = target(ctx) else {
         ctx.log.info("comment: this is no pull or merge request, so there is nothing to comment on");
         return;
     };
-    let Some(token) = ctx.plan.report.github_token.clone() else {
+    let Some(token) = ctx.token.cloned() else {
         ctx.log.warn(match target {
             CommentTarget::GitHub { .. } => "comment: github-token is not set; add it to the step:\n  with:\n    github-token: ${{ github.token }}",
             CommentTarget::GitLab { .. } => "comment: NUNU_GITLAB_TOKEN is not set; add a project access token with the scope api as a masked CI/CD variable",
@@ -47,8 +58,8 @@ async fn put(comments: &Comments, mark: &str, body: &str) -> Result<(), CommentE
     }
 }
 
-fn target(ctx: &Context) -> Option<CommentTarget> {
-    let number = ctx.reporting.origin.pull_request?;
+fn target(ctx: &Commenter<'_>) -> Option<CommentTarget> {
+    let number = ctx.pull_request?;
     let (api_url, project) = ctx.host.api_of_repository()?;
     match ctx.host.kind() {
         Kind::GitHub => Some(CommentTarget::GitHub { api_url, repository: project, number }),

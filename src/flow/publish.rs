@@ -1,13 +1,15 @@
 //! Everything that is told outside of the log's running lines: reports in the results folder, outputs, the summary, annotations and
 //! the last lines. One report is built for each publication, whether it is interim, the end, or the end before there was a plan.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::ci::{self, Host};
-use crate::config::{self, Command};
+use crate::config::{self, Command, Plan};
 use crate::model::job::Job;
 use crate::model::judge::{decide, judge};
 use crate::model::redact::Redact as _;
+use crate::model::run_report::Suspect;
 use crate::model::verdict::Gate;
 use crate::model::{ExitReason, Failure, Log, RunReport, Secrets};
 use crate::report::{self, Files};
@@ -101,6 +103,7 @@ impl<'a> Publisher<'a> {
             duration: self.reporting.began.instant.elapsed(),
             context: self.reporting.origin.clone(),
             files: self.files(state),
+            page_url: self.page_url(),
             build: state.build.clone(),
             jobs,
             starts: state.problems.clone(),
@@ -108,13 +111,32 @@ impl<'a> Publisher<'a> {
             verdict,
             failure: state.failure.clone(),
             left_running: state.left_running.clone(),
+            suspects: Vec::new(),
             warnings,
             test_plan_execution_id: state.test_plan_execution_id.clone(),
             run_config: self.run_config.clone(),
             unfinished,
         };
+        if !unfinished {
+            report.suspects = self.suspects(&report);
+        }
         report.redact(self.secrets);
         report
+    }
+
+    /// What changed since the first test that fails anew passed.
+    fn suspects(&self, report: &RunReport) -> Vec<Suspect> {
+        let baseline = report::newly_failing(report).and_then(|job| job.baseline.as_ref()?.run());
+        let commits = baseline.and_then(|run| run.commit.as_deref()).zip(report.context.commit.as_deref());
+        commits.map_or_else(Vec::new, |(before, now)| {
+            self.host.commits_between(&self.reporting.cwd, before, now)
+        })
+    }
+
+    /// Where people will find the page, once the host has stored it.
+    fn page_url(&self) -> Option<String> {
+        let page = self.dir.as_ref()?.strip_prefix(&self.reporting.cwd).ok()?.join(report::EVIDENCE);
+        self.host.address_of(&page.display().to_string().replace('\\', "/"))
     }
 
     /// The files of ours that the results folder holds now, or will in a moment.
@@ -216,8 +238,12 @@ impl<'a> Publisher<'a> {
 
     /// Tells the end everywhere. Gives the report that was told.
     fn end(&self, state: &RunState, normal: ExitReason) -> RunReport {
+        self.tell(self.report(state, normal, false))
+    }
+
+    /// Tells a report everywhere.
+    fn tell(&self, mut report: RunReport) -> RunReport {
         let planned = self.gate.is_some();
-        let mut report = self.report(state, normal, false);
         self.log.end_group();
         let files = self.write_last(&mut report);
         match &report.failure {
@@ -238,7 +264,7 @@ impl<'a> Publisher<'a> {
         self.tell_host(&report, files.as_ref());
         if let Some(dir) = self.dir.as_deref().filter(|_| planned && files.is_some()) {
             self.log.info(format!("results are in {}", dir.display()));
-            if report.reason.exit_code() != 0 {
+            if report.reason.exit_code() != 0 && report.files.iter().any(|file| file == report::DIAGNOSTICS) {
                 self.log.info(format!("every request is in {}", dir.join(report::DIAGNOSTICS).display()));
             }
         }
@@ -258,8 +284,8 @@ pub(super) fn first(ctx: &Context, state: &RunState) -> Result<(), Failure> {
     let publisher = Publisher::of(ctx);
     if let Some(dir) = &publisher.dir {
         // A wait goes on with the requests that a start began to note.
-        let keep = (ctx.plan.command == Command::Wait).then_some(report::DIAGNOSTICS);
-        report::clear(dir, keep);
+        let keep = (ctx.plan.command == Command::Wait).then(|| report::DIAGNOSTICS.to_owned());
+        report::clear(dir, &keep.into_iter().collect());
     }
     publisher.write_with_outputs(state, ExitReason::Internal, true)
 }
@@ -293,6 +319,31 @@ pub(super) fn end(ctx: &Context, state: &RunState, normal: ExitReason, files: bo
     report
 }
 
+/// Publishes a report that was made from others; `kept` are files in the results folder that it shows.
+pub(super) fn again(
+    around: &Surroundings,
+    plan: &Plan,
+    mut report: RunReport,
+    kept: &BTreeSet<String>,
+) -> RunReport {
+    let publisher = Publisher {
+        gate: Some(&plan.gate),
+        annotations: plan.report.annotations,
+        ..Publisher::without_plan(around, plan.command, Some(plan.report.dir.clone()))
+    };
+    // The requests of the run that is reported on, where it ran in this folder.
+    let noted = plan.report.dir.join(report::DIAGNOSTICS).is_file();
+    let mut keep = kept.clone();
+    keep.extend(noted.then(|| report::DIAGNOSTICS.to_owned()));
+    report::clear(&plan.report.dir, &keep);
+    report.page_url = publisher.page_url();
+    report.files = publisher.files(&RunState::default());
+    report.files.retain(|file| file != report::DIAGNOSTICS || noted);
+    report.files.extend(kept.iter().cloned());
+    report.redact(&around.secrets);
+    publisher.tell(report)
+}
+
 /// The report itself broke: the one of before, which says that it is unfinished, stays, and the host learns the end.
 pub(super) fn end_without_report(ctx: &Context, failure: &Failure) {
     let publisher = Publisher::of(ctx);
@@ -317,7 +368,7 @@ pub(super) fn end_without_plan(around: &Surroundings, failure: Failure) -> ExitR
     let dir = config::results_dir(&around.args, &around.env, &around.cwd)
         .filter(|_| leaves_files(around, command, failure.reason));
     if let Some(dir) = &dir {
-        report::clear(dir, None);
+        report::clear(dir, &BTreeSet::new());
     }
     let state = RunState { failure: Some(failure), ..RunState::default() };
     Publisher::without_plan(around, command.unwrap_or_default(), dir).end(&state, ExitReason::Internal).reason

@@ -237,10 +237,14 @@ fn judge_bugs(jobs: &[Job], gate: &Gate, quarantine: &mut Tolerance<'_>) -> Vec<
             JudgedBug { bug, jobs: seen, counts, quarantined, change }
         })
         .collect();
+    worst_first(&mut bugs);
+    bugs
+}
+
+fn worst_first(bugs: &mut [JudgedBug]) {
     bugs.sort_by_key(|bug| {
         std::cmp::Reverse((bug.counts, bug.bug.severity_rank(), bug.bug.confidence_rank()))
     });
-    bugs
 }
 
 /// True when any occurrence in a required job is as severe and as sure as one gate asks.
@@ -307,3 +311,6 @@ fn bugs_unknown(run: &Attempt) -> bool {
 mod delta_tests;
 #[cfg(test)]
 mod tests;
+mod union;
+
+pub(crate) use union::judge_union;

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::given::SeenBuild;
 use super::job::{Artifact, Attempt, Bug, Job, JobStatus, Player, Step, StepItem};
 use super::result::TestResult;
-use super::run_report::{Context, LeftRunning, RunReport, StartProblem};
+use super::run_report::{Context, LeftRunning, RunReport, StartProblem, Suspect};
 use super::secrets::Secrets;
 use super::verdict::{Gate, JudgedBug, Judgement, Quarantine, Verdict};
 
@@ -124,7 +124,7 @@ macro_rules! fields {
 
 fields! {
     RunReport {
-        texts { context, files, build, jobs, starts, gate, verdict, failure, left_running, warnings, run_config }
+        texts { context, files, page_url, build, jobs, starts, gate, verdict, failure, left_running, suspects, warnings, run_config }
         outputs { test_plan_execution_id }
         others { command, reason, started_at, finished_at, duration, unfinished }
     }
@@ -207,6 +207,11 @@ fields! {
             bugs_new, bugs_known, bugs_unclear, tests_newly_failing, tests_still_failing, tests_fixed,
             baselines_unreadable, baselines_absent
         }
+    }
+    Suspect {
+        texts { commit, subject }
+        outputs {}
+        others {}
     }
     StartProblem {
         texts { run, device, message, tag }

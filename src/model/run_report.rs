@@ -42,6 +42,8 @@ pub(crate) struct RunReport {
     pub(crate) context: Context,
     /// Files of this run in the results folder, with `/`: the next run there removes these and no others.
     pub(crate) files: Vec<String>,
+    /// Address of the page for people, where the host tells it.
+    pub(crate) page_url: Option<String>,
     /// The build; `None` until one was looked at.
     pub(crate) build: Option<Build>,
     /// Every test of every start, in the order of the run config: a job, or one instance of it.
@@ -59,6 +61,8 @@ pub(crate) struct RunReport {
     pub(crate) failure: Option<Failure>,
     /// Jobs that may still run on the service although we wanted them stopped, with the tag they carry.
     pub(crate) left_running: Vec<LeftRunning>,
+    /// Commits since the baseline of the first test that fails anew, the newest first, where the checkout shows them.
+    pub(crate) suspects: Vec<Suspect>,
     /// Things to look at that changed nothing, in the order they happened.
     pub(crate) warnings: Vec<String>,
     /// Id of the first plan execution, when a plan was started.
@@ -91,6 +95,16 @@ pub(crate) struct Context {
     pub(crate) repository_url: Option<String>,
     /// The number of the CI run that people see.
     pub(crate) build_number: Option<String>,
+}
+
+/// A commit that may have broken a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Suspect {
+    /// Its short hash.
+    pub(crate) commit: String,
+    /// The first line of its message.
+    pub(crate) subject: String,
 }
 
 /// A start that did not give all its jobs.

@@ -1,16 +1,17 @@
 //! The job summary: five seconds to understand, complete as far as it fits, and never too big.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::model::units::bytes;
-use crate::model::verdict::GateStatus;
-use crate::model::{RunReport, Status};
+use crate::model::{RunReport, Status, may_be_id};
 
-use super::escape::{code, inline, line};
+use super::delta_words::delta_sentence;
+use super::escape::{address, code, inline, line};
 use super::headline::headline;
-use super::markdown_tests::{bugs, failing, judged, tests};
+use super::markdown_table::tests;
+use super::markdown_tests::{bugs, failing};
 use super::page::{Page, detail_levels};
+use super::rerun_commands::failed_again;
 
 /// GitHub refuses summaries over 1 MiB for a step; others may write to the same one.
 pub(crate) const LARGEST: usize = 900 * 1024;
@@ -32,6 +33,9 @@ fn render(report: &RunReport, mut page: Page) -> Page {
         _ => "❌",
     };
     page.line(&format!("## {sign} nunu.ai play-test {}\n", inline(&headline(report))));
+    if let Some(delta) = delta_sentence(report) {
+        page.line(&format!("{}\n", inline(&line(&delta, 500))));
+    }
     failure(&mut page, report);
     left_running(&mut page, report);
     tests(&mut page, report);
@@ -124,6 +128,9 @@ fn origin(page: &mut Page, report: &RunReport) {
             .map_or_else(String::new, |branch| format!(" on {}", inline(&line(branch, 100))));
         rows.push(format!("**Commit** {}{subject}{branch}", code(&short)));
     }
+    if let Some(url) = report.page_url.as_deref().and_then(address) {
+        rows.push(format!("**Report** with pictures and time lines: [report.html]({url})"));
+    }
     if !rows.is_empty() {
         page.line(&format!("{}\n", rows.join("<br>\n")));
     }
@@ -148,36 +155,12 @@ fn reproduce(page: &mut Page, report: &RunReport) {
     if report.reason.exit_code() == 0 || report.unfinished {
         return;
     }
-    let plain = |id: &&str| {
-        !id.is_empty()
-            && id.len() <= 128
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-    };
-    let mut again: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (job, _) in judged(report)
-        .into_iter()
-        .filter(|(_, judgement)| judgement.is_some_and(|judgement| judgement.standing == GateStatus::Failed))
-    {
-        let (test, config) = (job.test_id.as_deref(), job.deployment_config.as_deref());
-        if let (Some(test), Some(config)) = (test.filter(plain), config.filter(plain)) {
-            let tests = again.entry(config).or_default();
-            if !tests.contains(&test) && tests.len() < 10 {
-                tests.push(test);
-            }
-        }
-    }
-    if again.is_empty() {
+    let build = report.build.as_ref().and_then(|build| build.id.as_deref()).filter(|id| may_be_id(id));
+    let commands = failed_again(report, &build.map_or_else(String::new, |id| format!(" --build-id {id}")));
+    if commands.is_empty() {
         return;
     }
-    let build = report.build.as_ref().and_then(|build| build.id.as_deref());
-    let build = build.filter(plain);
-    let build = build.map_or_else(String::new, |id| format!(" --build-id {id}"));
     page.line("<details><summary>Run the failed tests again</summary>\n\n```sh");
-    page.list(again.iter(), "deployment configurations", |page, (config, tests)| {
-        page.line(&format!(
-            "nunu-ci run{build} --test-id {} --deployment-config-id {config}",
-            tests.join(",")
-        ));
-    });
+    page.list(commands.iter(), "deployment configurations", |page, command| page.line(command));
     page.line("```\n\n</details>");
 }

@@ -3,17 +3,23 @@
 use std::fmt::Write as _;
 
 use crate::model::job::{Job, Player, Step};
-use crate::model::units::duration;
 use crate::model::verdict::{Counted, GateStatus, JudgedBug, Judgement};
 use crate::model::{RunReport, TestResult};
 
-use super::escape::{code, inline, line, link, quote, shortened};
+use super::delta_words::{
+    baseline_sentence, bug_change_words, has_failed, history_sentence, history_strip, test_change_words,
+};
+use super::escape::{address, code, inline, line, link, quote, shortened};
 use super::page::{Depth, Page};
+use super::same_failure::grouped;
+
+/// Names of tests in a row.
+const MOST_NAMES: usize = 20;
 
 /// A job and the gate's word on it.
 pub(super) type Judged<'a> = (&'a Job, Option<&'a Judgement>);
 
-fn sign(judgement: Option<&Judgement>) -> &'static str {
+pub(super) fn sign(judgement: Option<&Judgement>) -> &'static str {
     match judgement.map(|judgement| (judgement.counted, judgement.flaky)) {
         Some((Counted::Passed, true)) => "⚠️ flaky",
         Some((Counted::Passed, false)) => "✅ passed",
@@ -41,71 +47,66 @@ pub(super) fn judged(report: &RunReport) -> Vec<Judged<'_>> {
     jobs
 }
 
-/// The table of tests.
-pub(super) fn tests(page: &mut Page, report: &RunReport) {
-    if report.jobs.is_empty() {
-        return;
+/// Tests that came to the same at the same place, in the order of their first.
+pub(super) fn alike<'a>(tests: impl IntoIterator<Item = Judged<'a>>) -> Vec<Vec<Judged<'a>>> {
+    let counted = |(_, judgement): &Judged<'_>| judgement.map(|judgement| judgement.counted);
+    let mut groups = Vec::new();
+    for (_, mut rest) in grouped(tests, |test| *test) {
+        while let Some(first) = rest.first().map(counted) {
+            let (same, others) = rest.into_iter().partition(|test| counted(test) == first);
+            groups.push(same);
+            rest = others;
+        }
     }
-    let jobs = judged(report);
-    let passed = |judgement: Option<&Judgement>| {
-        judgement.is_some_and(|judgement| judgement.standing == GateStatus::Passed && !judgement.flaky)
-    };
-    let good = jobs.iter().filter(|(_, judgement)| passed(*judgement)).count();
-    let shown = if page.level.depth > Depth::Full { jobs.len() - good } else { jobs.len() };
-    if shown > 0 {
-        page.line(
-            "| Result | Test | Device | Time | Attempts | Bugs |\n| --- | --- | --- | --- | --- | --- |",
-        );
-        page.list(jobs.iter().take(shown), "tests", |page, (job, judgement)| row(page, job, *judgement));
-    }
-    if shown < jobs.len() {
-        page.line(&format!("\n…and {good} more that passed."));
-    }
-    page.line("");
-}
-
-fn row(page: &mut Page, job: &Job, judgement: Option<&Judgement>) {
-    let run = job.deciding();
-    let because = judgement
-        .filter(|judgement| judgement.standing != GateStatus::Passed && judgement.because != "FAILED")
-        .map_or_else(String::new, |judgement| format!(": {}", inline(&line(&judgement.because, 200))));
-    // A time stays on one line, however narrow its column.
-    let took = run
-        .and_then(|run| run.duration)
-        .map_or_else(String::new, |took| duration(took).replace(' ', "\u{a0}"));
-    let bugs = run.map_or(0, |run| run.bugs.len());
-    page.line(&format!(
-        "| {}{because} | {} | {} | {took} | {} | {} |",
-        sign(judgement),
-        link(&line(&job.label(), 150), run.and_then(|run| run.url.as_deref())),
-        inline(&line(&job.devices(), 100)),
-        job.attempts.len(),
-        if bugs == 0 { String::new() } else { bugs.to_string() },
-    ));
+    groups
 }
 
 /// What did not pass, with the steps that say why.
 pub(super) fn failing(page: &mut Page, report: &RunReport) {
+    let standing = |judgement: Option<&Judgement>| judgement.map(|judgement| judgement.standing);
     let (failed, others): (Vec<_>, Vec<_>) = judged(report)
         .into_iter()
-        .filter_map(|(job, judgement)| {
-            Some((job, judgement.filter(|one| one.standing != GateStatus::Passed)?))
-        })
-        .partition(|(_, judgement)| judgement.standing == GateStatus::Failed);
+        .filter(|(_, one)| standing(*one).is_some_and(|standing| standing != GateStatus::Passed))
+        .partition(|(_, one)| standing(*one) == Some(GateStatus::Failed));
     for (heading, jobs) in [("What did not pass", failed), ("What does not count", others)] {
         if !jobs.is_empty() {
             page.line(&format!("### {heading}\n"));
-            page.list(jobs.into_iter(), "tests", |page, (job, judgement)| failing_job(page, job, judgement));
+            page.list(alike(jobs).into_iter(), "groups of tests", |page, tests| group(page, report, &tests));
         }
     }
 }
 
-fn failing_job(page: &mut Page, job: &Job, judgement: &Judgement) {
+/// Tests that are alike: the first one whole, the others by name.
+fn group(page: &mut Page, report: &RunReport, tests: &[Judged<'_>]) {
+    let Some(((job, judgement), others)) = tests.split_first() else { return };
+    if let Some(judgement) = judgement {
+        failing_job(page, report, job, judgement);
+    }
+    if others.is_empty() {
+        return;
+    }
+    let names: Vec<String> = others.iter().take(MOST_NAMES).map(|(job, _)| named(job)).collect();
+    let more = others.len().saturating_sub(MOST_NAMES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let plural = if others.len() == 1 { "1 more test" } else { &format!("{} more tests", others.len()) };
+    page.line(&format!("The same in **{plural}**: {}{more}.\n", names.join(", ")));
+}
+
+/// The test, as a link to its run.
+fn named(job: &Job) -> String {
+    link(&line(&job.name(), 150), job.deciding().and_then(|run| run.url.as_deref()))
+}
+
+fn failing_job(page: &mut Page, report: &RunReport, job: &Job, judgement: &Judgement) {
     let run = job.deciding();
-    let name = link(&line(&job.name(), 150), run.and_then(|run| run.url.as_deref()));
-    page.line(&format!("#### {} {name}\n", sign(Some(judgement))));
-    if page.level.depth < Depth::Names && judgement.because != "FAILED" {
-        page.line(&format!("{}\n", inline(&judgement.because)));
+    page.line(&format!("#### {} {}\n", sign(Some(judgement)), named(job)));
+    if page.level.depth < Depth::Names {
+        if judgement.because != "FAILED" {
+            page.line(&format!("{}\n", inline(&judgement.because)));
+        }
+        for line in compared(report, job, judgement) {
+            page.line(&format!("{line}\n"));
+        }
     }
     let unreadable = run.and_then(|run| run.unreadable.as_deref());
     if let Some(why) = unreadable.filter(|_| page.level.depth < Depth::OneLine) {
@@ -119,6 +120,26 @@ fn failing_job(page: &mut Page, job: &Job, judgement: &Judgement) {
     if some {
         page.line("");
     }
+}
+
+/// How a test stands beside its baseline and its history, a line each.
+fn compared(report: &RunReport, job: &Job, judgement: &Judgement) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(baseline) = &job.baseline {
+        let change = judgement
+            .change
+            .map_or_else(String::new, |change| format!("**{}**; ", test_change_words(change)));
+        let sentence = inline(&line(&baseline_sentence(baseline, report.finished_at), 400));
+        let url = baseline.run().and_then(|run| address(run.url.as_deref()?));
+        let link = url.map_or_else(String::new, |url| format!(" ([run]({url}))"));
+        lines.push(format!("{change}{sentence}{link}"));
+    }
+    if let Some(history) = &job.history
+        && let Some(sentence) = history_sentence(history, has_failed(job))
+    {
+        lines.push(format!("{} {}", history_strip(history), inline(&sentence)));
+    }
+    lines
 }
 
 fn failing_step(page: &mut Page, job: &Job, player: &Player, step: &Step) {
@@ -173,17 +194,27 @@ fn moment(job: &Job, step: &Step) -> Option<String> {
 pub(super) fn bugs(page: &mut Page, report: &RunReport) {
     let Some(verdict) = report.verdict.as_ref().filter(|verdict| !verdict.bugs.is_empty()) else { return };
     page.line(&format!("### Bugs ({})\n", verdict.bugs.len()));
-    page.list(verdict.bugs.iter(), "bugs", bug);
+    let asked = verdict.delta.is_some();
+    page.list(verdict.bugs.iter(), "bugs", |page, judged| bug(page, judged, asked));
     page.line("");
+    let fixed = verdict.delta.as_ref().map_or(&[][..], |delta| &delta.bugs_fixed);
+    if !fixed.is_empty() {
+        page.line("Fixed since the baseline:\n");
+        page.list(fixed.iter(), "bugs", |page, bug| {
+            page.line(&format!("- {}", inline(&line(&bug.title, 200))));
+        });
+        page.line("");
+    }
 }
 
-fn bug(page: &mut Page, judged: &JudgedBug) {
+fn bug(page: &mut Page, judged: &JudgedBug, asked: bool) {
     let depth = page.level.depth;
     let bug = &judged.bug;
     let title = if bug.title.trim().is_empty() { &bug.bug_id } else { &bug.title };
     let severity = bug.severity.as_deref().unwrap_or("unknown severity");
+    let new = if asked { format!("{}, ", bug_change_words(judged.change)) } else { String::new() };
     let mut head = format!(
-        "- **{}** — {}",
+        "- **{}** — {new}{}",
         inline(&line(title, page.level.words().min(200))),
         inline(&line(severity, 40))
     );

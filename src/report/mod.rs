@@ -2,9 +2,10 @@
 
 mod annotations;
 mod artifact_path;
+mod brief;
 mod comment;
-mod delta_words;
 mod ctrf;
+mod delta_words;
 mod dotenv;
 mod escape;
 #[cfg(any(test, fuzzing))]
@@ -15,17 +16,21 @@ mod json;
 mod junit;
 mod log_summary;
 mod markdown;
+mod markdown_table;
 mod markdown_tests;
 mod outputs;
 mod page;
-#[cfg(any(test, fuzzing))]
 mod read;
+mod rerun_commands;
+mod same_failure;
 #[cfg(test)]
 mod tests;
+mod union;
 mod write;
 
 pub(crate) use annotations::{annotations, gitlab};
 pub(crate) use artifact_path::ArtifactPaths;
+pub(crate) use brief::{brief, newly_failing};
 pub(crate) use comment::{comment, comment_mark};
 pub(crate) use ctrf::ctrf;
 pub(crate) use dotenv::dotenv_notices;
@@ -34,7 +39,9 @@ pub(crate) use junit::junit;
 pub(crate) use log_summary::closing;
 pub(crate) use markdown::markdown;
 pub(crate) use outputs::{Files, outputs};
-pub(crate) use write::{DIAGNOSTICS, clear, names, write_all};
+pub(crate) use read::read;
+pub(crate) use union::{Leg, union};
+pub(crate) use write::{DIAGNOSTICS, EVIDENCE, LARGEST_RESULTS, RESULTS, clear, names, write_all};
 
 /// The JSON Schema of `results.json`.
 pub(crate) fn results_schema() -> &'static str {

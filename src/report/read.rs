@@ -58,8 +58,12 @@ pub(crate) fn read(text: &[u8]) -> Result<RunReport, String> {
         }
     }
     if head.verdict.is_some() {
-        let gate = report.gate.clone().unwrap_or_default();
-        report.verdict = Some(judge(&report.jobs, &gate, report.finished_at.date_naive()));
+        let Some(gate) = &report.gate else {
+            return Err(
+                "its tests stood before several gates: give the files that it was made from".to_owned()
+            );
+        };
+        report.verdict = Some(judge(&report.jobs, gate, report.finished_at.date_naive()));
     }
     report.reason = decide(report.failure.as_ref(), report.verdict.as_ref(), report.reason);
     Ok(report)

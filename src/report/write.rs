@@ -1,5 +1,6 @@
 //! The one place that writes result files.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -8,25 +9,28 @@ use crate::model::RunReport;
 
 use super::dotenv::dotenv;
 use super::outputs::Files;
-use super::{ctrf, gitlab, json, junit, markdown};
+use super::{brief, ctrf, gitlab, json, junit, markdown};
 
 /// The request log, which is written as the requests happen.
 pub(crate) const DIAGNOSTICS: &str = "diagnostics.jsonl";
 /// The folder of downloaded files.
 pub(super) const ARTIFACTS: &str = "artifacts";
-const RESULTS: &str = "results.json";
+/// The file that the others can be made from again.
+pub(crate) const RESULTS: &str = "results.json";
+pub(crate) const EVIDENCE: &str = "report.html";
 const JUNIT: &str = "junit.xml";
 const SUMMARY: &str = "summary.md";
 const DOTENV: &str = "nunu.env";
+const BRIEF: &str = "brief.md";
 const CTRF: &str = "ctrf.json";
 const GITLAB: &str = "gl-annotations.json";
 /// Largest `results.json` that is read again.
-const LARGEST_RESULTS: u64 = 256 * 1024 * 1024;
+pub(crate) const LARGEST_RESULTS: u64 = 256 * 1024 * 1024;
 
 /// Every file of ours in a results folder, but artifacts.
 pub(crate) fn names(for_gitlab: bool) -> Vec<String> {
     let gitlab = for_gitlab.then_some(GITLAB);
-    [RESULTS, JUNIT, SUMMARY, DOTENV, CTRF, DIAGNOSTICS]
+    [RESULTS, JUNIT, SUMMARY, DOTENV, CTRF, BRIEF, DIAGNOSTICS]
         .into_iter()
         .chain(gitlab)
         .map(str::to_owned)
@@ -34,8 +38,8 @@ pub(crate) fn names(for_gitlab: bool) -> Vec<String> {
 }
 
 /// Removes what an earlier run of ours left in the folder: files that its `results.json` lists, and the folders that are empty then.
-/// Whatever another tool has there stays. `keep` is a name to be kept.
-pub(crate) fn clear(dir: &Path, keep: Option<&str>) {
+/// Whatever another tool has there stays. `keep` are names to be kept.
+pub(crate) fn clear(dir: &Path, keep: &BTreeSet<String>) {
     #[derive(serde::Deserialize)]
     struct Earlier {
         #[serde(default)]
@@ -44,7 +48,7 @@ pub(crate) fn clear(dir: &Path, keep: Option<&str>) {
     let Ok(text) = disk::read(&dir.join(RESULTS), LARGEST_RESULTS) else { return };
     let Ok(earlier) = serde_json::from_slice::<Earlier>(&text) else { return };
     let ours = names(true);
-    for file in earlier.files.iter().filter(|file| Some(file.as_str()) != keep) {
+    for file in earlier.files.iter().filter(|file| !keep.contains(*file)) {
         // The list may be anybody's: a repository can bring a results folder along.
         if ours.contains(file) || file.split('/').next() == Some(ARTIFACTS) {
             disk::remove_below(dir, file);
@@ -63,13 +67,15 @@ pub(crate) fn write_all(dir: &Path, cwd: &Path, report: &RunReport, for_gitlab: 
     let folder = dir.strip_prefix(cwd).unwrap_or(dir).display().to_string().replace('\\', "/");
     let mut texts =
         vec![(files.summary.clone(), markdown(report)), (dir.join(DOTENV), dotenv(report, &files).text)];
+    let folder = format!("{folder}/");
     texts.push((dir.join(CTRF), ctrf(report)));
+    texts.push((dir.join(BRIEF), brief(report, &folder)));
     if for_gitlab {
         texts.push((dir.join(GITLAB), gitlab(report)));
     }
     // What others judge by comes last: it is there only when everything is.
     texts.push((files.results.clone(), json(report)));
-    texts.push((files.junit.clone(), junit(report, &format!("{folder}/"))));
+    texts.push((files.junit.clone(), junit(report, &folder)));
     let fresh: Vec<Fresh> = texts
         .iter()
         .map(|(path, text)| disk::prepare(path, text.as_bytes(), Readers::Anyone))
@@ -110,14 +116,14 @@ mod tests {
         }
         fs::write(home.path().join("outside"), "x").unwrap();
         fs::write(dir.join("results.json"), serde_json::json!({"files": listed}).to_string()).unwrap();
-        clear(&dir, Some("diagnostics.jsonl"));
+        clear(&dir, &["diagnostics.jsonl".to_owned()].into());
         for gone in ["results.json", "junit.xml", "artifacts/r1"] {
             assert!(!dir.join(gone).exists(), "{gone}");
         }
         for kept in ["diagnostics.jsonl", "coverage.xml", "summary.md", "artifacts/r2/theirs", "../outside"] {
             assert!(dir.join(kept).exists(), "{kept}");
         }
-        clear(&dir, None);
+        clear(&dir, &[].into());
         assert!(dir.join("diagnostics.jsonl").exists(), "without a list nothing is known to be ours");
     }
 
@@ -134,7 +140,7 @@ mod tests {
         symlink(home.path().join("precious/r1/x"), dir.join("junit.xml")).unwrap();
         let listed = serde_json::json!({"files": ["artifacts/r1/x", "junit.xml"]});
         fs::write(dir.join("results.json"), listed.to_string()).unwrap();
-        clear(&dir, None);
+        clear(&dir, &[].into());
         assert!(home.path().join("precious/r1/x").exists());
     }
 }

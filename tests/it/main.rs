@@ -29,6 +29,7 @@ mod network;
 mod parallel;
 mod replay;
 mod replies;
+mod report;
 mod rerun;
 mod results;
 mod schema;

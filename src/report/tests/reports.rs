@@ -7,7 +7,7 @@ use crate::model::baseline::{
 };
 use crate::model::job::{Attempt, Bug, Job, Player, Step, StepItem};
 use crate::model::judge::{decide, judge};
-use crate::model::run_report::{Context, LeftRunning};
+use crate::model::run_report::{Context, LeftRunning, Suspect};
 use crate::model::units::parse_time;
 use crate::model::verdict::{Gate, Quarantine, Quarantined};
 use crate::model::{Build, BuildOrigin, ExitReason, Failure, Platform, RunReport, TestResult};
@@ -108,6 +108,7 @@ pub(in crate::report) fn report(jobs: Vec<Job>, gate: &Gate, failure: Option<Fai
             branch: Some("main".to_owned()),
             ..Context::default()
         },
+        page_url: Some("https://github.com/acme/game/actions/runs/1#artifacts".to_owned()),
         build: Some(Build {
             id: Some("b-1".to_owned()),
             origin: BuildOrigin::Uploaded,
@@ -120,10 +121,11 @@ pub(in crate::report) fn report(jobs: Vec<Job>, gate: &Gate, failure: Option<Fai
         jobs,
         starts: Vec::new(),
         gate: Some(gate.clone()),
+        warnings: verdict.as_ref().map_or_else(Vec::new, |verdict| verdict.warnings.clone()),
         verdict,
         failure,
         left_running: Vec::new(),
-        warnings: Vec::new(),
+        suspects: Vec::new(),
         test_plan_execution_id: None,
         run_config: Some(".nunu/run.yml".to_owned()),
         files: vec!["results.json".to_owned(), "junit.xml".to_owned()],
@@ -329,7 +331,9 @@ fn compared() -> RunReport {
     carried.carried_over = Some(CarriedOver { attempt: 1 });
     let mut unclear = job("Save", "FAILED", bad());
     unclear.baseline = Some(Baseline::Unreadable("no answer".to_owned()));
-    report(vec![shop, still, fixed, carried, unclear], &Gate::default(), None)
+    let mut report = report(vec![shop, still, fixed, carried, unclear], &Gate::default(), None);
+    report.suspects = vec![Suspect { commit: "0123456".to_owned(), subject: "Sell swords".to_owned() }];
+    report
 }
 
 /// A start that made no job at all.

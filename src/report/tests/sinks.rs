@@ -5,11 +5,11 @@ use super::reports::{bug, job, player, report, step};
 use crate::model::hidden::is_hidden;
 use crate::model::job::Artifact;
 use crate::model::redact::Redact as _;
-use crate::model::run_report::{LeftRunning, StartProblem};
+use crate::model::run_report::{LeftRunning, StartProblem, Suspect};
 use crate::model::secrets::{Owner, Secrets, forms};
 use crate::model::verdict::{Gate, Quarantine, Quarantined};
 use crate::model::{ExitReason, Failure, RunReport, TestResult};
-use crate::report::{annotations, closing, comment, ctrf, gitlab, json, junit, markdown, outputs};
+use crate::report::{annotations, brief, closing, comment, ctrf, gitlab, json, junit, markdown, outputs};
 
 const KEY: &str = "nunu_a/b+c&d\"e_<0123456789>";
 const SIGNATURE: &str = "5157a70e00aa55bb11cc0123456789abcdef5157a70e00aa55bb11cc01234567";
@@ -17,7 +17,7 @@ const TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDK_~*token+with/signs==";
 const VARIABLE: &str = "p*ss_w[o]rd|of|the shop";
 
 /// A report with the text in every place that the service, the repository or the environment fills.
-fn all_over(text: &str) -> RunReport {
+pub(super) fn all_over(text: &str) -> RunReport {
     let own = || Some(text.to_owned());
     let mut one = step(1, text, "FAILED", text);
     one.items[0].comment = own();
@@ -64,6 +64,7 @@ fn all_over(text: &str) -> RunReport {
     report.warnings = vec![text.to_owned()];
     report.starts =
         vec![StartProblem { run: text.to_owned(), device: own(), message: text.to_owned(), tag: own() }];
+    report.suspects = vec![Suspect { commit: text.to_owned(), subject: text.to_owned() }];
     report.left_running =
         vec![LeftRunning { job_ids: vec!["job-1".to_owned()], tag: own(), why: text.to_owned() }];
     let context = &mut report.context;
@@ -98,6 +99,7 @@ pub(super) fn sinks(report: &RunReport) -> Vec<(&'static str, String)> {
         ("results.json", json(report)),
         ("summary.md", markdown(report)),
         ("ctrf.json", ctrf(report)),
+        ("brief.md", brief(report, "nunu-results/")),
         ("nunu.env", super::super::dotenv::dotenv(report, &files()).text),
         ("gl-annotations.json", gitlab(report)),
         ("the comment", comment(report, "play-test")),
