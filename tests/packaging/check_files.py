@@ -19,18 +19,18 @@ def component_as_pipeline(folder):
 
 def check(stage):
     workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-    example = ROOT / "examples" / "github-workflow.yml"
+    examples = [ROOT / "examples" / name for name in ("github-workflow.yml", "github-matrix.yml")]
     schema = [stage.tool("check-jsonschema"), "--builtin-schema"]
     scripts = sorted([*(ROOT / "dist").glob("*.sh")])
     commands = [
         [*schema, "vendor.github-actions", ROOT / "action.yml"],
-        [*schema, "vendor.github-workflows", *workflows, example],
+        [*schema, "vendor.github-workflows", *workflows, *examples],
         [*schema, "vendor.dependabot", ROOT / ".github" / "dependabot.yml"],
         [*schema, "vendor.gitlab-ci", component_as_pipeline(stage.fresh("component")),
          ROOT / "examples" / "gitlab-ci.yml"],
-        [stage.tool("zizmor"), "--offline", "--no-progress", "--persona", "pedantic", ROOT, example],
+        [stage.tool("zizmor"), "--offline", "--no-progress", "--persona", "pedantic", ROOT, *examples],
         [stage.tool("hadolint"), ROOT / "Dockerfile"],
-        [stage.tool("actionlint"), *workflows, example],
+        [stage.tool("actionlint"), *workflows, *examples],
         # Advisories need a database from the network; the CI workflow asks for them.
         [stage.tool("cargo-deny"), "--locked", "--offline", "check", "--deny", "warnings", "licenses", "bans", "sources"],
     ]
@@ -42,7 +42,7 @@ def check(stage):
         code, said = run(command, cwd=ROOT)
         ensure(code == 0, f"{str(command[0]).rsplit('/', 1)[-1]}:\n{said[-4000:]}")
     # Everything from elsewhere is pinned by commit.
-    uses = [line for path in (*workflows, example) for line in re.findall(r"uses: (\S+)", path.read_text())]
+    uses = [line for path in (*workflows, *examples) for line in re.findall(r"uses: (\S+)", path.read_text())]
     loose = [use for use in uses if not re.fullmatch(r"\./|OWNER/nunu-ci@v\d+|[\w.-]+/[\w.-]+@[0-9a-f]{40}", use)]
     ensure(not loose, f"actions that are not pinned by commit: {loose}")
     # Nothing of an expression is pasted into a script.

