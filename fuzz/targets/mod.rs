@@ -9,7 +9,7 @@ use crate::{api, ci, config, flow, http, model, report, upload};
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its folder of seeds.
-pub const TARGETS: [(&str, Body); 27] = [
+pub const TARGETS: [(&str, Body); 28] = [
     ("workflow_command", ci::fuzz::workflow_command),
     ("service_message", ci::fuzz::service_message),
     ("terminal", ci::fuzz::terminal),
@@ -21,6 +21,7 @@ pub const TARGETS: [(&str, Body); 27] = [
     ("results_read", report::fuzz::results_read),
     ("ctrf", report::fuzz::ctrf_file),
     ("brief", report::fuzz::brief_file),
+    ("page", report::fuzz::page),
     ("dotenv", report::fuzz::dotenv_file),
     ("artifact_path", report::fuzz::artifact_path),
     ("redactor", model::fuzz::redactor),

@@ -106,6 +106,7 @@ fn bug(value: &Value) -> Bug {
             .object(&["details"])
             .text(&["screenshot_url"])
             .or_else(|| fields.text(&["screenshot_url"])),
+        screenshot_saved_as: None,
     }
 }
 

@@ -166,6 +166,7 @@ fn player(value: &Value) -> Player {
         state: fields.word(&["state"]),
         result: result(fields, &["result"]),
         steps_left_out: all.len() - steps.len(),
+        log_tail: None,
         steps,
         artifacts: fields.list(&["artifacts"]).iter().take(MOST_ARTIFACTS).filter_map(artifact).collect(),
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Plan;
 use crate::disk;
-use crate::model::job::Artifact;
+use crate::model::job::Attempt;
 use crate::model::{ExitReason, Failure, RunReport};
 use crate::report::{self, Leg};
 
@@ -105,10 +105,7 @@ fn move_artifacts(report: &mut RunReport, folder: &Path, dir: &Path, kept: &mut 
         .map(|path| path.display().to_string().replace('\\', "/"))
         .ok();
     let mut lost = 0;
-    let runs = report.jobs.iter_mut().flat_map(|job| &mut job.attempts);
-    for Artifact { saved_as, .. } in
-        runs.flat_map(|run| &mut run.players).flat_map(|player| &mut player.artifacts)
-    {
+    for saved_as in report.jobs.iter_mut().flat_map(|job| &mut job.attempts).flat_map(Attempt::saved_paths) {
         let Some(path) = saved_as.take() else { continue };
         *saved_as = between
             .as_deref()

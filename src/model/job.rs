@@ -243,6 +243,22 @@ pub(crate) struct Attempt {
     pub(crate) unreadable: Option<String>,
 }
 
+impl Attempt {
+    /// How far into the run that was, in seconds: where its recording shows it.
+    pub(crate) fn second_of(&self, time: Timestamp) -> Option<u64> {
+        u64::try_from((time - self.started_at?).num_seconds()).ok()
+    }
+}
+
+impl Attempt {
+    /// Where its downloaded files lie: artifacts and screenshots of bugs.
+    pub(crate) fn saved_paths(&mut self) -> impl Iterator<Item = &mut Option<String>> {
+        let artifacts = self.players.iter_mut().flat_map(|player| &mut player.artifacts);
+        let screenshots = self.bugs.iter_mut().map(|bug| &mut bug.screenshot_saved_as);
+        artifacts.map(|artifact| &mut artifact.saved_as).chain(screenshots)
+    }
+}
+
 /// One player of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -265,6 +281,8 @@ pub(crate) struct Player {
     pub(crate) artifacts: Vec<Artifact>,
     /// Steps that were dropped because there were too many to hold.
     pub(crate) steps_left_out: usize,
+    /// Last lines of its device log, where that was downloaded.
+    pub(crate) log_tail: Option<String>,
 }
 
 /// One step of a player.
@@ -390,6 +408,8 @@ pub(crate) struct Bug {
     pub(crate) detected_at: Option<Timestamp>,
     /// Screenshot.
     pub(crate) screenshot_url: Option<String>,
+    /// Path of its downloaded copy, relative to the results folder, with `/`.
+    pub(crate) screenshot_saved_as: Option<String>,
 }
 
 impl Bug {

@@ -154,7 +154,7 @@ fields! {
         others { player }
     }
     Player {
-        texts { device, state, result, steps, artifacts }
+        texts { device, state, result, steps, artifacts, log_tail }
         outputs { id, url }
         others { number, steps_left_out }
     }
@@ -175,7 +175,8 @@ fields! {
     }
     Bug {
         texts {
-            id, bug_id, title, description, category, severity, confidence, reproduction_steps, test_step, screenshot_url
+            id, bug_id, title, description, category, severity, confidence, reproduction_steps, test_step, screenshot_url,
+            screenshot_saved_as
         }
         outputs {}
         others { player_number, detected_at }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::write::ARTIFACTS;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+/// The folder of downloaded files.
+pub(super) const ARTIFACTS: &str = "artifacts";
 /// Longest part of a path that every file system takes, in bytes.
 const LONGEST_PART: usize = 120;
 /// Folders within one artifact's name.
@@ -93,6 +95,17 @@ pub(crate) fn safe_artifact_path(run_id: &str, player_id: &str, file_name: &str)
     Some(path.join("/"))
 }
 
+/// The address of a downloaded file for a page in the results folder; `None` for a path that [`safe_artifact_path`] never makes.
+pub(super) fn file_address(path: &str) -> Option<String> {
+    const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    let parts: Vec<&str> = path.split('/').collect();
+    let ours = parts.len() > 3
+        && parts[0] == ARTIFACTS
+        && parts.iter().all(|name| part(name).as_deref() == Some(*name));
+    let encoded = parts.iter().map(|part| utf8_percent_encode(part, &KEPT).to_string());
+    ours.then(|| encoded.collect::<Vec<_>>().join("/"))
+}
+
 /// One part of a path, with what no file system or viewer takes well replaced.
 fn part(raw: &str) -> Option<String> {
     let mut clean: String = raw
@@ -129,7 +142,7 @@ fn plain(letter: char) -> bool {
 mod tests {
     use proptest::prelude::{any, proptest};
 
-    use super::{ArtifactPaths, safe_artifact_path};
+    use super::{ArtifactPaths, file_address, safe_artifact_path};
 
     #[test]
     fn every_file_has_a_path_of_its_own() {
@@ -182,6 +195,20 @@ mod tests {
         assert_eq!(safe_artifact_path("../r", "p", "x").as_deref(), None);
     }
 
+    #[test]
+    fn only_paths_of_ours_have_an_address() {
+        for (path, want) in [
+            ("artifacts/r/p/a b#1.png", Some("artifacts/r/p/a%20b%231.png")),
+            ("artifacts/r/p/d/é.png", Some("artifacts/r/p/d/%C3%A9.png")),
+            ("artifacts/r/p/../../../x.png", None),
+            ("artifacts/r/x.png", None),
+            ("javascript:alert(1)/a/b/c", None),
+            ("artifacts/r/p\\..\\x/a.png", None),
+        ] {
+            assert_eq!(file_address(path).as_deref(), want, "{path}");
+        }
+    }
+
     proptest! {
         #[test]
         fn never_leaves_its_folder(run in any::<String>(), player in any::<String>(), name in any::<String>()) {
@@ -189,6 +216,7 @@ mod tests {
                 assert!(path.starts_with("artifacts/"));
                 assert!(path.split('/').all(|part| !part.is_empty() && part != "." && part != ".."), "{path}");
                 assert!(!path.contains(['\\', ':', '\0']), "{path}");
+                assert!(file_address(&path).is_some(), "{path}");
             }
         }
     }

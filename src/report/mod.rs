@@ -1,5 +1,6 @@
 //! Text from data. Touches nothing; [`write_all`] alone writes the result files.
 
+mod again;
 mod annotations;
 mod artifact_path;
 mod brief;
@@ -8,6 +9,7 @@ mod ctrf;
 mod delta_words;
 mod dotenv;
 mod escape;
+mod evidence;
 #[cfg(any(test, fuzzing))]
 #[path = "../../fuzz/targets/report.rs"]
 pub(crate) mod fuzz;

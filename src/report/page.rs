@@ -25,6 +25,11 @@ pub(super) struct DetailLevel {
 }
 
 impl DetailLevel {
+    /// Entries of a list that are shown.
+    pub(super) const fn most(self) -> usize {
+        self.most
+    }
+
     /// Characters of the agent's words on one step or bug.
     pub(super) const fn words(self) -> usize {
         match self.depth {

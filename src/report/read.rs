@@ -109,10 +109,8 @@ fn more_ids(job: &Job) -> impl Iterator<Item = (&'static str, &str)> {
 
 /// A path that leaves its folder, or is none on some system, is forgotten: the file is not shown.
 fn drop_unsafe_paths(report: &mut RunReport) {
-    let runs = report.jobs.iter_mut().flat_map(|job| &mut job.attempts);
-    let players = runs.flat_map(|run| &mut run.players);
-    for artifact in players.flat_map(|player| &mut player.artifacts) {
-        artifact.saved_as = artifact.saved_as.take().filter(|path| is_below(path));
+    for path in report.jobs.iter_mut().flat_map(|job| &mut job.attempts).flat_map(Attempt::saved_paths) {
+        *path = path.take().filter(|path| is_below(path));
     }
 }
 
@@ -130,7 +128,7 @@ mod tests {
     use crate::model::job::Artifact;
     use crate::model::verdict::Gate;
     use crate::report::json::json as written;
-    use crate::report::tests::reports::{all, job, player, report};
+    use crate::report::tests::reports::{all, bug, job, player, report};
 
     fn changed(change: impl FnOnce(&mut Value)) -> Result<crate::model::RunReport, String> {
         let mut file: Value = serde_json::from_str(&written(&all().swap_remove(1).1)).unwrap();
@@ -199,7 +197,11 @@ mod tests {
             size_bytes: None,
             saved_as: Some("../../.ssh/id_rsa".to_owned()),
         }];
+        let mut seen = bug("bug-1", "A gap", "low");
+        seen.screenshot_saved_as = Some("../secret.png".to_owned());
+        shop.attempts[0].bugs = vec![seen];
         let told = read(written(&report(vec![shop], &Gate::default(), None)).as_bytes()).unwrap();
+        assert_eq!(told.jobs[0].attempts[0].bugs[0].screenshot_saved_as, None);
         assert_eq!(told.jobs[0].attempts[0].players[0].artifacts[0].saved_as, None);
     }
 }

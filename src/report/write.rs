@@ -1,20 +1,19 @@
 //! The one place that writes result files.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use crate::disk::{self, Fresh, Readers};
 use crate::model::RunReport;
 
+use super::artifact_path::ARTIFACTS;
 use super::dotenv::dotenv;
 use super::outputs::Files;
-use super::{brief, ctrf, gitlab, json, junit, markdown};
+use super::{brief, ctrf, evidence, gitlab, json, junit, markdown};
 
 /// The request log, which is written as the requests happen.
 pub(crate) const DIAGNOSTICS: &str = "diagnostics.jsonl";
-/// The folder of downloaded files.
-pub(super) const ARTIFACTS: &str = "artifacts";
 /// The file that the others can be made from again.
 pub(crate) const RESULTS: &str = "results.json";
 pub(crate) const EVIDENCE: &str = "report.html";
@@ -30,7 +29,7 @@ pub(crate) const LARGEST_RESULTS: u64 = 256 * 1024 * 1024;
 /// Every file of ours in a results folder, but artifacts.
 pub(crate) fn names(for_gitlab: bool) -> Vec<String> {
     let gitlab = for_gitlab.then_some(GITLAB);
-    [RESULTS, JUNIT, SUMMARY, DOTENV, CTRF, BRIEF, DIAGNOSTICS]
+    [RESULTS, JUNIT, SUMMARY, EVIDENCE, DOTENV, CTRF, BRIEF, DIAGNOSTICS]
         .into_iter()
         .chain(gitlab)
         .map(str::to_owned)
@@ -73,13 +72,19 @@ pub(crate) fn write_all(dir: &Path, cwd: &Path, report: &RunReport, for_gitlab: 
     if for_gitlab {
         texts.push((dir.join(GITLAB), gitlab(report)));
     }
+    let page = Fresh::begin(&dir.join(EVIDENCE), Readers::Anyone)?;
+    let mut buffered = BufWriter::new(page.file());
+    evidence::write(report, dir, &mut buffered)?;
+    buffered.flush()?;
+    drop(buffered);
     // What others judge by comes last: it is there only when everything is.
     texts.push((files.results.clone(), json(report)));
     texts.push((files.junit.clone(), junit(report, &folder)));
-    let fresh: Vec<Fresh> = texts
+    let mut fresh: Vec<Fresh> = texts
         .iter()
         .map(|(path, text)| disk::prepare(path, text.as_bytes(), Readers::Anyone))
         .collect::<io::Result<_>>()?;
+    fresh.insert(1, page);
     for file in fresh {
         file.place()?;
     }

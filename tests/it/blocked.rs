@@ -81,7 +81,7 @@ fn files_of_the_host_that_are_pipes_hold_nothing() {
         .env("GITHUB_STEP_SUMMARY", &pipe("summary"))
         .env("GITHUB_EVENT_PATH", &pipe("event"));
     fs::create_dir_all(stage.work().join("nunu-results")).unwrap();
-    for name in ["nunu.env", "results.json", "junit.xml", "summary.md", "diagnostics.jsonl"] {
+    for name in ["nunu.env", "results.json", "junit.xml", "summary.md", "report.html", "diagnostics.jsonl"] {
         named_pipe(&stage.work().join("nunu-results").join(name));
     }
     let child = stage.spawn(&QUICK);

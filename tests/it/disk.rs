@@ -59,7 +59,7 @@ fn planted_links_are_never_written_through() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         symlink(&precious, path).unwrap();
     };
-    for name in ["results.json", "junit.xml", "summary.md", "nunu.env", "diagnostics.jsonl"] {
+    for name in ["results.json", "junit.xml", "summary.md", "report.html", "nunu.env", "diagnostics.jsonl"] {
         plant(&format!("nunu-results/{name}"));
     }
     plant(".nunu-state/state.json");

@@ -73,7 +73,9 @@ fn a_key_with_hidden_characters_in_it_is_seen_through() {
         let masks = |line: &&str| !line.starts_with("::add-mask::");
         let log = ended.log();
         let mut shown: Vec<String> = vec![log.lines().filter(masks).collect(), stage.summary()];
-        for file in ["results.json", "junit.xml", "summary.md", "nunu.env", "diagnostics.jsonl"] {
+        for file in
+            ["results.json", "junit.xml", "summary.md", "report.html", "nunu.env", "diagnostics.jsonl"]
+        {
             shown.push(stage.read(&format!("nunu-results/{file}")));
         }
         for text in shown {

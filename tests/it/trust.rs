@@ -163,7 +163,7 @@ fn what_config_env_lets_in_reaches_the_agents_and_nobody_else() {
     let shown = shown.join("\n");
     assert!(ended.stdout.contains("::add-mask::correct horse"), "the host is told");
     let mut texts = vec![shown, ended.stderr.clone(), stage.summary()];
-    for file in ["results.json", "junit.xml", "summary.md", "nunu.env", "diagnostics.jsonl"] {
+    for file in ["results.json", "junit.xml", "summary.md", "report.html", "nunu.env", "diagnostics.jsonl"] {
         texts.push(stage.read(&format!("nunu-results/{file}")));
     }
     for text in texts {

@@ -1,6 +1,7 @@
 //! Every renderer over the same reports.
 
 mod dotenv;
+mod evidence;
 pub(super) mod reports;
 mod sinks;
 
@@ -264,6 +265,11 @@ fn agree(report: &RunReport) {
     let of_each =
         ["passed", "failed", "skipped", "pending", "other"].map(|name| summary[name].as_u64().unwrap());
     assert_eq!(Some(of_each.iter().sum()), summary["tests"].as_u64());
+    let page = evidence::page(report);
+    assert_eq!(page.contains("<header class=\"passed\">"), green);
+    for (count, counted) in report.counts().parts() {
+        assert_eq!(page.contains(&format!("<strong>{count}</strong> {}</li>", counted.words())), count > 0);
+    }
     let (_, failures, errors) = junit_counts(&junit(report, ""));
     assert_eq!(failures + errors == 0, green, "{}\n{}", report.reason, junit(report, ""));
     assert_eq!(

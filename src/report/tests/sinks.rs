@@ -100,6 +100,7 @@ pub(super) fn sinks(report: &RunReport) -> Vec<(&'static str, String)> {
         ("summary.md", markdown(report)),
         ("ctrf.json", ctrf(report)),
         ("brief.md", brief(report, "nunu-results/")),
+        ("report.html", super::evidence::page(report)),
         ("nunu.env", super::super::dotenv::dotenv(report, &files()).text),
         ("gl-annotations.json", gitlab(report)),
         ("the comment", comment(report, "play-test")),
@@ -118,6 +119,11 @@ fn read(text: &str) -> String {
         .replace("&quot;", "\"")
         .replace("&apos;", "'")
         .replace("&#58;", ":")
+        .replace("&#60;", "<")
+        .replace("&#62;", ">")
+        .replace("&#34;", "\"")
+        .replace("&#39;", "'")
+        .replace("&#38;", "&")
         .replace("&amp;", "&")
         .replace('\\', "")
 }
