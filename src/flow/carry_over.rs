@@ -315,3 +315,6 @@ fn alone(post: &Earlier, id: &str) -> Option<Earlier> {
     let job = post.jobs.iter().find(|(job, _)| job == id)?.clone();
     Some(Earlier { jobs: vec![job], on_record: false, ..post.clone() })
 }
+
+#[cfg(test)]
+mod tests;
