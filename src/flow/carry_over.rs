@@ -66,6 +66,11 @@ impl Past {
         Self { posts, tests }
     }
 
+    /// True when no earlier attempt started any of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.posts.is_empty()
+    }
+
     fn newest(&self, start: usize) -> Option<Newest<'_>> {
         let ours = || self.posts.iter().filter(move |post| post.start == start);
         let attempt = ours().map(|post| post.attempt).max()?;

@@ -46,12 +46,18 @@ pub(super) async fn again(
         entries.push(Entry { whole, parts });
     }
     let past = past(ctx, &entries, &found, &jobs);
+    if past.is_empty() && !found.is_empty() {
+        ctx.log.info("earlier attempts started nothing of the same build, tests, configurations, options and labels: everything is started");
+    }
     let Ok(read) = timeout(LONGEST, read_deciding(ctx, &entries, &past, &jobs)).await else {
         let requests = entries.into_iter().map(|entry| entry.whole).collect();
         return (unread(requests, "the service did not answer in time"), Recalled::default());
     };
     let today = chrono::Utc::now().date_naive();
     let again = decide(entries, &past, &read, ctx.plan.rerun.mode, &ctx.plan.gate, today);
+    if !past.is_empty() && !again.carry {
+        ctx.log.info("the results of the attempts before met the gate: everything is started again");
+    }
     let passed = again.carry.then(|| {
         read.into_iter().filter(|(id, _)| again.passed.contains(id)).collect::<BTreeMap<String, Tracked>>()
     });

@@ -131,7 +131,9 @@ pub(super) fn carry_over(ctx: &Context, state: &mut RunState, start: usize, grou
 
 /// Jobs stand in the order of their starts, whether they are started or carried over.
 fn add(state: &mut RunState, start: usize, mut jobs: Vec<Tracked>) {
-    jobs.iter_mut().for_each(|tracked| tracked.start = start);
+    for tracked in &mut jobs {
+        tracked.start = start;
+    }
     state.jobs.append(&mut jobs);
     state.jobs.sort_by_key(|tracked| tracked.start);
 }

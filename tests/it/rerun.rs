@@ -1,8 +1,8 @@
 //! A repeated attempt of a CI run starts only what did not pass, and a pass is what the service says, never a file.
 
 use nunu_sim::{
-    Bug, Call, DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_PLAN, DEFAULT_TEST as FIRST, Fault,
-    MULTI_DEVICE_CONFIG, SECOND_TEST as SECOND, Scenario, Script, Sim, THIRD_TEST as THIRD,
+    Bug, Call, DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_PLAN, DEFAULT_TEST as FIRST, Fault, Generation,
+    MULTI_DEVICE_CONFIG, Quirk, SECOND_TEST as SECOND, Scenario, Script, Sim, THIRD_TEST as THIRD,
 };
 use serde_json::Value;
 
@@ -101,6 +101,75 @@ fn attempt_two_with_one_of_three_failed_posts_once() {
 }
 
 #[test]
+fn every_generation_of_the_service_remembers() {
+    let of = |generation| {
+        let scenario = Scenario::passed().test(SECOND, Script::new("FAILED"));
+        let stage = Stage::of(Sim::builder().generation(generation).scenario(scenario));
+        stage.apk(20_000);
+        let stage = stage.env(LEG.0, LEG.1);
+        run(&stage, &three(), &[]).is(1, "tests-failed");
+        all_pass(&stage);
+        let stage = attempt(stage, "2");
+        let ended = run(&stage, &three(), &[]);
+        ended.is(0, "passed");
+        // The oldest one lists no builds: each attempt sends its own, and no run of another one counts for it.
+        let again: &[&str] = if generation == Generation::V1 { &[FIRST, SECOND, THIRD] } else { &[SECOND] };
+        assert_eq!(started_after(&stage, 3), again, "{generation:?}: {}", ended.log());
+    };
+    std::thread::scope(|scope| {
+        for generation in [Generation::V1, Generation::V2, Generation::V3, Generation::V5] {
+            scope.spawn(move || of(generation));
+        }
+    });
+}
+
+#[test]
+fn instances_pass_together_or_not_at_all() {
+    for quirk in [None, Some(Quirk::InstancesAsRuns)] {
+        let mut script = Script::attempts(&["SUCCESS", "FAILED"]);
+        script.side_by_side = true;
+        let scenario = match quirk {
+            Some(_) => Scenario::passed().test(SECOND, script),
+            None => Scenario::passed().nth(2, Script::new("FAILED")),
+        };
+        let mut builder = Sim::builder().scenario(scenario);
+        if let Some(quirk) = quirk {
+            builder = builder.quirk(quirk);
+        }
+        let stage = Stage::of(builder);
+        stage.apk(20_000);
+        let stage = stage.env(LEG.0, LEG.1);
+        let twice = config(&[
+            (&format!("name: a, test: {FIRST}"), ""),
+            (&format!("name: b, test: {SECOND}, instances: 2"), ""),
+            (&format!("name: c, test: {THIRD}, instances: 2"), ""),
+        ]);
+        run(&stage, &twice, &[]).is(1, "tests-failed");
+        all_pass(&stage);
+        let stage = attempt(stage, "2");
+        let ended = run(&stage, &twice, &[]);
+        ended.is(0, "passed");
+        assert_eq!(ended.outputs["tests-passed"], "5");
+        let again: std::collections::BTreeSet<String> = started_after(&stage, 3).into_iter().collect();
+        assert_eq!(again.into_iter().collect::<Vec<_>>(), [SECOND], "{quirk:?}: {}", ended.log());
+    }
+}
+
+#[test]
+fn starts_of_unknown_size_are_never_carried_over() {
+    let lab = format!(
+        "  - {{name: lab, test: {FIRST}, deployment_config: {MULTI_DEVICE_CONFIG}, all_configured_devices: true}}\n"
+    );
+    let all = config(&[(&format!("name: b, test: {SECOND}"), "")]) + &lab;
+    let stage = second("FAILED");
+    run(&stage, &all, &[]).is(1, "tests-failed");
+    all_pass(&stage);
+    let stage = attempt(stage, "2");
+    run(&stage, &all, &[]).is(0, "passed");
+    assert_eq!(stage.sim.effective_starts(), 4);
+}
+
+#[test]
 fn whatever_is_no_pass_is_started_again() {
     std::thread::scope(|scope| {
         for result in ["ERROR", "TIMEOUT", "BLOCKED", "STOPPED", "SKIPPED", "PARTIAL", ""] {
@@ -156,9 +225,12 @@ fn a_success_whose_bugs_failed_the_gate_is_started_again() {
     assert_eq!(started_after(&stage, 3), [SECOND]);
 }
 
+/// A name, what changes around the job, and further keys of the first entry.
+type Change = (&'static str, fn(Stage) -> Stage, &'static str);
+
 #[test]
 fn nothing_is_carried_over_from_another_start() {
-    let changes: &[(&str, fn(Stage) -> Stage, &str)] = &[
+    let changes: &[Change] = &[
         (
             "another build",
             |stage| {
@@ -273,11 +345,11 @@ fn no_edited_file_turns_red_green() {
         std::fs::write(path, text.replace("\"exit_code\": 1", "\"exit_code\": 0")).unwrap();
     };
     // Of the second test the state file now says that its job is the first one's.
-    let state = stage.path("temp/nunu-state/state.json");
-    let text = std::fs::read_to_string(&state).unwrap();
+    let records = stage.path("temp/nunu-state/state.json");
+    let text = std::fs::read_to_string(&records).unwrap();
     let jobs: Vec<String> = stage.sim.ledger().jobs.iter().map(|job| job.job_id.clone()).collect();
-    std::fs::write(&state, text.replace(&jobs[1], &jobs[0]).replace("\"done\"", "\"open\"")).unwrap();
-    edit(&state);
+    std::fs::write(&records, text.replace(&jobs[1], &jobs[0]).replace("\"done\"", "\"open\"")).unwrap();
+    edit(&records);
     edit(&stage.work().join("nunu-results/results.json"));
     std::fs::copy(stage.work().join("nunu-results/results.json"), stage.work().join("edited.json")).unwrap();
     let stage = stage.env("GITHUB_RUN_ATTEMPT", "2");

@@ -181,6 +181,7 @@ pub(super) enum Who {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and every combination occurs")]
 pub(super) struct World {
     pub(super) setup: Setup,
     pub(super) off: Option<Guard>,

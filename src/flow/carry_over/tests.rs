@@ -241,9 +241,9 @@ proptest! {
         for (id, tracked) in &mut history.read {
             complete(&mut tracked.report, &tests[usize::from(id.as_bytes()[0] - b'a')]);
         }
-        let entries = |_: ()| (0..tests.len()).map(|place| test(&name(place))).collect::<Vec<_>>();
+        let entries = || (0..tests.len()).map(|place| test(&name(place))).collect::<Vec<_>>();
         let past = Past::new(history.posts.clone(), history.tests.clone());
-        let again = decide(entries(()), &past, &history.read, RerunMode::Failed, &gate, today());
+        let again = decide(entries(), &past, &history.read, RerunMode::Failed, &gate, today());
         prop_assert_eq!(again.starts.len(), tests.len());
         // What is carried over is the newest of its start, and would pass by itself.
         let mut used = BTreeSet::new();
