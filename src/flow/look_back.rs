@@ -75,34 +75,39 @@ struct Lookup<'a> {
 
 /// Gives every job its baseline, and those that fail or are flaky their history.
 pub(super) async fn look_back(ctx: &Context, state: &mut RunState) {
+    read(ctx, &mut state.jobs).await;
+    tell_trouble(ctx, state);
+}
+
+/// The same for jobs of which nothing is told yet.
+pub(super) async fn read(ctx: &Context, jobs: &mut [Tracked]) {
     let on_ci = ctx.host.kind() != ci::Kind::None;
     let base = match base_of(&ctx.plan.baseline, &ctx.host.revision(), on_ci) {
         Ok(None) => return,
         Ok(Some(base)) => base,
         Err(why) => {
-            for tracked in &mut state.jobs {
+            for tracked in jobs {
                 tracked.report.baseline = Some(Baseline::Absent(why.clone()));
             }
             return;
         }
     };
     let deadline = Instant::now() + LIMIT;
-    let questions = questions(state, &base);
+    let questions = questions(jobs, &base);
     if questions.is_empty() {
         return;
     }
     tokio::select! {
         biased;
         () = ctx.cancel.token().cancelled() => {}
-        () = ask(ctx, state, &base, questions, deadline) => {}
+        () = ask(ctx, jobs, &base, questions, deadline) => {}
     }
-    tell_trouble(ctx, state);
 }
 
 /// One question for each test and configuration. A job that says nothing of the product asks for nothing.
-fn questions(state: &mut RunState, base: &Base) -> Vec<Question> {
+fn questions(jobs: &mut [Tracked], base: &Base) -> Vec<Question> {
     let mut by_test: BTreeMap<(String, String), Vec<Asked>> = BTreeMap::new();
-    for (index, tracked) in state.jobs.iter_mut().enumerate().filter(|(_, tracked)| is_worth_it(tracked)) {
+    for (index, tracked) in jobs.iter_mut().enumerate().filter(|(_, tracked)| is_worth_it(tracked)) {
         let report = &mut tracked.report;
         let Some(test) = report.test_id.clone() else {
             report.baseline = Some(Baseline::Absent("the service does not say which test it is".to_owned()));
@@ -137,10 +142,10 @@ fn is_worth_it(tracked: &Tracked) -> bool {
 }
 
 /// Asks for everything until it is known, or the time is over. What was answered in time is kept.
-async fn ask(ctx: &Context, state: &mut RunState, base: &Base, questions: Vec<Question>, deadline: Instant) {
+async fn ask(ctx: &Context, jobs: &mut [Tracked], base: &Base, questions: Vec<Question>, deadline: Instant) {
     for asked in questions.iter().flat_map(|question| &question.jobs) {
         let why = format!("the service did not answer within {} s", LIMIT.as_secs());
-        state.jobs[asked.index].report.baseline = Some(Baseline::Unreadable(why));
+        jobs[asked.index].report.baseline = Some(Baseline::Unreadable(why));
     }
     let limit = longest_silence(&ctx.plan).map_or(LIMIT, |silence| silence.min(LIMIT));
     let mut lookup = Lookup {
@@ -148,7 +153,7 @@ async fn ask(ctx: &Context, state: &mut RunState, base: &Base, questions: Vec<Qu
         base,
         weeks: weeks_back(chrono::Utc::now(), WEEKS),
         own_tags: ctx.records.run.iter().cloned().chain([ctx.records.invocation.clone()]).collect(),
-        own_jobs: state.jobs.iter().map(|tracked| tracked.report.job_id.clone()).collect(),
+        own_jobs: jobs.iter().map(|tracked| tracked.report.job_id.clone()).collect(),
         unfiltered: Mutex::new(None),
         of_commit: BTreeMap::new(),
     };
@@ -164,7 +169,7 @@ async fn ask(ctx: &Context, state: &mut RunState, base: &Base, questions: Vec<Qu
     let mut answers = Box::pin(first.chain(rest));
     while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
         for asked in &answer.question.jobs {
-            state.jobs[asked.index].report.baseline = Some(answer.baseline_of(asked, base));
+            jobs[asked.index].report.baseline = Some(answer.baseline_of(asked, base));
         }
         found.push(answer);
     }
@@ -172,7 +177,7 @@ async fn ask(ctx: &Context, state: &mut RunState, base: &Base, questions: Vec<Qu
     let mut histories = iter(wanted.map(|found| lookup.histories(found))).buffer_unordered(AT_ONCE);
     while let Ok(Some(answers)) = timeout_at(deadline, histories.next()).await {
         for (index, history) in answers {
-            state.jobs[index].report.history = history;
+            jobs[index].report.history = history;
         }
     }
 }

@@ -13,6 +13,7 @@ use super::carry_over::{Again, Entry, Past, decide};
 use super::context::Context;
 use super::earlier_attempt::{self, is_repeated};
 use super::jobs_by_tag::Found;
+use super::look_back;
 use super::plan_parts;
 use super::poll_jobs::{read_ended, take_job};
 use super::starts::{Earlier, Recalled, Request};
@@ -120,6 +121,10 @@ async fn read_deciding(
     if let Err(error) = read_ended(&ctx.api, ctx, &mut tracked, Duration::ZERO, true).await {
         ctx.log.warn(format!("earlier attempts could not be read: {error}"));
         return BTreeMap::new();
+    }
+    // What is known already counts as little in an earlier attempt as in this one.
+    if ctx.plan.gate.fail_on.asks_what_is_new() {
+        look_back::read(ctx, &mut tracked).await;
     }
     let readable = |tracked: &Tracked| {
         tracked.report.deciding_runs().iter().all(|run| run.unreadable.is_none() && !run.run_id.is_empty())

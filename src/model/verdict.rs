@@ -35,6 +35,13 @@ pub(crate) struct FailOn {
     pub(crate) newly_failed: bool,
 }
 
+impl FailOn {
+    /// True when it needs to be known what is new since the baseline.
+    pub(crate) fn asks_what_is_new(&self) -> bool {
+        self.newly_failed || !self.new_bugs.is_empty()
+    }
+}
+
 impl Default for FailOn {
     fn default() -> Self {
         Self {

@@ -31,6 +31,7 @@ mod replay;
 mod replies;
 mod report;
 mod rerun;
+mod rerun_plans;
 mod results;
 mod schema;
 mod secrets;

@@ -1,10 +1,9 @@
 //! A repeated attempt of a CI run starts only what did not pass, and a pass is what the service says, never a file.
 
 use nunu_sim::{
-    Bug, Call, DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_PLAN, DEFAULT_TEST as FIRST, Fault, Generation,
+    Bug, Call, DEFAULT_DEPLOYMENT_CONFIG as CONFIG, DEFAULT_TEST as FIRST, Fault, Generation,
     MULTI_DEVICE_CONFIG, Quirk, SECOND_TEST as SECOND, Scenario, Script, Sim, THIRD_TEST as THIRD,
 };
-use serde_json::Value;
 
 use crate::stage::{Ended, Stage};
 
@@ -12,7 +11,7 @@ use crate::stage::{Ended, Stage};
 const LEG: (&str, &str) = ("NUNU_MATRIX_INDEX", "0");
 
 /// A service in which the second test comes to `result`, as the action meets it.
-fn second(result: &str) -> Stage {
+pub(crate) fn second(result: &str) -> Stage {
     second_plays(Script::new(result))
 }
 
@@ -23,7 +22,7 @@ fn second_plays(script: Script) -> Stage {
 }
 
 /// A run config with these entries on the default deployment configuration, each with further keys.
-fn config(entries: &[(&str, &str)]) -> String {
+pub(crate) fn config(entries: &[(&str, &str)]) -> String {
     let entry = |(test, more): &(&str, &str)| format!("  - {{{test}, deployment_config: {CONFIG}{more}}}\n");
     format!("version: 1\nbuild: {{path: game.apk}}\nruns:\n{}", entries.iter().map(entry).collect::<String>())
 }
@@ -35,23 +34,23 @@ fn three() -> String {
     config(&[(&named[0], ""), (&named[1], ""), (&named[2], "")])
 }
 
-fn run(stage: &Stage, config: &str, more: &[&str]) -> Ended {
+pub(crate) fn run(stage: &Stage, config: &str, more: &[&str]) -> Ended {
     stage.run(&[&["run", "--run-config", config], more].concat())
 }
 
 /// The next attempt of the same CI run, on a new machine.
-fn attempt(stage: Stage, number: &str) -> Stage {
+pub(crate) fn attempt(stage: Stage, number: &str) -> Stage {
     stage.forget_state();
     stage.env("GITHUB_RUN_ATTEMPT", number)
 }
 
 /// From now on everything passes.
-fn all_pass(stage: &Stage) {
+pub(crate) fn all_pass(stage: &Stage) {
     stage.sim.set_scenario(Scenario::passed());
 }
 
 /// The tests that were started after the first `before` starts, in order.
-fn started_after(stage: &Stage, before: usize) -> Vec<String> {
+pub(crate) fn started_after(stage: &Stage, before: usize) -> Vec<String> {
     let ledger = stage.sim.ledger();
     let jobs = ledger.starts[before..].iter().flat_map(|start| &start.job_ids);
     let test = |id: &String| ledger.jobs.iter().find(|job| job.job_id == *id).unwrap().test_id.clone();
@@ -59,7 +58,7 @@ fn started_after(stage: &Stage, before: usize) -> Vec<String> {
 }
 
 /// What `results.json` calls what each test is counted as.
-fn counted(stage: &Stage) -> Vec<String> {
+pub(crate) fn counted(stage: &Stage) -> Vec<String> {
     let results = stage.results();
     let jobs = results["jobs"].as_array().cloned().unwrap_or_default();
     jobs.iter().map(|job| job["counted_as"].as_str().unwrap_or("-").to_owned()).collect()
@@ -408,81 +407,22 @@ fn what_lives_is_gone_on_with_and_what_passed_is_carried_over() {
     assert!(!left.contains(&jobs[0]) && !left.contains(&jobs[2]), "{left}");
 }
 
-fn plan() -> String {
-    config(&[(&format!("name: nightly, test_plan: {DEFAULT_PLAN}"), "")])
-}
-
+/// A bug that the baseline has counts as little in an earlier attempt as in this one.
 #[test]
-fn a_plan_is_split_into_its_failed_tests() {
-    let stage = second("FAILED");
-    run(&stage, &plan(), &[]).is(1, "tests-failed");
+fn a_success_with_a_known_bug_is_carried_over_where_only_new_ones_count() {
+    let with_bug =
+        || Script::new("SUCCESS").bugs(vec![Bug::new("the shop is empty", "high", "high").id("old")]);
+    let stage = second("SUCCESS").env("GITHUB_REF_TYPE", "branch").env("GITHUB_REF_NAME", "main");
+    stage.sim.set_scenario(Scenario::passed().test(FIRST, with_bug()));
+    run(&stage, &three(), &[]).is(0, "passed");
+    let stage = attempt(stage, "1").env("GITHUB_RUN_ID", "4712");
+    stage.sim.set_scenario(Scenario::passed().test(FIRST, with_bug()).test(SECOND, Script::new("FAILED")));
+    let known = ["--fail-on", "failed,new-bugs:high"];
+    run(&stage, &three(), &known).is(1, "tests-failed");
     let stage = attempt(stage, "2");
-    let ended = run(&stage, &plan(), &[]);
-    ended.is(1, "tests-failed").says("SUCCESS from attempt 1");
-    let again = stage.sim.ledger().starts[1].clone();
-    assert_eq!((again.call, &again.body["retries"]), (Call::StartRun, &Value::from(0)));
-    assert_eq!(started_after(&stage, 1), [SECOND]);
-    assert_eq!(counted(&stage), ["passed", "failed", "passed"]);
-    // And once more: two tests of the plan, and one that was started by itself.
-    all_pass(&stage);
+    run(&stage, &three(), &known).is(1, "tests-failed");
+    assert_eq!(started_after(&stage, 6), [SECOND]);
     let stage = attempt(stage, "3");
-    run(&stage, &plan(), &[]).is(0, "passed");
-    assert_eq!(started_after(&stage, 2), [SECOND]);
-    let stage = attempt(stage, "4");
-    run(&stage, &plan(), &["--rerun", "failed"])
-        .is(0, "passed")
-        .says("from attempt 1")
-        .says("from attempt 3");
-    assert_eq!(stage.sim.effective_starts(), 3);
-    let stage = attempt(stage, "5");
-    run(&stage, &plan(), &[]).is(0, "passed");
-    assert_eq!(stage.sim.ledger().starts[3].call, Call::StartPlan, "after a pass the plan is a plan again");
-}
-
-#[test]
-fn a_plan_that_cannot_be_split_is_started_whole_and_says_so() {
-    let stage = second("FAILED");
-    run(&stage, &plan(), &[]).is(1, "tests-failed");
-    all_pass(&stage);
-    stage.sim.fault(Call::GetPlan, Fault::status(404).forever());
-    let stage = attempt(stage, "2");
-    run(&stage, &plan(), &[]).is(0, "passed").says("started whole although 2 of its 3 tests passed");
-    assert_eq!(started_after(&stage, 1).len(), 3);
-    assert!(stage.results()["warnings"].to_string().contains("started whole"));
-}
-
-#[test]
-fn a_plan_that_passed_beside_a_failed_test_is_carried_over_whole() {
-    let both = config(&[
-        (&format!("name: nightly, test_plan: {DEFAULT_PLAN}"), ""),
-        (&format!("name: b, test: {SECOND}"), ""),
-    ]);
-    let stage = second("SUCCESS");
-    stage.sim.set_scenario(Scenario::passed().nth(3, Script::new("FAILED")));
-    run(&stage, &both, &[]).is(1, "tests-failed");
-    let stage = attempt(stage, "2");
-    let ended = run(&stage, &both, &[]);
-    ended.is(0, "passed");
-    assert_eq!(started_after(&stage, 2), [SECOND]);
-    assert_eq!(ended.outputs["tests-passed"], "4");
-}
-
-#[test]
-fn a_results_file_names_what_to_start_again_elsewhere() {
-    let both = config(&[
-        (&format!("name: nightly, test_plan: {DEFAULT_PLAN}"), ""),
-        (&format!("name: a, test: {FIRST}"), ""),
-    ]);
-    let stage = second("FAILED");
-    run(&stage, &both, &[]).is(1, "tests-failed");
-    all_pass(&stage);
-    std::fs::rename(stage.work().join("nunu-results/results.json"), stage.work().join("theirs.json"))
-        .unwrap();
-    stage.forget_state();
-    // Somebody's own machine, where nothing is known of the CI run.
-    let stage = stage.off_ci();
-    let ended = run(&stage, &both, &["--rerun-from", "theirs.json"]);
-    assert_eq!(ended.code, 0, "{}", ended.log());
-    ended.says("nightly: rerun-from names 1 of its tests");
-    assert_eq!(started_after(&stage, 2), [SECOND]);
+    run(&stage, &three(), &["--fail-on", "failed,bugs:high"]).is(1, "tests-failed");
+    assert_eq!(started_after(&stage, 7), [FIRST, SECOND], "where every bug counts it did not pass");
 }
