@@ -1,6 +1,7 @@
 //! The CI host: what it tells us (commit, job, limits) and what we tell it (log, masks, outputs, summary, annotations).
 //! Touches stdout, stderr, the host's files and `git`.
 
+mod block;
 mod console;
 mod detect;
 mod escape;
@@ -15,8 +16,10 @@ mod host;
 mod identity;
 mod revision;
 pub(crate) mod stream;
+mod terminal;
 
 pub(crate) use console::Loudness;
 pub(crate) use detect::Kind;
 pub(crate) use host::Host;
 pub(crate) use revision::Revision;
+pub(crate) use terminal::look;

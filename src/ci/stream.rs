@@ -8,6 +8,8 @@ use std::io::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use anstream::AutoStream;
+
 /// Text of the log that waits for its reader, in bytes.
 const MOST_WAITING: usize = 1024 * 1024;
 /// A reader that takes nothing for this long is not waited for any more; after a signal the end waits this long in all.
@@ -48,14 +50,14 @@ fn writer() -> &'static Writer {
     WRITER.get_or_init(|| Writer::start(write))
 }
 
-/// A closed pipe is no reason to end.
+/// A closed pipe is no reason to end. Old consoles get their colours in another way than by what is written.
 fn write(stream: Stream, text: &str) {
     let _ = match stream {
         Stream::Out => {
-            let mut out = std::io::stdout().lock();
+            let mut out = AutoStream::always(std::io::stdout().lock());
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         }
-        Stream::Err => std::io::stderr().lock().write_all(text.as_bytes()),
+        Stream::Err => AutoStream::always(std::io::stderr().lock()).write_all(text.as_bytes()),
     };
 }
 

@@ -8,9 +8,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Clap};
 
 use crate::model::{ExitReason, Failure};
 
+use super::help::{self, Help};
 use super::plan::Command;
-use super::settings::{DefaultValue, SETTINGS, Shape};
+use super::settings::{Definition, SETTINGS, Shape};
 use super::snippet::without_keys;
+use super::switches::{SHELLS, SWITCHES, Switch, TOKEN_FILE, word};
 use super::values::nearest;
 
 /// What the command line said.
@@ -25,6 +27,10 @@ pub(crate) struct Args {
     pub(crate) token_file: Option<PathBuf>,
     /// `stop --best-effort`.
     pub(crate) best_effort: bool,
+    /// `check --no-build`.
+    pub(crate) no_build: bool,
+    /// What `explain` and `completions` are asked about.
+    pub(crate) word: Option<String>,
     /// `schema --results`.
     pub(crate) results: bool,
     /// What `report` reports on.
@@ -50,201 +56,153 @@ pub(crate) enum Parsed {
     /// Something to do.
     Args(Args),
     /// Help was asked for; print it and end well.
-    Help(String),
+    Help(Help),
 }
 
 /// A command that is the flag of the same name.
 const VERSION: &str = "version";
 /// What `report` takes besides flags.
 const FILES: &str = "files";
+/// The command that shows the help of others.
+const HELP: &str = "help";
+/// The id of `-h`; that of `--help` is [`HELP`].
+const SHORT_HELP: &str = "short-help";
+/// The id of what a command takes besides flags.
+const WORD: &str = "word";
 
-const EXAMPLES: &str = "\
-Examples:
-  nunu-ci run --build-path app.apk --test-id ID --deployment-config-id ID
-  nunu-ci check                      what would happen, and is the key good for it?
-  nunu-ci upload --build-path Game/ --platform windows
-  nunu-ci start && nunu-ci wait      two steps instead of one
-  nunu-ci stop --best-effort         the safety net after a cancelled job
+/// Which flags a command takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flags {
+    /// All that there are, before and after the command: one command line may serve several commands.
+    All,
+    /// Those that its help shows.
+    Shown,
+}
 
-The API key comes from NUNU_API_TOKEN or --token-file. Every flag is also a variable: --build-path is NUNU_BUILD_PATH.
-Exit codes: 0 passed, 1 tests failed or bugs found, 2 wrong input, 3 key or permission, 4 build, 5 upload, 6 start,
-7 no verdict, 8 timeout, 9 stalled, 10 stopped by somebody else, 70 our bug, 130/143 interrupted.";
+/// The flag of a setting.
+fn setting(definition: &Definition) -> Arg {
+    let arg = Arg::new(definition.name)
+        .long(definition.name)
+        .help(definition.brief())
+        .value_name(definition.shown.value);
+    if definition.name == "command" {
+        return arg.value_parser(PossibleValuesParser::new(Command::ALL.map(Command::as_str)));
+    }
+    if definition.shape == Shape::Switch {
+        return arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+    }
+    // A value may begin with a hyphen: `--name -5`.
+    arg.allow_hyphen_values(true)
+}
 
-fn about(command: Command) -> &'static str {
-    match command {
-        Command::Run => "Check, upload, start, wait, report and gate: the whole job (the default)",
-        Command::Upload => "Upload a build and print its id",
-        Command::Start => "Start runs and leave; needs build-id or a config that needs no build",
-        Command::Wait => "Wait for the jobs that start recorded, or those of --job-ids; report and gate",
-        Command::Stop => "Stop recorded unfinished jobs, or those of --job-ids, and cancel an open upload",
-        Command::Check => "Validate everything and prove the key and its permissions; change nothing",
-        Command::Report => {
-            "Make all report files again from one or several results.json; legs of a matrix become one report"
-        }
-        Command::Init => "Write a commented starter run config and a workflow file",
-        Command::Schema => "Print the JSON Schema of the run config",
+fn switch(switch: &Switch) -> Arg {
+    let arg = Arg::new(switch.name).long(switch.name).help(switch.help);
+    match switch.value {
+        Some(value) => arg.value_name(value),
+        None => arg.action(ArgAction::SetTrue),
     }
 }
 
-/// Shown below the flags of one command.
-const fn examples(command: Command) -> &'static str {
-    match command {
-        Command::Run => {
-            "Examples:
-  nunu-ci run --build-path app.apk --test-id ID --deployment-config-id ID --timeout 90m
-  nunu-ci run --build-path Game/ --platform windows --run-config ci/nightly.yml --fail-on failed,bugs:high
-  nunu-ci run --json > results.json"
-        }
-        Command::Upload => {
-            "Examples:
-  nunu-ci upload --build-path app.apk --tags nightly
-  BUILD=$(nunu-ci upload --build-path Game/ --platform windows)      the id is on stdout outside of a CI"
-        }
-        Command::Start => {
-            "Examples:
-  nunu-ci start --build-id ID --test-id ID --deployment-config-id ID
-  nunu-ci start && nunu-ci wait"
-        }
-        Command::Wait => {
-            "Examples:
-  nunu-ci wait                                          for what start recorded in this job
-  nunu-ci wait --job-ids ID,ID --timeout 90m            in another job"
-        }
-        Command::Stop => {
-            "Examples:
-  nunu-ci stop
-  nunu-ci stop --job-ids ID,ID
-  nunu-ci stop --best-effort                            the safety net after a cancelled job"
-        }
-        Command::Check => {
-            "Examples:
-  nunu-ci check --run-config ci/nightly.yml
-  nunu-ci check --json > check.json"
-        }
-        Command::Report => {
-            "Examples:
-  nunu-ci report nunu-results/results.json
-  nunu-ci report legs/                                  one results.json in each folder in it
-  nunu-ci report a/results.json b/results.json --fail-on failed,bugs:high"
-        }
-        Command::Init => {
-            "Examples:
-  nunu-ci init
-  NUNU_API_TOKEN=... nunu-ci init                       fills in the ids of your project"
-        }
-        Command::Schema => {
-            "Examples:
-  nunu-ci schema > nunu-ci.schema.json
-  nunu-ci schema --results"
-        }
-    }
-}
-
-fn program() -> Clap {
-    let mut program = Clap::new("nunu-ci")
-        .about("Upload a build to nunu.ai, run AI play-tests on real devices, and fail the CI job honestly.")
-        .after_help(EXAMPLES)
-        .disable_version_flag(true)
-        .max_term_width(120);
-    for definition in SETTINGS.iter().filter(|definition| definition.has_flag()) {
-        let mut arg = Arg::new(definition.name)
-            .long(definition.name)
-            .help(match definition.default {
-                DefaultValue::None => definition.help.to_owned(),
-                default => format!("{} [default: {}]", definition.help, default.shown()),
-            })
-            .help_heading(definition.heading)
-            .global(true)
-            .value_name("VALUE");
-        if definition.shape == Shape::Switch {
-            arg = arg
-                .num_args(0..=1)
-                .require_equals(true)
-                .default_missing_value("true")
-                .value_name("true|false");
-        } else {
-            // A value may begin with a hyphen: `--name -5`.
-            arg = arg.allow_hyphen_values(true);
-        }
-        if definition.name == "command" {
-            arg = arg.value_parser(PossibleValuesParser::new(Command::ALL.map(Command::as_str)));
-        }
-        program = program.arg(arg);
-    }
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).help(help).action(ArgAction::SetTrue).help_heading("General")
+/// The flags of a command, or of the program.
+fn with_flags(program: Clap, command: Option<Command>, flags: Flags) -> Clap {
+    let is_all = flags == Flags::All;
+    let uses = |commands: &[Command]| match command {
+        Some(command) => commands.contains(&command),
+        None => commands.len() > 1,
     };
-    program = program
-        .arg(
-            Arg::new("token-file")
-                .long("token-file")
-                .value_name("PATH")
-                .help("Read the API key from a file; - is stdin")
-                .help_heading("Account")
-                .global(true),
-        )
-        .arg(
-            Arg::new("file")
-                .long("file")
-                .hide(true)
-                .global(true)
-                .value_name("VALUE")
-                .allow_hyphen_values(true),
-        )
-        .arg(Arg::new("api-token").long("api-token").hide(true).global(true).num_args(0..=1))
-        .arg(flag("quiet", "Print errors only").global(true))
-        .arg(flag("json", "Print data for machines, where the command has any").global(true))
-        .arg(flag("version", "Print the version; with --verbose also how it was built").short('V'));
+    let settings = SETTINGS.iter().filter(|definition| {
+        definition.has_flag() && if is_all { command.is_none() } else { uses(definition.shown.commands) }
+    });
+    // What is global stands at the program alone, and every command takes it.
+    let is_global = |switch: &Switch| is_all && switch.commands.len() > 1;
+    let switches =
+        SWITCHES.iter().filter(|switch| uses(switch.commands) && !(command.is_some() && is_global(switch)));
+    program
+        .disable_version_flag(true)
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .args(settings.map(|definition| setting(definition).global(is_all)))
+        .args(switches.map(|found| switch(found).global(is_global(found))))
+}
+
+fn program(flags: Flags) -> Clap {
+    let is_all = flags == Flags::All;
+    let mut program = with_flags(Clap::new("nunu-ci"), None, flags)
+        .arg(Arg::new(HELP).long(HELP).action(ArgAction::SetTrue).global(true).help("Print help"))
+        .arg(Arg::new(VERSION).long(VERSION).short('V').action(ArgAction::SetTrue).help(help::VERSION));
+    if is_all {
+        let hidden = |name: &'static str| Arg::new(name).long(name).global(true).hide(true);
+        program = program
+            .arg(Arg::new(SHORT_HELP).short('h').action(ArgAction::SetTrue).global(true))
+            .arg(hidden("file").value_name("VALUE").allow_hyphen_values(true))
+            .arg(hidden("api-token").num_args(0..=1));
+    }
     for command in Command::ALL {
-        let mut sub = Clap::new(command.as_str())
-            .about(about(command))
-            .after_help(examples(command))
-            .disable_version_flag(true);
-        if command == Command::Stop {
-            sub = sub.arg(flag("best-effort", "Always exit 0, and touch only what this job left unclosed"));
+        let sub = Clap::new(command.as_str()).about(help::about(command));
+        let mut sub = with_flags(sub, Some(command), flags);
+        if let Some(word) = word(command) {
+            let arg = Arg::new(WORD).value_name(word);
+            sub = sub.arg(match command {
+                Command::Completions => arg.value_parser(PossibleValuesParser::new(SHELLS)).required(true),
+                _ => arg,
+            });
         }
         if command == Command::Report {
-            sub = sub.arg(Arg::new(FILES).value_name("FILES").num_args(0..).help(
-                "Each a results.json, or a folder that has them in its folders [default: the results folder]",
-            ));
-        }
-        if command == Command::Schema {
-            sub = sub.arg(flag("results", "The schema of results.json instead"));
+            sub = sub.arg(Arg::new(FILES).value_name("FILES").num_args(0..).help(help::FILES));
         }
         program = program.subcommand(sub);
     }
-    program.subcommand(
-        Clap::new(VERSION)
-            .about("Print the version; with --verbose also how it was built")
-            .disable_version_flag(true),
-    )
+    let commands = Command::ALL.map(Command::as_str).into_iter().chain([HELP, VERSION]);
+    let other = |name: &'static str| Clap::new(name).disable_version_flag(true).disable_help_flag(true);
+    let topic = PossibleValuesParser::new(commands.collect::<Vec<_>>());
+    program
+        .subcommand(
+            other(HELP).about(help::HELP).arg(Arg::new(WORD).value_name("COMMAND").value_parser(topic)),
+        )
+        .subcommand(other(VERSION).about(help::VERSION))
+}
+
+/// The script that completes words in that shell.
+pub(crate) fn completions(shell: &str) -> String {
+    use clap_complete::{Shell, generate};
+    let shell = match shell {
+        "zsh" => Shell::Zsh,
+        "fish" => Shell::Fish,
+        "powershell" => Shell::PowerShell,
+        _ => Shell::Bash,
+    };
+    let mut script = Vec::new();
+    generate(shell, &mut program(Flags::Shown), "nunu-ci", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// Reads the command line; `argv` begins with the program's name.
 pub(crate) fn parse(argv: &[String]) -> Result<Parsed, Failure> {
-    match program().try_get_matches_from(joined(argv)) {
-        Ok(matches) => from_matches(&matches).map(Parsed::Args),
-        Err(error) => match error.kind() {
-            clap::error::ErrorKind::DisplayHelp
-            | clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                Ok(Parsed::Help(error.render().to_string()))
-            }
-            clap::error::ErrorKind::InvalidSubcommand => Err(no_command(&error)),
-            _ => {
-                let text = error.render().to_string();
-                let text = text.trim().trim_start_matches("error: ");
-                let message = text.split("\n\nUsage:").next().unwrap_or(text).trim();
-                // Somebody may have pasted the key where it does not belong.
-                Err(Failure::new(ExitReason::InvalidInput, without_keys(message))
-                    .hint("nunu-ci help lists commands and flags"))
-            }
-        },
+    let error = match program(Flags::All).try_get_matches_from(joined(argv)) {
+        Ok(matches) => return from_matches(&matches),
+        Err(error) => error,
+    };
+    // Whoever asks for help gets it, whatever else stands there.
+    let guessed = program(Flags::All).ignore_errors(true).try_get_matches_from(joined(argv)).ok();
+    let guessed = guessed.as_ref().filter(|matches| matches.subcommand_name() != Some(HELP));
+    if let Some(help) = guessed.and_then(asked_help) {
+        return Ok(Parsed::Help(help));
     }
+    if error.kind() == clap::error::ErrorKind::InvalidSubcommand {
+        return Err(no_command(&error));
+    }
+    let text = error.render().to_string();
+    let text = text.trim().trim_start_matches("error: ");
+    let message = text.split("\n\nUsage:").next().unwrap_or(text).trim();
+    let message = message.split("\n\nFor more information").next().unwrap_or(message);
+    // Somebody may have pasted the key where it does not belong.
+    Err(Failure::new(ExitReason::InvalidInput, without_keys(message))
+        .hint("nunu-ci help lists commands, nunu-ci help COMMAND its flags"))
 }
 
 /// What can be told of a command line that [`parse`] does not understand: which command it is, and where its results belong.
 pub(crate) fn guess(argv: &[String]) -> Args {
-    let matches = program().ignore_errors(true).try_get_matches_from(joined(argv));
+    let matches = program(Flags::All).ignore_errors(true).try_get_matches_from(joined(argv));
     matches.map(|matches| gather(&matches)).unwrap_or_default()
 }
 
@@ -255,7 +213,7 @@ fn no_command(error: &clap::Error) -> Failure {
         Some(ContextValue::String(word)) => word.as_str(),
         _ => "",
     };
-    let known = Command::ALL.map(Command::as_str).into_iter().chain(["help", VERSION]);
+    let known = Command::ALL.map(Command::as_str).into_iter().chain([HELP, VERSION]);
     let near =
         nearest(word, known.clone()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
     // Somebody may have pasted the key where it does not belong.
@@ -288,20 +246,38 @@ fn joined(argv: &[String]) -> Vec<String> {
     words
 }
 
-fn from_matches(matches: &ArgMatches) -> Result<Args, Failure> {
+/// The help that was asked for, if any was.
+fn asked_help(matches: &ArgMatches) -> Option<Help> {
+    let (name, inner) = matches.subcommand().map_or(("", matches), |(name, sub)| (name, sub));
+    if name == HELP {
+        let topic = inner.get_one::<String>(WORD);
+        let command = topic.and_then(|topic| Command::parse(topic));
+        return Some(Help { command, long: command.is_some() });
+    }
+    let asked = |id: &str| {
+        [matches, inner].iter().any(|found| matches!(found.try_get_one::<bool>(id), Ok(Some(true))))
+    };
+    let long = asked(HELP);
+    (long || asked(SHORT_HELP)).then(|| Help { command: Command::parse(name), long })
+}
+
+fn from_matches(matches: &ArgMatches) -> Result<Parsed, Failure> {
+    if let Some(help) = asked_help(matches) {
+        return Ok(Parsed::Help(help));
+    }
     let inner = matches.subcommand().map_or(matches, |(_, sub)| sub);
-    if inner.contains_id("api-token") {
+    if matches!(inner.try_contains_id("api-token"), Ok(true)) {
         return Err(Failure::new(
             ExitReason::InvalidInput,
             "there is no flag --api-token: command lines are visible to every process on the machine",
         )
         .hint("set NUNU_API_TOKEN from the CI's secret store, or use --token-file PATH (- for stdin)"));
     }
-    Ok(gather(matches))
+    Ok(Parsed::Args(gather(matches)))
 }
 
 fn gather(matches: &ArgMatches) -> Args {
-    let mut args = Args { version: matches.get_flag("version"), ..Args::default() };
+    let mut args = Args { version: matches.get_flag(VERSION), ..Args::default() };
     let mut inner = matches;
     if let Some((name, sub)) = matches.subcommand() {
         args.command = Command::parse(name);
@@ -316,24 +292,22 @@ fn gather(matches: &ArgMatches) -> Args {
     if let Some(value) = inner.get_one::<String>("file") {
         args.flags.insert("file", value.clone());
     }
-    args.token_file = inner.get_one::<String>("token-file").map(PathBuf::from);
-    args.quiet = inner.get_flag("quiet");
-    args.json = inner.get_flag("json");
-    if args.command == Some(Command::Stop) {
-        args.best_effort = inner.get_flag("best-effort");
-    }
-    if args.command == Some(Command::Report) {
-        args.files = inner.get_many::<String>(FILES).into_iter().flatten().cloned().collect();
-    }
-    if args.command == Some(Command::Schema) {
-        args.results = inner.get_flag("results");
-    }
+    let is_set = |name: &str| matches!(inner.try_get_one::<bool>(name), Ok(Some(true)));
+    args.token_file = inner.get_one::<String>(TOKEN_FILE).map(PathBuf::from);
+    args.word = inner.try_get_one::<String>(WORD).ok().flatten().cloned();
+    let files = inner.try_get_many::<String>(FILES).ok().flatten();
+    args.files = files.into_iter().flatten().cloned().collect();
+    args.quiet = is_set("quiet");
+    args.json = is_set("json");
+    args.best_effort = is_set("best-effort");
+    args.no_build = is_set("no-build");
+    args.results = is_set("results");
     args
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Args, Command, Parsed, parse, program};
+    use super::{Args, Command, Flags, Help, Parsed, parse, program};
 
     fn args(words: &[&str]) -> Args {
         let argv: Vec<String> =
@@ -352,7 +326,8 @@ mod tests {
 
     #[test]
     fn the_program_is_well_formed() {
-        program().debug_assert();
+        program(Flags::All).debug_assert();
+        program(Flags::Shown).debug_assert();
     }
 
     #[test]
@@ -377,12 +352,29 @@ mod tests {
         assert!(args(&["stop", "--best-effort"]).best_effort);
         assert!(args(&["schema", "--results"]).results);
         assert!(args(&["--version"]).version && args(&["version"]).version);
-        for (words, want) in [(&["help"][..], "Examples:"), (&["help", "stop"], "--best-effort")] {
-            let argv: Vec<String> = ["nunu-ci"].iter().chain(words).map(|&word| word.to_owned()).collect();
-            let Ok(Parsed::Help(text)) = parse(&argv) else { panic!("{words:?}") };
-            assert!(text.contains(want), "{text}");
-        }
+        assert!(args(&["check", "--no-build"]).no_build);
         assert!(args(&["--verbose"]).verbose());
+    }
+
+    #[test]
+    fn help_is_given_whatever_else_stands_there() {
+        let of = |command, long| Ok(Parsed::Help(Help { command, long }));
+        for (words, want) in [
+            (&["help"][..], of(None, false)),
+            (&["-h"], of(None, false)),
+            (&["--help"], of(None, true)),
+            (&["help", "stop"], of(Some(Command::Stop), true)),
+            (&["stop", "-h"], of(Some(Command::Stop), false)),
+            (&["stop", "--help"], of(Some(Command::Stop), true)),
+            (&["--help", "stop"], of(Some(Command::Stop), true)),
+            (&["completions", "--help"], of(Some(Command::Completions), true)),
+            (&["run", "--help", "--buid-path", "x"], of(Some(Command::Run), true)),
+        ] {
+            let argv: Vec<String> = ["nunu-ci"].iter().chain(words).map(|&word| word.to_owned()).collect();
+            assert_eq!(parse(&argv), want, "{words:?}");
+        }
+        assert!(message(&["help", "uplaod"]).contains("upload"));
+        assert_eq!(args(&["explain", "timeout"]).word.as_deref(), Some("timeout"));
     }
 
     #[test]

@@ -28,8 +28,9 @@ pub(super) fn build(
     cwd: &Path,
     context: &Context,
     date: &str,
+    no_build: bool,
 ) -> BuildSpec {
-    let source = source(resolver, command, cwd);
+    let source = if no_build { BuildSource::None } else { source(resolver, command, cwd) };
     let platform = platform(resolver, &source);
     let name = name(resolver, &source, context, date);
     let description = resolver.bounded("description", LONGEST_DESCRIPTION);

@@ -227,7 +227,7 @@ fn assemble(
     }
     let origin = resolver.value("api-url", values::origin);
     let project_id = project(resolver, key.as_ref());
-    let build = build::build(resolver, command, cwd, context, &date);
+    let build = build::build(resolver, command, cwd, context, &date, args.no_build);
     let mut runs = runs(resolver, command, &build);
     let rerun = rerun(resolver, command, cwd, &mut runs);
     let job_ids = job_ids(resolver, args.best_effort);
@@ -256,6 +256,7 @@ fn assemble(
         job_ids,
         dry_run: resolver.switch("dry-run"),
         best_effort: args.best_effort,
+        no_build: args.no_build,
         settings: Vec::new(),
         notices: Vec::new(),
         remarks: Vec::new(),

@@ -11,6 +11,8 @@ mod file;
 #[path = "../../fuzz/targets/config.rs"]
 pub(crate) mod fuzz;
 mod gate;
+mod groups;
+mod help;
 mod inputs;
 mod key;
 mod layers;
@@ -26,6 +28,7 @@ mod settings;
 mod snippet;
 mod source;
 pub(crate) mod starter;
+mod switches;
 mod targets;
 mod templates;
 #[cfg(test)]
@@ -34,13 +37,14 @@ mod values;
 mod variables;
 mod yaml;
 
-pub(crate) use args::{Args, Parsed, guess, parse};
+pub(crate) use args::{Args, Parsed, completions, guess, parse};
 pub(crate) use build_path::{likely_build, tells_platform};
+pub(crate) use help::page as help_page;
 pub(crate) use load::{access, command_of, is_silent, is_verbose, plan, results_dir};
 pub(crate) use plan::{Artifacts, BaselineOf, Command, OnEnd, OnMissingToken, Plan, Poll, RerunMode};
 pub(crate) use secret_names::secret_variables;
 pub use settings::{DefaultValue, Definition, SETTINGS, Shape};
-pub(crate) use values::{is_id, resolve_name};
+pub(crate) use values::{is_id, nearest, resolve_name};
 
 /// The JSON Schema of the run config.
 pub(crate) fn schema() -> &'static str {

@@ -29,13 +29,17 @@ pub(crate) enum Command {
     Init,
     /// Make all report files again.
     Report,
+    /// Tell what an exit reason means.
+    Explain,
+    /// Print a script that completes words in a shell.
+    Completions,
     /// Print a JSON Schema.
     Schema,
 }
 
 impl Command {
     /// Every command, in the order of the documentation.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Run,
         Self::Upload,
         Self::Start,
@@ -44,6 +48,8 @@ impl Command {
         Self::Check,
         Self::Report,
         Self::Init,
+        Self::Explain,
+        Self::Completions,
         Self::Schema,
     ];
 
@@ -58,6 +64,8 @@ impl Command {
             Self::Check => "check",
             Self::Report => "report",
             Self::Init => "init",
+            Self::Explain => "explain",
+            Self::Completions => "completions",
             Self::Schema => "schema",
         }
     }
@@ -221,6 +229,8 @@ pub(crate) struct Plan {
     pub(crate) dry_run: bool,
     /// `stop`: always exit 0, touch only what is unclosed.
     pub(crate) best_effort: bool,
+    /// `check --no-build`: the build is left out.
+    pub(crate) no_build: bool,
     /// Every setting with value and source.
     pub(crate) settings: Vec<Setting>,
     /// Things a person should know: a trimmed key, a deprecated name.

@@ -3,6 +3,12 @@
 
 use crate::model::service::SERVICE;
 
+use super::groups::{
+    BUILDS, Group, JOBS, PLANNED, RECORDED, REPORTS, SERVICE_CALLS, STARTS, Shown, VERDICTS, WAITS, no_flag,
+    often, seldom,
+};
+use super::plan::Command;
+
 /// The run config when nothing names one.
 pub(super) const RUN_CONFIG: &str = ".nunu/run.yml";
 
@@ -19,8 +25,8 @@ pub struct Definition {
     pub default: DefaultValue,
     /// One or two sentences.
     pub help: &'static str,
-    /// Where `--help` lists it; empty: it has no flag and no action input, only the key and the variable.
-    pub heading: &'static str,
+    /// Where help lists it.
+    pub(crate) shown: Shown,
     /// Further variables that mean the same.
     pub aliases: &'static [&'static str],
 }
@@ -65,22 +71,15 @@ const fn setting(
     key: Option<&'static str>,
     shape: Shape,
     default: DefaultValue,
-    heading: &'static str,
+    shown: Shown,
     help: &'static str,
 ) -> Definition {
-    Definition { name, key, shape, default, help, heading, aliases: &[] }
+    Definition { name, key, shape, default, help, shown, aliases: &[] }
 }
 
 const fn also(definition: Definition, aliases: &'static [&'static str]) -> Definition {
     Definition { aliases, ..definition }
 }
-
-const ACCOUNT: &str = "Account";
-const BUILD: &str = "Build";
-const RUNS: &str = "Runs";
-const RESULT: &str = "Waiting and result";
-const GENERAL: &str = "General";
-const KEY_ONLY: &str = "";
 
 /// All settings, in the order of the documentation. `api-token` is not among the flags.
 pub const SETTINGS: &[Definition] = &[
@@ -89,7 +88,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("project_id"),
         Shape::Text,
         DefaultValue::None,
-        ACCOUNT,
+        often(Group::Connection, "ID", SERVICE_CALLS),
         "Project; needed with organisation keys (nunu_org_...)",
     ),
     setting(
@@ -97,7 +96,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("build.path"),
         Shape::Text,
         DefaultValue::None,
-        BUILD,
+        often(Group::Build, "PATH", BUILDS),
         "Build to upload: a file, a folder (sent as a zip) or a glob with one match",
     ),
     setting(
@@ -105,7 +104,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("build.id"),
         Shape::Text,
         DefaultValue::None,
-        BUILD,
+        often(Group::Build, "ID", STARTS),
         "Use a stored build instead of uploading one; excludes build-path",
     ),
     setting(
@@ -113,31 +112,31 @@ pub const SETTINGS: &[Definition] = &[
         Some("build.name"),
         Shape::Text,
         DefaultValue::Computed("derived"),
-        BUILD,
-        "Name of the build, 1-255 characters; by default the pull request's title, the commit's subject, or the file name and CI build number",
+        seldom(Group::Build, "NAME", BUILDS),
+        "Name of the build: 1-255 characters; by default the pull request's title, the commit's subject, or the file name and CI build number",
     ),
     setting(
         "platform",
         Some("build.platform"),
         Shape::Text,
         DefaultValue::Computed("by extension"),
-        BUILD,
-        "windows, macos, linux, android, ios-native, ios-simulator, xbox or playstation; needed for folders, zip, tar and unknown extensions",
+        often(Group::Build, "PLATFORM", BUILDS),
+        "Platform of the build: windows, macos, linux, android, ios-native, ios-simulator, xbox or playstation; needed for folders, zip, tar and unknown extensions",
     ),
     setting(
         "description",
         Some("build.description"),
         Shape::Text,
         DefaultValue::None,
-        BUILD,
-        "Description of the build, at most 1000 characters",
+        seldom(Group::Build, "TEXT", BUILDS),
+        "Description of the build: at most 1000 characters",
     ),
     setting(
         "tags",
         Some("build.tags"),
         Shape::List,
         DefaultValue::None,
-        BUILD,
+        seldom(Group::Build, "TAGS", BUILDS),
         "Tags of the build: comma or newline list, 1-50 characters each",
     ),
     setting(
@@ -145,7 +144,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("build.auto_delete"),
         Shape::Switch,
         DefaultValue::Text("false"),
-        BUILD,
+        seldom(Group::Build, "true|false", BUILDS),
         "Let the service remove old builds when the storage is full",
     ),
     setting(
@@ -153,7 +152,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("build.deletion_policy"),
         Shape::Text,
         DefaultValue::Text("least_recent"),
-        BUILD,
+        seldom(Group::Build, "POLICY", BUILDS),
         "Which builds auto-delete removes: least_recent or oldest",
     ),
     setting(
@@ -161,7 +160,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("build.upload_timeout"),
         Shape::Number,
         DefaultValue::Computed("size / 0.5 MB/s, at least 60"),
-        BUILD,
+        seldom(Group::Build, "MINUTES", BUILDS),
         "Reservation on the server: whole minutes, 1-1440",
     ),
     setting(
@@ -169,7 +168,7 @@ pub const SETTINGS: &[Definition] = &[
         None,
         Shape::Text,
         DefaultValue::Computed(RUN_CONFIG),
-        RUNS,
+        often(Group::Run, "PATH", PLANNED),
         "Run config: a path, or the YAML itself",
     ),
     setting(
@@ -177,15 +176,15 @@ pub const SETTINGS: &[Definition] = &[
         None,
         Shape::List,
         DefaultValue::None,
-        RUNS,
-        "Further variables that the run config may read: names, comma or newline list; long values in template_data and instructions are kept secret",
+        seldom(Group::Run, "NAMES", PLANNED),
+        "More variables that the run config may read: names, comma or newline list; long values in template_data and instructions are kept secret",
     ),
     setting(
         "test-id",
         Some("runs[].test"),
         Shape::List,
         DefaultValue::None,
-        RUNS,
+        often(Group::Run, "IDS", STARTS),
         "Tests to start, without a run config: comma or newline list",
     ),
     setting(
@@ -193,7 +192,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("runs[].test_plan"),
         Shape::List,
         DefaultValue::None,
-        RUNS,
+        often(Group::Run, "IDS", STARTS),
         "Test plans to start, without a run config: comma or newline list",
     ),
     setting(
@@ -201,7 +200,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("runs[].deployment_config"),
         Shape::Text,
         DefaultValue::None,
-        RUNS,
+        often(Group::Run, "ID", STARTS),
         "Deployment configuration for every run that names none",
     ),
     setting(
@@ -209,15 +208,15 @@ pub const SETTINGS: &[Definition] = &[
         None,
         Shape::List,
         DefaultValue::None,
-        RUNS,
-        "For wait and stop in another job: comma or newline list, the output job-ids of the start",
+        often(Group::Run, "IDS", RECORDED),
+        "Jobs that another job started: comma or newline list, the output job-ids of the start",
     ),
     setting(
         "rerun",
         Some("wait.rerun"),
         Shape::Text,
         DefaultValue::Text("auto"),
-        RUNS,
+        seldom(Group::Run, "WHAT", STARTS),
         "What a repeated attempt of the same CI run starts: failed (what passed is carried over), all, or auto: failed where the attempt before did not meet the gate",
     ),
     setting(
@@ -225,7 +224,7 @@ pub const SETTINGS: &[Definition] = &[
         None,
         Shape::Text,
         DefaultValue::None,
-        RUNS,
+        seldom(Group::Run, "FILE", STARTS),
         "A results.json: start only those of its tests that did not pass",
     ),
     setting(
@@ -233,23 +232,23 @@ pub const SETTINGS: &[Definition] = &[
         Some("wait.enabled"),
         Shape::Switch,
         DefaultValue::Text("true"),
-        RESULT,
-        "false: start the runs and leave, status started",
+        often(Group::Wait, "true|false", &[Command::Run, Command::Check]),
+        "Wait for the results; false: start the runs and leave, status started",
     ),
     setting(
         "timeout",
         Some("wait.timeout"),
         Shape::Number,
         DefaultValue::Text("3h30m"),
-        RESULT,
-        "Longest time from the start to the last result, such as 90m or 2h",
+        often(Group::Wait, "DURATION", VERDICTS),
+        "Longest time to the last result: from the start of the runs, such as 90m or 2h",
     ),
     setting(
         "fail-on",
         Some("gate.fail_on"),
         Shape::List,
         DefaultValue::Text("failed, error, timeout, blocked, stopped"),
-        RESULT,
+        often(Group::Gate, "LIST", VERDICTS),
         "What fails the job: results, also skipped and newly-failed, and bugs:<severity>[:<confidence>] such as bugs:high, or new-bugs:high",
     ),
     setting(
@@ -257,7 +256,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("gate.baseline"),
         Shape::Text,
         DefaultValue::Text("auto"),
-        RESULT,
+        seldom(Group::Gate, "BRANCH", WAITS),
         "What new is measured against: auto (the base branch of a pull request, else the same branch), none, or the name of a branch",
     ),
     setting(
@@ -265,7 +264,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("report.dir"),
         Shape::Text,
         DefaultValue::Text("nunu-results"),
-        RESULT,
+        often(Group::Report, "PATH", REPORTS),
         "Folder for results.json, junit.xml, summary.md and the rest",
     ),
     setting(
@@ -273,7 +272,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("report.artifacts"),
         Shape::List,
         DefaultValue::Text("none"),
-        RESULT,
+        often(Group::Report, "LIST", WAITS),
         "Artifacts to download: none, failed, all, or file name globs",
     ),
     setting(
@@ -281,7 +280,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("report.comment"),
         Shape::Switch,
         DefaultValue::Text("false"),
-        RESULT,
+        seldom(Group::Report, "true|false", WAITS),
         "Keep one comment with the result on the pull or merge request",
     ),
     also(
@@ -290,13 +289,20 @@ pub const SETTINGS: &[Definition] = &[
             None,
             Shape::Text,
             DefaultValue::None,
-            RESULT,
-            "Token for the comment; needs pull-requests: write (the action takes the job's own, when comment is on)",
+            seldom(Group::Report, "TOKEN", WAITS),
+            "Token for the comment: needs pull-requests: write (the action takes the job's own, when comment is on)",
         ),
         &["NUNU_GITLAB_TOKEN"],
     ),
     also(
-        setting("api-url", None, Shape::Text, DefaultValue::Text(SERVICE), GENERAL, "Address of the service"),
+        setting(
+            "api-url",
+            None,
+            Shape::Text,
+            DefaultValue::Text(SERVICE),
+            seldom(Group::Connection, "URL", SERVICE_CALLS),
+            "Address of the service",
+        ),
         &["NUNU_BASE_URL"],
     ),
     setting(
@@ -304,7 +310,7 @@ pub const SETTINGS: &[Definition] = &[
         None,
         Shape::Text,
         DefaultValue::Text("run"),
-        GENERAL,
+        seldom(Group::General, "COMMAND", &[]),
         "What to do: run, upload, start, wait, report, stop or check",
     ),
     setting(
@@ -312,23 +318,23 @@ pub const SETTINGS: &[Definition] = &[
         None,
         Shape::Switch,
         DefaultValue::Text("false"),
-        GENERAL,
-        "Do everything up to the first request that costs or changes anything",
+        often(Group::Run, "true|false", &[Command::Run, Command::Upload, Command::Start]),
+        "Stop before anything is sent or started: do everything up to the first request that costs or changes anything",
     ),
     setting(
         "on-missing-token",
         None,
         Shape::Text,
         DefaultValue::Text("fail"),
-        GENERAL,
-        "Without an API key: fail, or skip with a warning (forks and Dependabot get no secrets)",
+        seldom(Group::Connection, "fail|skip", JOBS),
+        "What to do without an API key: fail, or skip with a warning (forks and Dependabot get no secrets)",
     ),
     setting(
         "verbose",
         None,
         Shape::Switch,
         DefaultValue::Text("false"),
-        GENERAL,
+        often(Group::General, "true|false", &Command::ALL),
         "Say more, also where each setting came from",
     ),
     setting(
@@ -336,7 +342,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("wait.poll"),
         Shape::Number,
         DefaultValue::Text("auto"),
-        KEY_ONLY,
+        no_flag(Group::Wait, "DURATION", VERDICTS),
         "How often to look: auto, or a duration of at least 1s",
     ),
     setting(
@@ -344,7 +350,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("wait.on_timeout"),
         Shape::Text,
         DefaultValue::Text("stop"),
-        KEY_ONLY,
+        no_flag(Group::Wait, "stop|leave", WAITS),
         "Unfinished runs when the timeout passes: stop or leave",
     ),
     setting(
@@ -352,7 +358,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("wait.on_cancel"),
         Shape::Text,
         DefaultValue::Text("stop"),
-        KEY_ONLY,
+        no_flag(Group::Wait, "stop|leave", WAITS),
         "Unfinished runs when the job is cancelled: stop or leave",
     ),
     setting(
@@ -360,7 +366,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("wait.stall"),
         Shape::Number,
         DefaultValue::Text("off"),
-        KEY_ONLY,
+        no_flag(Group::Wait, "DURATION", VERDICTS),
         "Give up after this time without any change of a job, run or step",
     ),
     setting(
@@ -368,7 +374,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("build.reuse"),
         Shape::Switch,
         DefaultValue::Text("true"),
-        KEY_ONLY,
+        no_flag(Group::Build, "true|false", BUILDS),
         "Use a stored build with the same content instead of sending it again",
     ),
     setting(
@@ -376,7 +382,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("build.multipart"),
         Shape::Text,
         DefaultValue::Text("auto"),
-        KEY_ONLY,
+        no_flag(Group::Build, "WORD", BUILDS),
         "Send the build in parts: auto, always or never",
     ),
     setting(
@@ -384,7 +390,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("build.parallel"),
         Shape::Number,
         DefaultValue::Text("auto"),
-        KEY_ONLY,
+        no_flag(Group::Build, "NUMBER", BUILDS),
         "Parts in flight: auto (4 to 32, more while that is faster) or 1-32",
     ),
     setting(
@@ -392,7 +398,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("report.annotations"),
         Shape::Number,
         DefaultValue::Text("10"),
-        KEY_ONLY,
+        no_flag(Group::Report, "NUMBER", REPORTS),
         "Annotations at most, 0-10",
     ),
 ];
@@ -409,10 +415,15 @@ impl Definition {
         format!("NUNU_{}", name.to_ascii_uppercase().replace('-', "_"))
     }
 
+    /// What it is in a few words: the long text up to its first colon or semicolon.
+    pub(crate) fn brief(&self) -> &'static str {
+        self.help.split([':', ';']).next().unwrap_or(self.help)
+    }
+
     /// True when there is a flag and an action input of that name.
     #[must_use]
     pub const fn has_flag(&self) -> bool {
-        !self.heading.is_empty()
+        self.shown.has_flag
     }
 }
 

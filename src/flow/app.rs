@@ -4,9 +4,11 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
 use crate::api::Api;
+use crate::ci::stream::Stream;
 use crate::ci::{self, Host, Loudness, Revision};
-use crate::config::{self, Command, OnMissingToken, Parsed, Plan};
+use crate::config::{self, Args, Command, OnMissingToken, Parsed, Plan};
 use crate::http::{Net, install_crypto};
+use crate::model::look::Look;
 use crate::model::secrets::Owner;
 use crate::model::{Env, ExitReason, Failure, Log, Secrets, Workspace};
 use crate::report;
@@ -18,7 +20,7 @@ use super::pr_comment::Commenter;
 use super::records::Records;
 use super::run_state::RunState;
 use super::state_file::{Place, StateFile};
-use super::{bug, commands, init, pr_comment, publish, report_again, stop};
+use super::{bug, commands, explain, init, pr_comment, publish, report_again, stop};
 
 /// For somebody who typed the program's name to see what it is. Nothing was tested, so the exit code is not 0.
 const GREETING: &str = "\
@@ -28,31 +30,27 @@ There is no run config (.nunu/run.yml) in this folder, and no setting, so there 
 
   nunu-ci init     write a run config and a workflow for your CI
   nunu-ci check    tell what would happen, and whether the API key is good for it; changes nothing
-  nunu-ci help     all commands; nunu-ci help run: every setting";
+  nunu-ci help     all commands; nunu-ci help run: all of one";
 
 /// Runs one invocation, with the program's name first in the command line; always ends in a reason.
 pub(super) async fn run(command_line: &[String], env: Env, cwd: PathBuf, cancel: Cancel) -> ExitReason {
     let began = Began::now();
     let secrets = Secrets::default();
     let parsed = config::parse(command_line);
+    let look = ci::look(Stream::Out, &env);
     let args = match &parsed {
-        Ok(Parsed::Help(text)) => {
-            print(text);
+        Ok(Parsed::Help(help)) => {
+            print(&config::help_page(help, look));
             return ExitReason::Passed;
         }
         Ok(Parsed::Args(args)) => args.clone(),
         Err(_) => config::guess(command_line),
     };
     let understood = parsed.is_ok();
-    if args.version && understood {
-        print(&version(args.verbose()));
-        return ExitReason::Passed;
-    }
     // The command is a setting too: an action has no command line of its own.
     let command = config::command_of(&args, &env);
-    if command == Some(Command::Schema) && understood {
-        print(if args.results { report::results_schema() } else { config::schema() });
-        return ExitReason::Passed;
+    if understood && let Some(answer) = answer(&args, command, look) {
+        return answer;
     }
     let host = Host::detect(&env, &cwd);
     let verbose = config::is_verbose(&args, &env) || host.debug_requested();
@@ -87,9 +85,27 @@ pub(super) async fn run(command_line: &[String], env: Env, cwd: PathBuf, cancel:
         return ExitReason::InvalidInput;
     }
     match command {
+        Some(Command::Explain) => publish::end_without_plan(
+            &around,
+            explain::unknown(around.args.word.as_deref().unwrap_or_default()),
+        ),
         Some(Command::Init) => init::init(&around).await,
         _ => planned(around).await,
     }
+}
+
+/// What needs neither a plan nor a host: an answer on stdout.
+fn answer(args: &Args, command: Option<Command>, look: Look) -> Option<ExitReason> {
+    let text = match command {
+        _ if args.version => version(args.verbose()),
+        Some(Command::Schema) if args.results => report::results_schema().to_owned(),
+        Some(Command::Schema) => config::schema().to_owned(),
+        Some(Command::Completions) => config::completions(args.word.as_deref()?),
+        Some(Command::Explain) => explain::text(args.word.as_deref(), look)?,
+        _ => return None,
+    };
+    print(&text);
+    Some(ExitReason::Passed)
 }
 
 async fn planned(around: Surroundings) -> ExitReason {

@@ -42,6 +42,8 @@ pub(super) struct CheckReport<'a> {
     timeout_seconds: Option<Duration>,
     limits: Limits,
     warnings: &'a [String],
+    #[serde(skip)]
+    no_build: bool,
 }
 
 #[derive(Serialize)]
@@ -154,6 +156,7 @@ impl<'a> CheckReport<'a> {
             timeout_seconds: Some(plan.wait.timeout),
             limits: Limits::of(ctx, findings),
             warnings,
+            no_build: plan.no_build,
         }
     }
 }
@@ -273,6 +276,7 @@ impl fmt::Display for CheckReport<'_> {
         }
         match &self.build {
             Some(build) => build.fmt(out)?,
+            None if self.no_build => writeln!(out, "Build: left out")?,
             None => writeln!(out, "Build: the one each deployment configuration picks")?,
         }
         writeln!(out, "Runs: {}", if self.runs.is_empty() { "none" } else { "would start" })?;

@@ -27,7 +27,12 @@ pub(super) async fn execute(ctx: &mut Context, state: &mut RunState) -> Result<E
             unless_cancelled(&cancel, check::check(ctx, state)).await
         }
         // These need no plan, or no report, and are handled before.
-        Command::Stop | Command::Init | Command::Schema | Command::Report => Ok(ExitReason::Passed),
+        Command::Stop
+        | Command::Init
+        | Command::Explain
+        | Command::Completions
+        | Command::Schema
+        | Command::Report => Ok(ExitReason::Passed),
     }
 }
 

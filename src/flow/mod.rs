@@ -13,6 +13,7 @@ mod commands;
 mod context;
 mod deadline;
 mod earlier_attempt;
+mod explain;
 mod fetch;
 #[cfg(any(test, fuzzing))]
 #[path = "../../fuzz/targets/flow.rs"]

@@ -27,6 +27,7 @@ mod manners;
 mod mistakes;
 mod network;
 mod parallel;
+mod reference;
 mod replay;
 mod replies;
 mod report;
