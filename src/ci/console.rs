@@ -3,12 +3,18 @@
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 
+use anstyle::Style;
+
+use crate::model::live::Row;
 use crate::model::log::{Level, Sink};
+use crate::model::look::{BOLD, DIM, GREEN, Look, RED, YELLOW};
 use crate::model::{Env, Secrets};
 
+use super::block::Shown;
 use super::detect::Kind;
 use super::escape::{command_data, inert, own_line};
 use super::stream::{self, Stream};
+use super::terminal;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +27,8 @@ pub(crate) enum Loudness {
     Verbose,
 }
 
-/// Takes the terminal's current line away.
-const CLEAR: &str = "\r\u{1b}[K";
-/// A longer line would wrap on a usual terminal, and only its last row could be rewritten.
-const WIDTH: usize = 79;
+/// Rows and columns where the window does not tell them.
+const USUAL_SIZE: (usize, usize) = (80, 24);
 
 /// The host's log. Remote text stands behind `| `; every text is redacted as it comes in, before it is cut into lines.
 pub(super) struct Console {
@@ -32,9 +36,15 @@ pub(super) struct Console {
     secrets: Secrets,
     loudness: Loudness,
     stream: Stream,
-    colour: bool,
+    look: Look,
     open: Mutex<Option<Group>>,
-    live: Option<Mutex<String>>,
+    /// What a person watches, where one does.
+    window: Option<Window>,
+}
+
+struct Window {
+    shown: Mutex<Shown>,
+    rewrites: bool,
 }
 
 struct Group {
@@ -47,23 +57,31 @@ impl Console {
     pub(super) fn new(kind: Kind, secrets: Secrets, loudness: Loudness, data: bool, env: &Env) -> Self {
         // In a CI the log is one stream; on a terminal stdout is for data.
         let stream = if kind == Kind::None || data { Stream::Err } else { Stream::Out };
-        let terminal = kind == Kind::None && std::io::stderr().is_terminal();
-        let colour = terminal && env.get("NO_COLOR").is_none();
-        let rewrites =
-            terminal && loudness != Loudness::Quiet && env.get("TERM").is_some_and(|term| term != "dumb");
-        let live = rewrites.then(|| Mutex::new(String::new()));
-        Self { kind, secrets, loudness, stream, colour, open: Mutex::new(None), live }
+        let is_log = kind != Kind::None;
+        let look = if is_log { Look::PLAIN } else { terminal::look(stream, env) };
+        let window = (!is_log && std::io::stderr().is_terminal()).then(|| Window {
+            shown: Mutex::default(),
+            rewrites: loudness != Loudness::Quiet && terminal::rewrites(stream, env),
+        });
+        Self { kind, secrets, loudness, stream, look, open: Mutex::new(None), window }
     }
 
     /// One whole line, at once, so that lines of several tasks do not mix.
     fn print(&self, line: &str) {
-        match &self.live {
-            Some(shown) => {
-                let shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
-                self.raw(format!("{CLEAR}{line}\n{shown}"));
+        match &self.window {
+            Some(window) => {
+                let mut shown = window.shown.lock().unwrap_or_else(PoisonError::into_inner);
+                let size = self.size();
+                let clear = shown.clear(size.0);
+                let block = shown.draw(size, self.look);
+                self.raw(format!("{clear}{line}\n{block}"));
             }
             None => self.raw(format!("{line}\n")),
         }
+    }
+
+    fn size(&self) -> (usize, usize) {
+        terminal::size(self.stream).unwrap_or(USUAL_SIZE)
     }
 
     fn raw(&self, text: String) {
@@ -72,26 +90,36 @@ impl Console {
 
     fn shows(&self, level: Level) -> bool {
         match self.loudness {
-            Loudness::Quiet => matches!(level, Level::Error | Level::Notice),
+            Loudness::Quiet => !matches!(level, Level::Debug | Level::Info | Level::Warning),
             Loudness::Normal => level != Level::Debug,
             Loudness::Verbose => true,
         }
     }
 
     /// Our own words, made safe: they may quote remote names. A line of ours never begins with what a host takes for a command.
-    fn plain(&self, level: Level, line: &str) {
-        let word = match level {
-            Level::Debug => "debug: ",
-            Level::Info | Level::Notice => "",
-            Level::Warning => "warning: ",
-            Level::Error => "error: ",
+    /// What belongs to the first line stands below its words.
+    fn plain(&self, level: Level, text: &str) {
+        let (word, style) = match level {
+            Level::Debug => ("debug: ", DIM),
+            Level::Info | Level::Notice => ("", Style::new()),
+            Level::Warning => ("warning: ", YELLOW.bold()),
+            Level::Error => ("error: ", RED.bold()),
+            Level::Cause => ("  caused by: ", DIM),
+            Level::Hint => ("hint: ", GREEN.bold()),
+            Level::More => ("more: ", DIM),
         };
-        let colour = match level {
-            Level::Error if self.colour => "\u{1b}[31m",
-            Level::Warning if self.colour => "\u{1b}[33m",
-            _ => return self.print(&own_line(word, line)),
-        };
-        self.print(&format!("{colour}{word}\u{1b}[0m{}", inert(line)));
+        let blanks = " ".repeat(word.len());
+        for (number, line) in text.lines().enumerate() {
+            let word = if number == 0 { word } else { &blanks };
+            let line = if line.is_empty() { String::new() } else { own_line(word, line) };
+            // Each further line of a message is one thing of several.
+            let hang = if number == 0 { word.len() } else { blanks.len() + 2 };
+            let line = if self.window.is_some() { wrapped(&line, hang, self.size().0) } else { line };
+            match line.strip_prefix(word) {
+                Some(rest) if number == 0 => self.print(&format!("{}{rest}", self.look.paint(style, word))),
+                _ => self.print(&line),
+            }
+        }
     }
 
     fn close(&self, open: &mut Option<Group>) {
@@ -108,6 +136,18 @@ impl Console {
     }
 }
 
+/// The line, wrapped between words; what follows stands below the words of the first. Addresses stay whole, so that they can be copied.
+fn wrapped(line: &str, word: usize, width: usize) -> String {
+    let begins = line.len() - line.trim_start().len();
+    let hang = " ".repeat(if word > 0 { word } else { begins + 2 });
+    let options = textwrap::Options::new(width.max(hang.len() + 10))
+        .initial_indent(&line[..begins])
+        .subsequent_indent(&hang)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(line.trim_start(), options)
+}
+
 fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -117,9 +157,7 @@ impl Sink for Console {
         if !self.shows(level) {
             return;
         }
-        for line in self.secrets.redact(text).lines() {
-            self.plain(level, line);
-        }
+        self.plain(level, &self.secrets.redact(text));
     }
 
     fn group(&self, title: &str) {
@@ -142,7 +180,7 @@ impl Sink for Console {
             Kind::TeamCity => {
                 self.print(&format!("##teamcity[blockOpened name='{}']", super::escape::team_city(&title)));
             }
-            _ => self.print(&format!("== {title}")),
+            _ => self.print(&self.look.paint(BOLD, &format!("== {title}"))),
         }
         *open = Some(Group { title, name });
     }
@@ -152,16 +190,21 @@ impl Sink for Console {
         self.close(&mut open);
     }
 
-    fn live(&self, text: &str) -> bool {
-        let Some(live) = &self.live else { return false };
-        let mut shown = live.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = inert(&self.secrets.redact(text));
-        *shown = match text.char_indices().nth(WIDTH) {
-            Some((end, _)) => format!("{}…", &text[..end.saturating_sub(1)]),
-            None => text,
-        };
-        self.raw(format!("{CLEAR}{shown}"));
+    fn live(&self, rows: &[Row]) -> bool {
+        let Some(window) = self.window.as_ref().filter(|window| window.rewrites) else { return false };
+        let mut shown = window.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let size = self.size();
+        let clear = shown.clear(size.0);
+        shown.rows = rows.iter().map(|row| row.map(|text| inert(&self.secrets.redact(text)))).collect();
+        let block = shown.draw(size, self.look);
+        if !(clear.is_empty() && block.is_empty()) {
+            self.raw(format!("{clear}{block}"));
+        }
         true
+    }
+
+    fn window(&self) -> Option<Look> {
+        self.window.as_ref().map(|_| self.look)
     }
 
     fn mask(&self, value: &str) {

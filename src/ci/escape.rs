@@ -69,12 +69,12 @@ fn break_commands(line: &str) -> String {
 /// What begins a command at the beginning of a line: GitHub's ("Workflow commands"), and Buildkite's groups ("Managing log output").
 const COMMANDS: [&str; 5] = ["::", "---", "+++", "~~~", "^^^"];
 
-/// A line of our own words: the level in front where it is not the story, and never a command of the host.
+/// A line of our own words: the level, or blanks, in front where it is not the story, and never a command of the host.
 pub(super) fn own_line(word: &str, line: &str) -> String {
     let line = inert(line);
     // The runner trims blanks before it looks for a command.
     let begins = COMMANDS.iter().any(|command| line.trim_start().starts_with(command));
-    if word.is_empty() && begins { format!("| {line}") } else { format!("{word}{line}") }
+    if word.trim().is_empty() && begins { format!("{word}| {line}") } else { format!("{word}{line}") }
 }
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
         ) {
             for text in [text, other] {
                 for line in text.lines() {
-                    for word in ["", "error: ", "warning: "] {
+                    for word in ["", "error: ", "warning: ", "       "] {
                         assert!(!acts(&own_line(word, line)), "{line:?}");
                     }
                 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::model::TestResult;
+use crate::model::baseline::History;
 use crate::model::job::{Job, JobStatus, Player};
-use crate::model::units::duration;
+use crate::model::live::TestRow;
+use crate::model::look::Mark;
+use crate::model::units::{Timestamp, duration};
 
 /// What was said already.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,6 +96,49 @@ impl Announced {
         }
         self.ended = true;
         report.tests().iter().map(result_line).collect()
+    }
+}
+
+/// How a job stands, as a row for whoever watches.
+pub(super) fn live_row(report: &Job, now: Timestamp) -> TestRow {
+    let run = report.deciding();
+    let step = run.and_then(|run| {
+        run.players.iter().find_map(|player| {
+            let (at, goal) = current_step(player)?;
+            Some(format!("step {at} of {}: {goal}", player.steps.len() + player.steps_left_out))
+        })
+    });
+    let ended = report.is_completed() || report.lost.is_some();
+    let results: Vec<&TestResult> =
+        report.deciding_runs().into_iter().filter_map(|run| run.result.as_ref()).collect();
+    let (mark, detail) = match &report.status {
+        _ if ended && results.is_empty() => (Mark::Neutral, "ended".to_owned()),
+        _ if ended => {
+            let bad = results.iter().find(|result| ***result != TestResult::Success);
+            let mark = match bad {
+                None => Mark::Good,
+                Some(TestResult::Skipped) => Mark::Neutral,
+                Some(_) => Mark::Bad,
+            };
+            (mark, bad.copied().unwrap_or(&TestResult::Success).as_str().to_ascii_lowercase())
+        }
+        None => (Mark::Waiting, "not seen yet".to_owned()),
+        Some(JobStatus::Queued) => (Mark::Waiting, "queued".to_owned()),
+        Some(status) => {
+            (Mark::Running, step.unwrap_or_else(|| status.as_str().to_ascii_lowercase().replace('_', " ")))
+        }
+    };
+    let since = run.and_then(|run| run.started_at).filter(|_| mark == Mark::Running);
+    TestRow {
+        mark,
+        name: report.name(),
+        detail,
+        elapsed: match since {
+            Some(since) => (now - since).to_std().ok(),
+            None => run.and_then(|run| run.duration),
+        },
+        usual: report.history.as_ref().and_then(History::usual_duration),
+        url: run.and_then(|run| run.url.clone()),
     }
 }
 

@@ -7,10 +7,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::Phase;
 use crate::model::job::JobStatus;
-use crate::model::log::LiveLine;
+use crate::model::live::Row;
+use crate::model::log::Live;
 use crate::model::units::duration;
 use crate::model::{ExitReason, Failure};
 
+use super::announce::live_row;
 use super::context::Context;
 use super::poll_jobs::{look, read_steps, settle};
 use super::poll_schedule::next_look;
@@ -69,7 +71,7 @@ pub(super) async fn until_done(ctx: &Context, state: &mut RunState) -> Result<()
 
 async fn follow(ctx: &Context, state: &mut RunState, progress: &mut Progress) -> Result<(), Failure> {
     let limit = ctx.plan.wait.timeout;
-    let live = ctx.log.live_line();
+    let live = ctx.log.live();
     loop {
         let left = limit.saturating_sub(progress.watch.elapsed());
         let api = ctx.api.once();
@@ -108,7 +110,7 @@ async fn follow(ctx: &Context, state: &mut RunState, progress: &mut Progress) ->
         let pause = pause.min(limit.saturating_sub(progress.watch.elapsed()));
         let until = Instant::now() + pause;
         loop {
-            live.show(overview(ctx, state, progress));
+            live.show(&rows(ctx, state, progress));
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -239,13 +241,22 @@ fn changed(state: &RunState, progress: &mut Progress, elapsed: Duration) -> bool
     true
 }
 
-fn heartbeat(ctx: &Context, state: &RunState, progress: &mut Progress, live: &LiveLine) {
+fn heartbeat(ctx: &Context, state: &RunState, progress: &mut Progress, live: &Live) {
     let elapsed = progress.watch.elapsed();
     if elapsed < progress.next_heartbeat {
         return;
     }
     progress.next_heartbeat = elapsed + HEARTBEAT;
-    live.say(overview(ctx, state, progress));
+    if !live.show(&rows(ctx, state, progress)) {
+        ctx.log.info(overview(ctx, state, progress));
+    }
+}
+
+/// What a person who watches sees: every test, and all of them in one line.
+fn rows(ctx: &Context, state: &RunState, progress: &mut Progress) -> Vec<Row> {
+    let now = chrono::Utc::now();
+    let tests = state.jobs.iter().map(|tracked| Row::Test(live_row(&tracked.report, now)));
+    tests.chain([Row::Text(overview(ctx, state, progress))]).collect()
 }
 
 /// Time and counts in one line.

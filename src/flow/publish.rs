@@ -229,11 +229,9 @@ impl<'a> Publisher<'a> {
 
     /// The last line of the log.
     fn close(&self, reason: ExitReason) {
-        self.log.info(format!(
-            "nunu-ci: {} ({reason}), exit code {}",
-            reason.status().as_str(),
-            reason.exit_code()
-        ));
+        let status = reason.status().as_str();
+        let why = if status == reason.as_str() { String::new() } else { format!(" ({reason})") };
+        self.log.info(format!("nunu-ci: {status}{why}, exit code {}", reason.exit_code()));
     }
 
     /// Tells the end everywhere. Gives the report that was told.
@@ -361,7 +359,7 @@ pub(super) fn end_without_report(ctx: &Context, failure: &Failure) {
 /// green one.
 pub(super) fn end_without_plan(around: &Surroundings, failure: Failure) -> ExitReason {
     let command = config::command_of(&around.args, &around.env);
-    if matches!(command, Some(Command::Stop | Command::Init | Command::Schema)) {
+    if command.is_some_and(|command| !command.reports() && command != Command::Check) {
         log_failure(&around.log, &failure);
         return failure.reason;
     }
@@ -391,15 +389,19 @@ fn leaves_files(around: &Surroundings, command: Option<Command>, reason: ExitRea
 
 /// Logs a failure: what failed, why, what to do, and, always last, where its page is.
 pub(super) fn log_failure(log: &Log, failure: &Failure) {
-    log.error(failure.to_string());
+    log.failure(failure);
     log_remedy(log, failure.reason, failure.hints.is_empty());
 }
 
 fn log_remedy(log: &Log, reason: ExitReason, with_hint: bool) {
     if with_hint {
-        log.error(format!("hint: {}", in_words(reason.remedy())));
+        log.hint(in_words(reason.remedy()));
     }
-    log.error(format!("more: {}", reason.page()));
+    // Whoever watches can ask at once; a log that is kept is read in a browser.
+    log.more(match log.window() {
+        Some(_) => format!("nunu-ci explain {reason}, or {}", reason.page()),
+        None => reason.page(),
+    });
 }
 
 /// A log has no code marks.

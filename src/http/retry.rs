@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::log::{LiveLine, Log};
+use crate::model::log::{Live, Log};
 use crate::model::units;
 
 /// Longest `Retry-After` that is honoured.
@@ -142,8 +142,8 @@ impl RetryLog {
         Self { log, last: Arc::default() }
     }
 
-    fn say(&self, live: &LiveLine, text: &str) {
-        if !live.show(text) {
+    fn say(&self, live: &Live, text: &str) {
+        if !live.line(text) {
             self.note(text);
         }
     }
@@ -166,7 +166,7 @@ struct Attempts {
     began: Instant,
     number: u32,
     /// Shown from the first retry to the end of the call.
-    live: Option<LiveLine>,
+    live: Option<Live>,
 }
 
 impl Attempts {
@@ -191,7 +191,7 @@ impl Attempts {
             Next::GiveUp => false,
             Next::Wait(wait) => {
                 self.number += 1;
-                let live = self.live.get_or_insert_with(|| retries.log.live_line());
+                let live = self.live.get_or_insert_with(|| retries.log.live());
                 retries.say(live, &format!("attempt {} in {}: {what}", self.number, units::duration(wait)));
                 tokio::time::sleep(wait).await;
                 true

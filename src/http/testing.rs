@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::model::live::Row;
 use crate::model::log::{Level, Log, Sink};
 use crate::model::{Env, Secrets};
 
@@ -57,10 +58,14 @@ impl Sink for Lines {
     fn mask(&self, value: &str) {
         self.0.lock().unwrap().masked.push(value.to_owned());
     }
-    fn live(&self, text: &str) -> bool {
+    fn live(&self, rows: &[Row]) -> bool {
         let mut remembered = self.0.lock().unwrap();
         let Some(shown) = &mut remembered.shown else { return false };
-        shown.push(text.to_owned());
+        shown.push(match rows {
+            [] => String::new(),
+            [Row::Text(text)] => text.clone(),
+            rows => format!("{rows:?}"),
+        });
         true
     }
 }

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use super::failure::Failure;
+use super::live::Row;
+use super::look::Look;
+
 /// How loud a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -15,6 +19,12 @@ pub(crate) enum Level {
     Warning,
     /// What made the job fail.
     Error,
+    /// What caused the error before it.
+    Cause,
+    /// What to do about the error before it.
+    Hint,
+    /// Where more is told of the error before it.
+    More,
 }
 
 /// Where lines go. The host's console implements it, and so does a test's memory.
@@ -27,9 +37,13 @@ pub(crate) trait Sink: Send + Sync {
     fn end_group(&self);
     /// Asks the host to mask a value from here on; too short values are ignored.
     fn mask(&self, value: &str);
-    /// Shows in place how things stand, where a person watches a terminal; an empty text takes it away. False where nobody watches.
-    fn live(&self, _text: &str) -> bool {
+    /// Shows in place how things stand, where a person watches a terminal; no rows take it away. False where nobody watches.
+    fn live(&self, _rows: &[Row]) -> bool {
         false
+    }
+    /// What the window shows in which a person watches; `None` for a log that is kept.
+    fn window(&self) -> Option<Look> {
+        None
     }
 }
 
@@ -80,6 +94,32 @@ impl Log {
         self.0.line(Level::Error, text.as_ref());
     }
 
+    /// A failure: what failed, why, and what to do.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        self.error(&failure.message);
+        for cause in &failure.causes {
+            self.0.line(Level::Cause, cause);
+        }
+        for hint in &failure.hints {
+            self.hint(hint);
+        }
+    }
+
+    /// What to do about the error before it.
+    pub(crate) fn hint(&self, text: impl AsRef<str>) {
+        self.0.line(Level::Hint, text.as_ref());
+    }
+
+    /// Where more is told of the error before it.
+    pub(crate) fn more(&self, text: impl AsRef<str>) {
+        self.0.line(Level::More, text.as_ref());
+    }
+
+    /// What the window shows in which a person watches; `None` for a log that is kept.
+    pub(crate) fn window(&self) -> Option<Look> {
+        self.0.window()
+    }
+
     /// Opens a foldable group.
     pub(crate) fn group(&self, title: impl AsRef<str>) {
         self.0.group(title.as_ref());
@@ -90,9 +130,9 @@ impl Log {
         self.0.end_group();
     }
 
-    /// A line that is shown in place.
-    pub(crate) fn live_line(&self) -> LiveLine {
-        LiveLine(self.clone())
+    /// A block that is shown in place.
+    pub(crate) fn live(&self) -> Live {
+        Live(self.clone())
     }
 
     /// Masks a secret on the host from here on.
@@ -101,33 +141,31 @@ impl Log {
     }
 }
 
-/// How things stand right now, in one line of a terminal that is rewritten; gone with its value. A log that is kept gets lines instead,
+/// How things stand right now, in rows of a terminal that are rewritten; gone with its value. A log that is kept gets lines instead,
 /// or nothing.
-pub(crate) struct LiveLine(Log);
+pub(crate) struct Live(Log);
 
-impl LiveLine {
-    /// Shows `text` where a person watches, and nowhere else: false there.
-    pub(crate) fn show(&self, text: impl AsRef<str>) -> bool {
-        self.0.0.live(text.as_ref())
+impl Live {
+    /// Shows rows where a person watches, and nowhere else: false there.
+    pub(crate) fn show(&self, rows: &[Row]) -> bool {
+        self.0.0.live(rows)
     }
 
-    /// Shows `text` where a person watches; elsewhere it is a line of the story.
-    pub(crate) fn say(&self, text: impl AsRef<str>) {
-        if !self.show(&text) {
-            self.0.info(text);
-        }
+    /// The same with one row of text.
+    pub(crate) fn line(&self, text: impl Into<String>) -> bool {
+        self.show(&[Row::Text(text.into())])
     }
 }
 
-impl Drop for LiveLine {
+impl Drop for Live {
     fn drop(&mut self) {
-        self.0.0.live("");
+        self.0.0.live(&[]);
     }
 }
 
-impl std::fmt::Debug for LiveLine {
+impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("LiveLine")
+        f.write_str("Live")
     }
 }
 

@@ -2,15 +2,19 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::model::live::{Row, TransferRow};
 use crate::model::log::Log;
 use crate::model::units;
 
+/// Between two looks at the counters.
+const LOOK: Duration = Duration::from_secs(1);
 /// Time between two lines.
 const TICK: Duration = Duration::from_secs(5);
 /// Time between two lines of a long upload, which would fill the log otherwise.
@@ -129,14 +133,15 @@ impl AttemptProgress {
     }
 }
 
-/// Says how far it has come until it is dropped; `verb` begins each line (`uploading`, `hashing`).
+/// Says how far it has come until it is dropped; `verb` begins each line (`uploading`, `hashing`). Whoever watches sees a bar that
+/// moves, a log that is kept gets a line every few seconds.
 pub(crate) async fn report(verb: &str, meter: &Meter, log: &Log) -> Infallible {
     let began = Instant::now();
     let mut samples = VecDeque::from([(began, meter.done())]);
-    let mut moved = began;
-    let live = log.live_line();
+    let (mut moved, mut told) = (began, began);
+    let live = log.live();
     loop {
-        tokio::time::sleep(if began.elapsed() < LONG { TICK } else { LONG_TICK }).await;
+        tokio::time::sleep(LOOK).await;
         let now = Instant::now();
         let done = meter.done();
         if samples.back().is_some_and(|(_, last)| *last != done) {
@@ -149,7 +154,13 @@ pub(crate) async fn report(verb: &str, meter: &Meter, log: &Log) -> Infallible {
         let rate = samples
             .front()
             .map_or(0, |(at, first)| rate(done.saturating_sub(*first), now.duration_since(*at)));
-        live.say(line(verb, meter, done, rate, now.duration_since(moved)));
+        let details = details(meter, done, rate, now.duration_since(moved));
+        let row = TransferRow { verb: verb.to_owned(), percent: percent(meter, done), details };
+        let every = if began.elapsed() < LONG { TICK } else { LONG_TICK };
+        if !live.show(&[Row::Transfer(row.clone())]) && now.duration_since(told) >= every {
+            told = now;
+            log.info(line(&row));
+        }
     }
 }
 
@@ -159,35 +170,37 @@ fn rate(bytes: u64, time: Duration) -> u64 {
     u64::try_from(u128::from(bytes) * 1000 / millis).unwrap_or(u64::MAX)
 }
 
-fn line(verb: &str, meter: &Meter, done: u64, rate: u64, idle: Duration) -> String {
-    use std::fmt::Write as _;
-    // Never "100 %" before the last answer has come.
-    let percent = (u128::from(done) * 100 / u128::from(meter.total.max(1))).min(99);
-    let mut line = format!(
-        "{verb}: {percent} % ({} of {})",
-        units::bytes(done.min(meter.total)),
-        units::bytes(meter.total)
-    );
+/// Never "100 %" before the last answer has come.
+fn percent(meter: &Meter, done: u64) -> u8 {
+    u8::try_from((u128::from(done) * 100 / u128::from(meter.total.max(1))).min(99)).unwrap_or(99)
+}
+
+/// What is known besides the percentage, the most important first.
+fn details(meter: &Meter, done: u64, rate: u64, idle: Duration) -> Vec<String> {
+    let mut details =
+        vec![format!("{} of {}", units::bytes(done.min(meter.total)), units::bytes(meter.total))];
     let left = meter.total.saturating_sub(done);
     if idle >= TICK {
-        let _ = write!(line, ", nothing moved for {}", units::duration(idle));
+        details.push(format!("nothing moved for {}", units::duration(idle)));
     } else if rate > 0 {
-        let _ = write!(
-            line,
-            ", {}/s, {} left",
-            units::bytes(rate),
-            units::duration(Duration::from_secs(left.div_ceil(rate)))
-        );
+        details.push(format!("{}/s", units::bytes(rate)));
+        details.push(format!("{} left", units::duration(Duration::from_secs(left.div_ceil(rate)))));
     }
     if meter.parts > 0 {
-        let _ = write!(line, ", {} of {} parts", meter.parts_done.load(Ordering::Relaxed), meter.parts);
+        details.push(format!("{} of {} parts", meter.parts_done.load(Ordering::Relaxed), meter.parts));
     }
     match meter.retries() {
         0 => {}
-        1 => line.push_str(", 1 retry"),
-        retries => {
-            let _ = write!(line, ", {retries} retries");
-        }
+        1 => details.push("1 retry".to_owned()),
+        retries => details.push(format!("{retries} retries")),
+    }
+    details
+}
+
+fn line(row: &TransferRow) -> String {
+    let mut line = format!("{}: {} %", row.verb, row.percent);
+    for (number, detail) in row.details.iter().enumerate() {
+        let _ = if number == 0 { write!(line, " ({detail})") } else { write!(line, ", {detail}") };
     }
     line
 }

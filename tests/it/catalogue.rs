@@ -389,7 +389,7 @@ fn every_page_is_true() {
     for (index, shown) in &shown {
         let reason = ExitReason::ALL[*index];
         if reason.exit_code() != 0 {
-            let link = format!("error: more: {}", reason.page());
+            let link = format!("\nmore: {}", reason.page());
             assert!(shown.said.contains(&link), "{reason} has no link:\n{}", shown.said);
         }
         made.push_str(&page(reason, shown));

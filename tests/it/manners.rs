@@ -56,7 +56,7 @@ fn a_check_tells_machines_what_it_tells_people() {
     assert_eq!(standing("project:operate-runs"), "proved");
     let table = stage.run(&args);
     table
-        .says("checked (checked), exit code 0")
+        .says("nunu-ci: checked, exit code 0")
         .says(&digest)
         .says("Smoke test")
         .says("NUNU_DEPLOYMENT_CONFIG_ID");
