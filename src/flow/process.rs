@@ -84,12 +84,12 @@ fn place(about: &panic::PanicHookInfo<'_>) -> String {
 
 fn describe(place: &str) -> String {
     format!(
-        "error: internal error at {place}; this is a bug of nunu-ci\nerror: hint: report it with diagnostics.jsonl, which holds no secrets"
+        "error: internal error at {place}; this is a bug of nunu-ci\nhint: report it with diagnostics.jsonl, which holds no secrets"
     )
 }
 
 fn complain(line: &str) {
-    stream::log(Stream::Err, format!("{line}\nerror: more: {}\n", ExitReason::Internal.page()));
+    stream::log(Stream::Err, format!("{line}\nmore: {}\n", ExitReason::Internal.page()));
 }
 
 #[cfg(test)]
