@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use anstyle::Style;
 
 use crate::model::live::Row;
-use crate::model::log::{Level, Sink};
+use crate::model::log::{LABEL, Level, Sink};
 use crate::model::look::{BOLD, DIM, GREEN, Look, RED, YELLOW};
 use crate::model::{Env, Secrets};
 
@@ -107,15 +107,24 @@ impl Console {
             Level::Cause => ("  caused by: ", DIM),
             Level::Hint => ("hint: ", GREEN.bold()),
             Level::More => ("more: ", DIM),
+            Level::Marked(mark) => self.look.sign(mark),
         };
-        let blanks = " ".repeat(word.len());
+        let (word, begins) = match level {
+            Level::Marked(_) => (format!("{word} "), LABEL),
+            _ => (word.to_owned(), 0),
+        };
+        let blanks = " ".repeat(word.chars().count());
         for (number, line) in text.lines().enumerate() {
-            let word = if number == 0 { word } else { &blanks };
+            let word = if number == 0 { &word } else { &blanks };
             let line = if line.is_empty() { String::new() } else { own_line(word, line) };
             // Each further line of a message is one thing of several.
-            let hang = if number == 0 { word.len() } else { blanks.len() + 2 };
+            let hang = match number {
+                _ if begins > 0 => begins + 2,
+                0 => word.len(),
+                _ => word.len() + 2,
+            };
             let line = if self.window.is_some() { wrapped(&line, hang, self.size().0) } else { line };
-            match line.strip_prefix(word) {
+            match line.strip_prefix(word.as_str()) {
                 Some(rest) if number == 0 => self.print(&format!("{}{rest}", self.look.paint(style, word))),
                 _ => self.print(&line),
             }

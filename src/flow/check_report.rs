@@ -1,31 +1,82 @@
-//! What a check found out, as one value: shown as a table to people, or dumped as JSON for machines.
+//! What a check found out, as one value: shown in lines to people, or dumped as JSON for machines.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::api::{Phase, Proof};
 use crate::config::Poll;
 use crate::model::build::BuildSource;
 use crate::model::units::{bytes, duration};
-use crate::model::{Build, Permission, Platform, RunSpec, Target};
+use crate::model::{Build, Failure, Permission, Platform, RunSpec, Target};
 use crate::upload::reservation;
 
 use super::context::Context;
+use super::preflight::Proofs;
 use super::service_facts::{Known, deployment_configs};
 
 /// What a check asked, and what it was told.
 pub(super) struct Findings {
     /// The kind of the key.
     pub(super) key: &'static str,
-    /// Each permission, whether it is needed, and what is known of it.
-    pub(super) permissions: Vec<(Permission, bool, &'static str)>,
+    /// Permissions that this job needs.
+    pub(super) needed: Vec<Permission>,
+    /// What is known of each permission.
+    pub(super) proofs: Result<Proofs, Failure>,
     /// The build that would be sent, and the stored one that would be used in its place.
-    pub(super) build: Option<(Build, Option<String>)>,
+    pub(super) build: Result<Option<(Build, Option<String>)>, Failure>,
+    /// What a person should know of the build.
+    pub(super) notes: Vec<String>,
     /// Names that stood in the plan, and the ids they became.
-    pub(super) resolved: Vec<(String, String)>,
+    pub(super) resolved: Result<Vec<(String, String)>, Failure>,
     /// What the service tells of what the plan names.
     pub(super) known: Known,
+}
+
+impl Findings {
+    /// What fails the check: the build first, as it does before a run.
+    pub(super) fn first_failure(&self) -> Option<Failure> {
+        let proofs = self.proofs.as_ref().map_err(Clone::clone);
+        let build = self.build.as_ref().err().cloned();
+        let missing = || proofs.clone().and_then(|proofs| proofs.require(&self.needed)).err();
+        let unresolved = || self.resolved.as_ref().err().cloned();
+        build
+            .or_else(missing)
+            .or_else(unresolved)
+            .or_else(|| self.known.require().err())
+            .or_else(|| self.unknown())
+    }
+
+    /// A check that proved nothing at all is no check.
+    pub(super) fn unknown(&self) -> Option<Failure> {
+        let proofs = self.proofs.as_ref().ok()?;
+        proofs.0.iter().find_map(|(permission, proof)| match proof {
+            Proof::Unknown(error)
+                if self.needed.contains(permission) && *permission != Permission::OperateRuns =>
+            {
+                Some(error.failure(Phase::Check))
+            }
+            _ => None,
+        })
+    }
+
+    /// What is known of one permission, in words.
+    fn standing(&self, permission: Permission) -> &'static str {
+        let proofs = self.proofs.as_ref().ok();
+        let proof = proofs.and_then(|proofs| proofs.0.iter().find(|(known, _)| *known == permission));
+        match (self.needed.contains(&permission), proof) {
+            (true, Some((_, Proof::Proved))) => "proved",
+            (true, Some((_, Proof::Missing(_)))) => "missing",
+            (false, Some((_, Proof::Proved))) => "there, but not needed",
+            (false, Some((_, Proof::Missing(_)))) => "not there, and not needed",
+            _ => "not known",
+        }
+    }
+
+    fn built(&self) -> Option<&(Build, Option<String>)> {
+        self.build.as_ref().ok().and_then(Option::as_ref)
+    }
 }
 
 /// The value that is shown.
@@ -36,14 +87,12 @@ pub(super) struct CheckReport<'a> {
     names: Vec<ResolvedName<'a>>,
     key: &'static str,
     permissions: Vec<PermissionLine>,
-    build: Option<BuildLine<'a>>,
-    runs: Vec<RunLine<'a>>,
+    pub(super) build: Option<BuildLine<'a>>,
+    pub(super) runs: Vec<RunLine<'a>>,
     #[serde(serialize_with = "seconds")]
     timeout_seconds: Option<Duration>,
-    limits: Limits,
+    pub(super) limits: Limits,
     warnings: &'a [String],
-    #[serde(skip)]
-    no_build: bool,
 }
 
 #[derive(Serialize)]
@@ -69,14 +118,14 @@ struct PermissionLine {
 /// What becomes of the build.
 #[derive(Serialize)]
 #[serde(tag = "action", rename_all = "lowercase")]
-enum BuildLine<'a> {
+pub(super) enum BuildLine<'a> {
     Given { id: &'a str },
     Upload(FileLine<'a>),
     Reuse(FileLine<'a>),
 }
 
 #[derive(Serialize)]
-struct FileLine<'a> {
+pub(super) struct FileLine<'a> {
     id: Option<&'a str>,
     file_name: Option<&'a str>,
     platform: Option<&'static str>,
@@ -87,7 +136,7 @@ struct FileLine<'a> {
 }
 
 #[derive(Serialize)]
-struct RunLine<'a> {
+pub(super) struct RunLine<'a> {
     name: &'a str,
     target: String,
     kind: &'static str,
@@ -102,7 +151,7 @@ struct RunLine<'a> {
     deployment_configs: Vec<&'a str>,
     /// The same with their names, for people.
     #[serde(skip)]
-    named_configs: Vec<String>,
+    pub(super) named_configs: Vec<String>,
     agent_config: Option<&'a str>,
     agent_config_name: Option<&'a str>,
     retries: Option<u8>,
@@ -112,7 +161,7 @@ struct RunLine<'a> {
 }
 
 #[derive(Serialize)]
-struct Limits {
+pub(super) struct Limits {
     wait: bool,
     #[serde(serialize_with = "seconds")]
     timeout_seconds: Option<Duration>,
@@ -140,23 +189,22 @@ impl<'a> CheckReport<'a> {
             value: &setting.value,
             source: &setting.source,
         });
-        let permissions = findings.permissions.iter().map(|&(name, needed, standing)| PermissionLine {
+        let permissions = Permission::ALL.map(|name| PermissionLine {
             name,
-            needed,
-            standing,
+            needed: findings.needed.contains(&name),
+            standing: findings.standing(name),
         });
         Self {
             schema_version: 1,
             settings: settings.collect(),
-            names: findings.resolved.iter().map(|(name, id)| ResolvedName { name, id }).collect(),
+            names: findings.resolved.iter().flatten().map(|(name, id)| ResolvedName { name, id }).collect(),
             key: findings.key,
-            permissions: permissions.collect(),
+            permissions: permissions.into(),
             build: BuildLine::of(ctx, findings),
             runs: plan.runs.iter().map(|run| RunLine::of(run, &findings.known)).collect(),
             timeout_seconds: Some(plan.wait.timeout),
             limits: Limits::of(ctx, findings),
             warnings,
-            no_build: plan.no_build,
         }
     }
 }
@@ -164,7 +212,7 @@ impl<'a> CheckReport<'a> {
 impl<'a> BuildLine<'a> {
     fn of(ctx: &'a Context, findings: &'a Findings) -> Option<Self> {
         let spec = &ctx.plan.build;
-        let Some((build, stored)) = &findings.build else {
+        let Some((build, stored)) = findings.built() else {
             return match &spec.source {
                 BuildSource::Id(id) => Some(Self::Given { id }),
                 BuildSource::None | BuildSource::Path(_) => None,
@@ -224,7 +272,7 @@ impl<'a> RunLine<'a> {
 impl Limits {
     fn of(ctx: &Context, findings: &Findings) -> Self {
         let wait = &ctx.plan.wait;
-        let sent = findings.build.as_ref().filter(|(_, stored)| stored.is_none());
+        let sent = findings.built().filter(|(_, stored)| stored.is_none());
         let size = sent.and_then(|(build, _)| build.size_bytes);
         Self {
             wait: wait.enabled,
@@ -257,60 +305,28 @@ fn test_words(id: &str, known: &Known) -> String {
     words.join(" ")
 }
 
-impl fmt::Display for CheckReport<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "Settings (value, and where it came from)")?;
-        for setting in &self.settings {
-            let value = setting.value.replace('\n', " ");
-            writeln!(out, "  {:<22} {value:<40} {}", setting.name, setting.source)?;
-        }
-        if !self.names.is_empty() {
-            writeln!(out, "Names")?;
-        }
-        for ResolvedName { name, id } in &self.names {
-            writeln!(out, "  {name:<22} {id}")?;
-        }
-        writeln!(out, "API key: {}", self.key)?;
-        for PermissionLine { name, standing, .. } in &self.permissions {
-            writeln!(out, "  {:<32} {standing:<26} to {}", name.as_str(), name.purpose())?;
-        }
-        match &self.build {
-            Some(build) => build.fmt(out)?,
-            None if self.no_build => writeln!(out, "Build: left out")?,
-            None => writeln!(out, "Build: the one each deployment configuration picks")?,
-        }
-        writeln!(out, "Runs: {}", if self.runs.is_empty() { "none" } else { "would start" })?;
-        for run in &self.runs {
-            writeln!(out, "  {run}")?;
-        }
-        writeln!(out, "Time limits")?;
-        self.limits.fmt(out)
-    }
-}
-
 impl fmt::Display for BuildLine<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (verb, file) = match self {
-            Self::Given { id } => return writeln!(out, "Build: would use the stored build {id}"),
+            Self::Given { id } => return write!(out, "would use the stored build {id}"),
             Self::Upload(file) => ("would upload".to_owned(), file),
             Self::Reuse(file) => {
                 let id = file.id.unwrap_or_default();
                 (format!("would use {id}, which the service stores already, for"), file)
             }
         };
-        writeln!(
+        write!(
             out,
-            "Build: {verb} {} ({}, {}) as \"{}\"",
+            "{verb} {} ({}, {}) as \"{}\"",
             file.file_name.unwrap_or_default(),
             bytes(file.size_bytes.unwrap_or_default()),
             file.platform.unwrap_or_default(),
             file.name
         )?;
-        writeln!(out, "  sha256 {}", file.sha256.unwrap_or_default())?;
         if !file.tags.is_empty() {
-            writeln!(out, "  tags   {}", file.tags.join(", "))?;
+            write!(out, ", tags {}", file.tags.join(", "))?;
         }
-        Ok(())
+        write!(out, "\nsha256 {}", file.sha256.unwrap_or_default())
     }
 }
 
@@ -319,9 +335,6 @@ impl fmt::Display for RunLine<'_> {
         write!(out, "{}: {}", self.name, self.target)?;
         if let Some(agent) = self.agent_config {
             write!(out, ", played by {}", with_name(agent, self.agent_config_name))?;
-        }
-        if !self.named_configs.is_empty() {
-            write!(out, ", on {}", self.named_configs.join(", "))?;
         }
         if let Some(retries) = self.retries.filter(|&retries| retries > 0) {
             write!(out, ", up to {retries} more attempts")?;
@@ -341,18 +354,20 @@ impl fmt::Display for RunLine<'_> {
 
 impl fmt::Display for Limits {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, value: &str| writeln!(out, "  {name:<22} {value}");
-        let timeout = match self.timeout_seconds {
-            Some(limit) if self.wait => format!("{} from the start to the last result", duration(limit)),
-            _ => "the job does not wait".to_owned(),
-        };
-        line("timeout", &timeout)?;
-        line("stall", &self.stall_seconds.map_or_else(|| "off".to_owned(), duration))?;
+        match self.timeout_seconds {
+            Some(limit) if self.wait => {
+                write!(out, "{} from the start to the last result", duration(limit))?;
+            }
+            _ => out.write_str("the job does not wait")?,
+        }
+        if let Some(stall) = self.stall_seconds {
+            write!(out, ", {} without a change", duration(stall))?;
+        }
         if let Some(minutes) = self.upload_timeout_minutes {
-            line("upload-timeout", &format!("{minutes} min for the upload"))?;
+            write!(out, ", {minutes} min for the upload")?;
         }
         if let Some(limit) = self.host_seconds {
-            line("this host's limit", &duration(limit))?;
+            write!(out, "; this host ends the job after {}", duration(limit))?;
         }
         Ok(())
     }

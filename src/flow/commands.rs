@@ -98,10 +98,10 @@ async fn prepare(ctx: &mut Context, state: &mut RunState) -> Result<Option<Inspe
             for remark in &known.remarks {
                 ctx.log.info(remark);
             }
-            for notice in &known.notices {
+            for notice in known.notices() {
                 ctx.log.warn(notice);
             }
-            state.warnings.extend(known.notices.iter().cloned());
+            state.warnings.extend(known.notices().cloned());
             known.require()?;
         }
         ctx.log.end_group();

@@ -8,6 +8,7 @@ mod bug;
 mod cancel;
 mod carry_over;
 mod check;
+mod check_lines;
 mod check_report;
 mod commands;
 mod context;

@@ -19,8 +19,10 @@ pub(super) struct Known {
     pub(super) tests: BTreeMap<String, TestFacts>,
     /// Names of ids, as far as the service shows them.
     pub(super) names: BTreeMap<String, String>,
-    /// What a person should look at before anything is sent.
-    pub(super) notices: Vec<String>,
+    /// What a person should look at before anything is sent, about the tests.
+    pub(super) about_tests: Vec<String>,
+    /// The same, about the configurations.
+    pub(super) about_configs: Vec<String>,
     /// Good to know, though most jobs want it so.
     pub(super) remarks: Vec<String>,
     /// Ids that nobody has, each in a sentence.
@@ -28,6 +30,11 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// All that a person should look at before anything is sent.
+    pub(super) fn notices(&self) -> impl Iterator<Item = &String> {
+        self.about_configs.iter().chain(&self.about_tests)
+    }
+
     /// Fails when the start of any run is bound to be refused; with the reason that the refused start would have.
     pub(super) fn require(&self) -> Result<(), Failure> {
         if self.wrong.is_empty() {
@@ -107,8 +114,8 @@ pub(super) async fn look_up(api: &Api, plan: &Plan, shape: Option<Shape>) -> Kno
     );
     known.listed("deployment configuration", &configs, plan.runs.iter().flat_map(deployment_configs));
     known.remarks.extend(short_timeout(plan, &known));
-    known.notices.extend(tests_told(plan, &known));
-    known.notices.extend(plan.runs.iter().flat_map(|run| configs_told(run, &configs, plan, shape)));
+    known.about_tests.extend(tests_told(plan, &known));
+    known.about_configs.extend(plan.runs.iter().flat_map(|run| configs_told(run, &configs, plan, shape)));
     known
 }
 
@@ -160,7 +167,7 @@ impl Known {
         self.names.extend(list.iter().map(|named| (named.id.clone(), named.name.clone())));
         let ids: BTreeSet<&String> = ids.filter(|id| is_id(id) && !list.is_empty()).collect();
         for id in ids.into_iter().filter(|&id| !list.iter().any(|named| named.id.eq_ignore_ascii_case(id))) {
-            self.notices.push(format!(
+            self.about_configs.push(format!(
                 "no {noun} of this project has the id {id}: was it deleted, or does it belong to another project?"
             ));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::live::Row;
-use super::look::Look;
+use super::look::{Look, Mark};
 
 /// How loud a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,12 @@ pub(crate) enum Level {
     Hint,
     /// Where more is told of the error before it.
     More,
+    /// One thing of a list, with the sign for how it stands.
+    Marked(Mark),
 }
+
+/// Columns of the word that a marked line begins with.
+pub(crate) const LABEL: usize = 13;
 
 /// Where lines go. The host's console implements it, and so does a test's memory.
 pub(crate) trait Sink: Send + Sync {
@@ -118,6 +123,12 @@ impl Log {
     /// What the window shows in which a person watches; `None` for a log that is kept.
     pub(crate) fn window(&self) -> Option<Look> {
         self.0.window()
+    }
+
+    /// One thing of a list: how it stands, what it is, and what is to be said of it.
+    pub(crate) fn marked(&self, mark: Mark, label: &str, text: &str) {
+        let text = text.replace('\n', &format!("\n{:LABEL$}", ""));
+        self.0.line(Level::Marked(mark), &format!("{label:<LABEL$}{text}"));
     }
 
     /// Opens a foldable group.

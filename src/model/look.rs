@@ -66,12 +66,6 @@ impl Look {
         (if self.unicode { sign } else { ascii }, style)
     }
 
-    /// The sign, painted.
-    pub(crate) fn mark(self, mark: Mark) -> String {
-        let (sign, style) = self.sign(mark);
-        self.paint(style, sign)
-    }
-
     /// A text that leads to an address of ours, where links are shown. Whatever could end the sequence is refused.
     pub(crate) fn link(self, text: &str, address: &str) -> String {
         let is_plain = address.bytes().all(|byte| byte.is_ascii_graphic());
@@ -94,7 +88,7 @@ mod tests {
         assert_eq!(Look::PLAIN.paint(RED, "no"), "no");
         assert_eq!(Look::PLAIN.link("run", "https://nunu.ai/x"), "run");
         for mark in [Mark::Good, Mark::Bad, Mark::Warning, Mark::Neutral, Mark::Running, Mark::Waiting] {
-            assert!(Look::PLAIN.mark(mark).is_ascii());
+            assert!(Look::PLAIN.sign(mark).0.is_ascii());
             assert_eq!(unicode_width::UnicodeWidthStr::width(RICH.sign(mark).0), 1);
         }
     }

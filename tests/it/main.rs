@@ -15,6 +15,7 @@ mod deadline;
 mod delta;
 mod demo;
 mod disk;
+mod doctor;
 mod exits;
 mod faults;
 mod house;
