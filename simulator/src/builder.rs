@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::clock::Clock;
 use crate::faults::{Fault, FaultQueue};
 use crate::generation::{Generation, Quirk};
 use crate::keys::{Key, known_keys};
+use crate::memory::Memory;
 use crate::resources::{AgentConfig, DEFAULT_PROJECT, DeploymentConfig, Plan, Resources, TestCase};
 use crate::scenario::Scenario;
 use crate::sim::Sim;
@@ -29,6 +31,7 @@ pub struct Builder {
     scenario: Scenario,
     faults: Vec<(Call, Fault)>,
     url_lifetime: Duration,
+    memory: Option<PathBuf>,
 }
 
 impl Default for Builder {
@@ -56,6 +59,7 @@ impl Default for Builder {
             scenario: Scenario::default(),
             faults: Vec::new(),
             url_lifetime: Duration::from_hours(1),
+            memory: None,
         }
     }
 }
@@ -206,6 +210,12 @@ impl Builder {
         self
     }
 
+    /// Remembers its jobs in this folder, and goes on with those that it holds.
+    pub fn memory(mut self, folder: &Path) -> Self {
+        self.memory = Some(folder.to_owned());
+        self
+    }
+
     /// Starts to serve, on threads of its own: tests need no runtime.
     ///
     /// # Errors
@@ -220,9 +230,15 @@ impl Builder {
         for (call, fault) in self.scenario.faults.iter().cloned().chain(self.faults) {
             faults.push(call, fault);
         }
+        let (memory, held) = match &self.memory {
+            Some(folder) => Memory::open(folder).map(|(memory, held)| (Some(memory), held))?,
+            None => (None, None),
+        };
+        let (began, jobs) = held.map_or((None, Vec::new()), |held| (held.began(), held.jobs));
         Ok(Inner {
             config: self.config,
-            clock: Clock::start(),
+            clock: Clock::since(began),
+            memory,
             storage: Storage::new()?,
             shutdown: CancellationToken::new(),
             listeners: OnceLock::new(),
@@ -232,7 +248,7 @@ impl Builder {
                 scenario: self.scenario,
                 faults,
                 resets: Resets::default(),
-                jobs: Vec::new(),
+                jobs,
                 executions: Vec::new(),
                 builds: Vec::new(),
                 requests: Vec::new(),

@@ -14,15 +14,25 @@ pub(crate) const NEVER: Duration = Duration::from_hours(100 * 365 * 24);
 pub(crate) struct Clock {
     zero: Instant,
     base: DateTime<Utc>,
+    /// Between the beginning and `zero`.
+    before: Duration,
 }
 
 impl Clock {
-    pub(crate) fn start() -> Self {
-        Self { zero: Instant::now(), base: Utc::now() }
+    /// Begins now, or goes on since an earlier beginning.
+    pub(crate) fn since(base: Option<DateTime<Utc>>) -> Self {
+        let now = Utc::now();
+        let base = base.filter(|base| *base <= now).unwrap_or(now);
+        Self { zero: Instant::now(), base, before: (now - base).to_std().unwrap_or_default() }
     }
 
     pub(crate) fn now(&self) -> Moment {
-        self.zero.elapsed()
+        self.before + self.zero.elapsed()
+    }
+
+    /// When it began.
+    pub(crate) fn base(&self) -> DateTime<Utc> {
+        self.base
     }
 
     /// Newest form of a time stamp: microseconds and a numeric offset.

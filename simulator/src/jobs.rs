@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Moment;
@@ -14,7 +15,7 @@ use crate::scenario::{Attempt, Script};
 const RETRIED: &[&str] = &["ERROR", "TIMEOUT", "STOPPED", "MAX_STEPS"];
 
 /// Who stopped a job, and when.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Stop {
     pub(crate) at: Moment,
     /// The id of the key, or none for somebody in the dashboard.
@@ -77,7 +78,7 @@ pub(crate) struct View {
 }
 
 /// One started test.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) id: String,
     pub(crate) created: Moment,
@@ -88,6 +89,8 @@ pub(crate) struct Job {
     pub(crate) device: String,
     pub(crate) kind: String,
     pub(crate) build: Option<(String, String)>,
+    /// Branch that its build was made from.
+    pub(crate) branch: String,
     pub(crate) execution: Option<String>,
     pub(crate) tags: Vec<String>,
     pub(crate) template: Option<Value>,
@@ -258,6 +261,7 @@ mod tests {
             device: String::new(),
             kind: String::new(),
             build: None,
+            branch: String::new(),
             execution: None,
             tags: Vec::new(),
             template: None,

@@ -45,6 +45,7 @@ mod ids;
 mod jobs;
 mod keys;
 mod ledger;
+mod memory;
 mod net;
 mod objects;
 mod reply;

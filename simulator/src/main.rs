@@ -1,12 +1,13 @@
 //! `nunu-sim`: the stand-in as a program, for rehearsing a pipeline without device minutes.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use nunu_sim::{
     ALL_PERMISSIONS, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_KEY, DEFAULT_PLAN, DEFAULT_TEST, Generation, Key,
-    Scenario, Sim,
+    Quirk, Scenario, Sim,
 };
 
 /// Plays nunu.ai on this machine: the API, its storage and its artifacts.
@@ -16,7 +17,7 @@ struct Args {
     /// Port of the API; storage and artifacts take the two ports after it (0: free ports).
     #[arg(long, default_value_t = 7777)]
     port: u16,
-    /// What started tests do: passed, failed, flaky, slow, rejected, 429, bugs, mixed, stopped, error, blocked, timeout or multiplayer.
+    /// What started tests do: passed, failed, flaky, slow, rejected, 429, bugs, mixed, stopped, error, blocked, timeout, multiplayer or team.
     #[arg(long, default_value = "passed")]
     scenario: String,
     /// Play this many times faster, such as 10 or 0.5.
@@ -25,6 +26,9 @@ struct Args {
     /// Accept this key too, with every permission (repeatable). `nunu_org_...` is an organisation key.
     #[arg(long)]
     key: Vec<String>,
+    /// Remember all jobs in this folder, and go on with those of earlier times.
+    #[arg(long)]
+    history: Option<PathBuf>,
     /// Generation of the API: v1, v2, v3 or v5.
     #[arg(long, default_value = "v5", value_parser = generation)]
     generation: Generation,
@@ -70,6 +74,13 @@ fn serve(args: &Args) -> Result<(), String> {
         .speed(args.speed)
         .generation(args.generation)
         .ports(ports[0], ports[1], ports[2]);
+    if let Some(folder) = &args.history {
+        builder = builder.memory(folder);
+    }
+    if args.scenario == "team" {
+        // Whoever rehearses with a history must not get used to an order.
+        builder = builder.quirk(Quirk::OwnOrder);
+    }
     for key in &args.key {
         if key.trim().is_empty() {
             return Err("--key must not be empty".to_owned());

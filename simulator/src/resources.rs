@@ -1,5 +1,7 @@
 //! Tests, test plans, deployment and agent configurations that a project has; touches nothing.
 
+use serde::{Deserialize, Serialize};
+
 /// The project every key belongs to unless told otherwise.
 pub const DEFAULT_PROJECT: &str = "0d9c3a52-7b1e-4c55-9d7a-0f2f6f1b9a10";
 /// "Smoke test", one player.
@@ -24,7 +26,7 @@ pub const DIRECT_URL_CONFIG: &str = "456e7890-e89b-42d3-a456-426614174004";
 pub const DEFAULT_AGENT_CONFIG: &str = "567e8901-e89b-42d3-a456-426614174000";
 
 /// A saved test.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TestCase {
     /// UUID.
     pub id: String,

@@ -157,6 +157,15 @@ impl Sim {
         });
     }
 
+    /// Changes a tag of all jobs that have it, such as that of the week in which they were started.
+    pub fn retag(&self, from: &str, to: &str) {
+        self.inner.with(|s| {
+            for tag in s.jobs.iter_mut().flat_map(|job| &mut job.tags).filter(|tag| *tag == from) {
+                to.clone_into(tag);
+            }
+        });
+    }
+
     /// Everything that happened so far.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
@@ -243,6 +252,7 @@ impl Sim {
 
 impl Drop for Sim {
     fn drop(&mut self) {
+        self.inner.remember();
         self.inner.shutdown.cancel();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

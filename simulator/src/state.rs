@@ -14,6 +14,7 @@ use crate::generation::{Generation, Quirk};
 use crate::jobs::Job;
 use crate::keys::Key;
 use crate::ledger::{RequestRecord, StartRecord};
+use crate::memory::Memory;
 use crate::net::Listeners;
 use crate::resources::Resources;
 use crate::scenario::Scenario;
@@ -114,6 +115,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) storage: Storage,
+    pub(crate) memory: Option<Memory>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) listeners: OnceLock<Listeners>,
     pub(crate) state: Mutex<State>,
@@ -123,6 +125,16 @@ impl Inner {
     /// Looks at or changes the state. Never held across an await.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers the jobs as they are now, where there is a memory.
+    pub(crate) fn remember(&self) {
+        let Some(memory) = &self.memory else { return };
+        self.with(|state| {
+            if let Err(error) = memory.save(&self.clock, &state.jobs) {
+                state.violations.push(format!("cannot remember the jobs: {error}"));
+            }
+        });
     }
 
     /// `http://127.0.0.1:port` of a host; empty before the listeners are bound.

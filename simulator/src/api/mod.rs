@@ -33,7 +33,7 @@ pub(crate) async fn answer(request: ApiRequest) -> Reply {
     if request.malformed && request.body.is_none() {
         return Reply::error(400, "request body is not valid JSON");
     }
-    match call {
+    let reply = match call {
         Call::Initiate => upload::initiate(&request).await,
         Call::Complete => upload::complete(&request).await,
         Call::CancelUpload => upload::cancel(&request).await,
@@ -44,5 +44,9 @@ pub(crate) async fn answer(request: ApiRequest) -> Reply {
         Call::StartPlan => start::plan(&request, &key_id),
         Call::Stop => start::stop(&request, &key_id),
         _ => follow::answer(&request),
+    };
+    if matches!(call, Call::StartRun | Call::StartPlan | Call::Stop) {
+        request.inner.remember();
     }
+    reply
 }

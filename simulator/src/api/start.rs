@@ -209,6 +209,13 @@ fn tests(state: &State, order: &Order) -> Vec<(TestCase, u32)> {
     }
 }
 
+/// The branch that the build was made from, as its upload said.
+fn branch(state: &State, order: &Order) -> String {
+    let build = order.build.as_ref().and_then(|(id, _)| state.build(id));
+    let branch = build.and_then(|build| build.request.pointer("/details/vcs/branch")?.as_str());
+    branch.unwrap_or_default().to_owned()
+}
+
 /// Makes the jobs; from here on the start has taken effect.
 fn enqueue(
     request: &ApiRequest,
@@ -224,11 +231,14 @@ fn enqueue(
         _ => None,
     };
     let mut job_ids = Vec::new();
+    let branch = branch(state, order);
     for device in devices {
         for (test, retries) in &tests {
+            let before = state.jobs.iter().filter(|job| job.test.id == test.id && job.branch == branch);
+            let before = before.count();
             let mut script = state
                 .scenario
-                .script(&test.id, state.jobs.len(), job_ids.len())
+                .script(&test.id, state.jobs.len(), job_ids.len(), (&branch, before))
                 .scaled(1.0 / request.inner.config.speed);
             let run_ids = Job::fit(&mut script, test, *retries, order.runs_of_a_job);
             let job = Job {
@@ -241,6 +251,7 @@ fn enqueue(
                 device: device.as_ref().map_or_else(|| "Device".to_owned(), |d| d.label.clone()),
                 kind: order.config.as_ref().map_or_else(|| "android".to_owned(), |c| c.kind.clone()),
                 build: order.build.clone(),
+                branch: branch.clone(),
                 execution: execution.clone(),
                 tags: order.tags.clone(),
                 template: request.field("template_data").cloned(),

@@ -3,6 +3,7 @@
 mod named;
 mod results;
 mod script;
+mod team;
 mod words;
 
 pub use named::Scenario;

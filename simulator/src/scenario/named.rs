@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Script, words};
+use super::{Script, team, words};
 use crate::call::Call;
 use crate::faults::Fault;
 
@@ -15,6 +15,8 @@ pub struct Scenario {
     by_number: HashMap<usize, Script>,
     /// When the first job of a start appears, and how long each further one takes.
     one_by_one: Option<(Duration, Duration)>,
+    /// The build's branch decides.
+    by_branch: bool,
     pub(crate) faults: Vec<(Call, Fault)>,
 }
 
@@ -34,6 +36,7 @@ impl Scenario {
         "timeout",
         "mixed",
         "multiplayer",
+        "team",
     ];
 
     /// Every test follows this script.
@@ -44,6 +47,7 @@ impl Scenario {
             by_test: HashMap::new(),
             by_number: HashMap::new(),
             one_by_one: None,
+            by_branch: false,
             faults: Vec::new(),
         }
     }
@@ -151,20 +155,12 @@ impl Scenario {
                 .nth(2, Script::attempts(&["ERROR", "SUCCESS"]).scrambled())
                 .nth(3, Script::new("SKIPPED"))
                 .nth(4, Script::new("BLOCKED")),
+            "team" => Self { by_branch: true, ..Self::passed() },
             "multiplayer" => Self::of(Script::new("SUCCESS").players(4)),
             _ => return None,
         };
-        let run = if name == "slow" { Duration::from_mins(15) } else { Duration::from_secs(14) };
-        scenario.each(|script| {
-            script.queued = if name == "slow" { Duration::from_mins(2) } else { Duration::from_secs(3) };
-            script.starting = Duration::from_secs(2);
-            script.stopping = Duration::from_secs(1);
-            script.cleaning = Duration::from_secs(1);
-            for attempt in &mut script.attempts {
-                attempt.duration = attempt.duration.max(run);
-            }
-            script.stopped_remotely = script.stopped_remotely.map(|_| Duration::from_secs(10));
-        });
+        let (queued, run) = if name == "slow" { SLOW } else { PACE };
+        scenario.each(|script| pace(script, queued, run));
         Some(scenario)
     }
 
@@ -174,7 +170,13 @@ impl Scenario {
     }
 
     /// The script of the `number`th job of all, which is the `place`th of its start.
-    pub(crate) fn script(&self, test_id: &str, number: usize, place: usize) -> Script {
+    /// `built` is the branch of its build, and how many jobs of the test were started with builds of that branch before.
+    pub(crate) fn script(&self, test_id: &str, number: usize, place: usize, built: (&str, usize)) -> Script {
+        if self.by_branch {
+            let mut script = team::script(test_id, built.0, built.1);
+            pace(&mut script, PACE.0, PACE.1);
+            return script;
+        }
         let mut script = self
             .by_number
             .get(&number)
@@ -186,6 +188,22 @@ impl Scenario {
         }
         script
     }
+}
+
+/// Time in the queue and of a run, of a short real one and of a long one.
+const PACE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(14));
+const SLOW: (Duration, Duration) = (Duration::from_mins(2), Duration::from_mins(15));
+
+/// Gives a script the pace of a real run.
+fn pace(script: &mut Script, queued: Duration, run: Duration) {
+    script.queued = queued;
+    script.starting = Duration::from_secs(2);
+    script.stopping = Duration::from_secs(1);
+    script.cleaning = Duration::from_secs(1);
+    for attempt in &mut script.attempts {
+        attempt.duration = attempt.duration.max(run);
+    }
+    script.stopped_remotely = script.stopped_remotely.map(|_| Duration::from_secs(10));
 }
 
 impl Default for Scenario {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One expectation inside a step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Item {
     /// Such as `1a`.
     pub id: String,
@@ -19,7 +20,7 @@ pub struct Item {
 }
 
 /// One step of a test.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
     /// What the agent tries.
     pub goal: String,
@@ -72,7 +73,7 @@ impl Step {
 }
 
 /// A bug found during a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Bug {
     /// The same in every run that meets the bug.
     pub bug_id: String,
@@ -161,11 +162,12 @@ impl Artifact {
 }
 
 /// One player (device) of a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Player {
     /// What it does.
     pub steps: Vec<Step>,
-    /// What it leaves.
+    /// What it leaves; nobody remembers files.
+    #[serde(skip)]
     pub artifacts: Vec<Artifact>,
     /// Overrides the run's result for this player.
     pub result: Option<String>,
@@ -182,7 +184,7 @@ impl Player {
 }
 
 /// One attempt of a test: a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Attempt {
     /// Upper case result; none stays `null` for ever.
     pub result: Option<String>,

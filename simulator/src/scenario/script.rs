@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::words;
 
 use super::results::{Artifact, Attempt, Bug, Player, Step};
 /// What one started test does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Script {
     /// Time in QUEUED.
     pub queued: Duration,

@@ -216,3 +216,40 @@ fn shows_its_quirks() {
     let run = job["runs"][0]["multiplayer_run_id"].as_str().unwrap();
     assert_eq!(get(&sim, &format!("runs/{run}"))["run"]["result"], "SUCCESS");
 }
+
+#[test]
+fn remembers_its_jobs_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Sim::builder().memory(folder.path()).start().unwrap();
+    let first = open();
+    let id = start(&first, &json!({})).json()["job_ids"][0].as_str().unwrap().to_owned();
+    assert!(over(&first));
+    let before = get(&first, &format!("jobs/{id}"));
+    drop(first);
+    let second = open();
+    assert_eq!(get(&second, &format!("jobs/{id}")), before);
+    assert_eq!(start(&second, &json!({})).status, 201);
+    assert!(over(&second));
+    assert_eq!(get(&second, "jobs?tags=ci-1")["pagination"]["total_count"], 2);
+    std::fs::write(folder.path().join("jobs.json"), "no jobs").unwrap();
+    drop(second);
+}
+
+#[test]
+fn lists_may_have_an_order_of_their_own() {
+    let sim = Sim::builder().quirk(Quirk::OwnOrder).start().unwrap();
+    for _ in 0..20 {
+        assert_eq!(start(&sim, &json!({})).status, 201);
+    }
+    let ids = |list: &Value, name: &str| -> Vec<String> {
+        list["data"].as_array().unwrap().iter().map(|item| item[name].as_str().unwrap().to_owned()).collect()
+    };
+    let listed = ids(&get(&sim, "jobs?page_size=100"), "job_id");
+    let mut started: Vec<String> = sim.ledger().jobs.into_iter().map(|job| job.job_id).collect();
+    assert_ne!(listed, started);
+    started.reverse();
+    assert_ne!(listed, started);
+    let pages: Vec<String> =
+        (0..4).flat_map(|page| ids(&get(&sim, &format!("jobs?page={page}&page_size=5")), "job_id")).collect();
+    assert_eq!(pages, listed, "every page of it is the same list's");
+}
