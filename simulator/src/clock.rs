@@ -21,7 +21,9 @@ pub(crate) struct Clock {
 impl Clock {
     /// Begins now, or goes on since an earlier beginning.
     pub(crate) fn since(base: Option<DateTime<Utc>>) -> Self {
+        // As it is remembered: whole microseconds.
         let now = Utc::now();
+        let now = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
         let base = base.filter(|base| *base <= now).unwrap_or(now);
         Self { zero: Instant::now(), base, before: (now - base).to_std().unwrap_or_default() }
     }
