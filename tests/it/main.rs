@@ -4,6 +4,7 @@
 
 mod attach;
 mod audit;
+mod background;
 #[cfg(unix)]
 mod blocked;
 mod bugs;
