@@ -184,7 +184,7 @@ impl Program {
                 ]);
                 command.args(["--s3-chunk-size", &format!("{part_size}B"), "--s3-upload-cutoff", "5Mi"]);
                 command.env("RCLONE_CONFIG_BENCH_TYPE", "s3").env("RCLONE_CONFIG_BENCH_PROVIDER", "Other");
-                command.env("RCLONE_CONFIG_BENCH_ENDPOINT", storage);
+                command.env("RCLONE_CONFIG_BENCH_ENDPOINT", storage).env_remove("AWS_CA_BUNDLE");
                 command.env("RCLONE_CONFIG_BENCH_ACCESS_KEY_ID", "bench");
                 command.env("RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY", "bench");
                 Some(command)
