@@ -35,6 +35,10 @@ pub(crate) struct Args {
     pub(crate) results: bool,
     /// What `report` reports on.
     pub(crate) files: Vec<String>,
+    /// `init --force`.
+    pub(crate) force: bool,
+    /// `init --host`.
+    pub(crate) host: Option<String>,
     /// Data for machines on stdout, where the command has any.
     pub(crate) json: bool,
     /// Only errors.
@@ -302,6 +306,8 @@ fn gather(matches: &ArgMatches) -> Args {
     args.best_effort = is_set("best-effort");
     args.no_build = is_set("no-build");
     args.results = is_set("results");
+    args.force = is_set("force");
+    args.host = inner.try_get_one::<String>("host").ok().flatten().cloned();
     args
 }
 

@@ -4,9 +4,9 @@ use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::model::build_kind::platform_of;
-use crate::model::{ExitReason, Failure, Platform, Workspace};
+use crate::model::{ExitReason, Failure, Workspace};
 
+use super::find_builds::builds_below;
 use super::matches::{Walk, is_glob, matches};
 use super::values::nearest;
 
@@ -173,63 +173,6 @@ fn elsewhere(raw: &str, cwd: &Path) -> Option<String> {
     let wanted = Path::new(raw).extension();
     let found = builds_below(cwd).into_iter().map(|(_, path)| path);
     found.min_by_key(|path| (Path::new(path).extension() != wanted, path.clone()))
-}
-
-/// The newest build below `root`, as a relative path with `/`, and its platform where the name does not tell it.
-pub(crate) fn likely_build(root: &Path) -> Option<(String, Option<Platform>)> {
-    let path = builds_below(root).into_iter().max().map(|(_, path)| path)?;
-    // An executable with its data beside it is only a part of the build: the folder is the whole.
-    if let Some((folder, name)) = path.rsplit_once('/')
-        && platform_of(name.rsplit('.').next().unwrap_or_default()) == Some(Platform::Windows)
-    {
-        let beside = std::fs::read_dir(root.join(folder)).into_iter().flatten().filter_map(Result::ok);
-        let mut names = beside.map(|other| other.file_name().to_string_lossy().to_ascii_lowercase());
-        // As Unity and Unreal lay a Windows build out.
-        if names
-            .any(|name| name.rsplit('.').next() == Some("dll") || name.ends_with("_data") || name == "engine")
-        {
-            return Some((folder.to_owned(), Some(Platform::Windows)));
-        }
-    }
-    Some((path, None))
-}
-
-/// Whether the name of a build tells its platform.
-pub(crate) fn tells_platform(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|end| platform_of(&end.to_string_lossy()).is_some())
-}
-
-/// Files below `root` that look like builds: when they were made, and relative paths with `/`.
-fn builds_below(root: &Path) -> Vec<(std::time::SystemTime, String)> {
-    const DEEPEST: usize = 6;
-    const MOST: usize = 5000;
-    let mut folders = vec![(root.to_path_buf(), 0)];
-    let mut seen = 0;
-    let mut found: Vec<(std::time::SystemTime, String)> = Vec::new();
-    while let Some((folder, depth)) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
-            seen += 1;
-            if seen > MOST {
-                break;
-            }
-            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-            let Ok(about) = entry.metadata() else { continue };
-            if about.is_dir() {
-                if depth < DEEPEST && !name.starts_with('.') && name != "node_modules" && name != "target" {
-                    folders.push((path, depth + 1));
-                }
-            } else if about.len() > 0
-                && path.extension().is_some_and(|end| platform_of(&end.to_string_lossy()).is_some())
-                && let Ok(relative) = path.strip_prefix(root)
-            {
-                found.push((
-                    about.modified().unwrap_or(std::time::UNIX_EPOCH),
-                    relative.to_string_lossy().replace('\\', "/"),
-                ));
-            }
-        }
-    }
-    found
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! All the user said: flags, action inputs, variables and the run config become one [`Plan`].
 //! Touches the run config, the token file, and looks whether the build is there.
 
+pub(crate) mod answers;
 mod args;
 mod build;
 mod build_path;
+pub(crate) mod choice;
 mod ci_facts;
 mod entry;
 mod file;
+mod find_builds;
 #[cfg(any(test, fuzzing))]
 #[path = "../../fuzz/targets/config.rs"]
 pub(crate) mod fuzz;
@@ -20,6 +23,7 @@ mod load;
 mod matches;
 mod places;
 mod plan;
+pub(crate) mod project;
 mod rerun;
 mod resolve;
 mod runs;
@@ -38,7 +42,7 @@ mod variables;
 mod yaml;
 
 pub(crate) use args::{Args, Parsed, completions, guess, parse};
-pub(crate) use build_path::{likely_build, tells_platform};
+pub(crate) use find_builds::{likely_build, tells_platform};
 pub(crate) use help::page as help_page;
 pub(crate) use load::{access, command_of, is_silent, is_verbose, plan, results_dir};
 pub(crate) use plan::{Artifacts, BaselineOf, Command, OnEnd, OnMissingToken, Plan, Poll, RerunMode};

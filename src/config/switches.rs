@@ -41,6 +41,20 @@ pub(super) const SWITCHES: &[Switch] = &[
         help: "Always exit 0, and touch only what this job left unclosed",
     },
     Switch {
+        name: "force",
+        value: None,
+        group: Group::General,
+        commands: &[Command::Init],
+        help: "Replace files that are there already",
+    },
+    Switch {
+        name: "host",
+        value: Some("HOST"),
+        group: Group::General,
+        commands: &[Command::Init],
+        help: "CI to write a workflow for: github, gitlab or jenkins [default: the one that is found]",
+    },
+    Switch {
         name: "results",
         value: None,
         group: Group::General,

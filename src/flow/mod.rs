@@ -20,6 +20,7 @@ mod fetch;
 #[path = "../../fuzz/targets/flow.rs"]
 pub(crate) mod fuzz;
 mod init;
+mod init_dialog;
 mod jobs_by_tag;
 mod look_back;
 mod outputs;

@@ -23,6 +23,7 @@ pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod look;
 pub(crate) mod permission;
+pub(crate) mod player;
 pub(crate) mod redact;
 pub(crate) mod result;
 pub(crate) mod run;

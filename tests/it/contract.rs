@@ -156,8 +156,11 @@ fn versions_agree() {
 }
 
 /// The oldest major of each action that runs on a runtime which GitHub's runner still has (node24, or none at all).
-const OLDEST_MAJORS: [(&str, u32); 4] = [
+const OLDEST_MAJORS: [(&str, u32); 7] = [
     ("actions/checkout", 5),
+    ("actions/cache", 5),
+    ("actions/setup-java", 5),
+    ("game-ci/unity-builder", 5),
     ("actions/upload-artifact", 6),
     ("actions/download-artifact", 7),
     // Before 3: node20. From 4 on it makes what attest-build-provenance and attest-sbom made.

@@ -21,6 +21,7 @@ mod exits;
 mod faults;
 mod house;
 mod ids;
+mod init;
 mod kills;
 mod late_jobs;
 mod leaks;
