@@ -95,6 +95,7 @@ fn look_at_file(
     let file = File::open(path).map_err(|source| UploadError::unreadable(path, source))?;
     let fingerprint =
         FileFingerprint::of(&file.metadata().map_err(|source| UploadError::unreadable(path, source))?);
+    precheck::alone(path, &file, name, platform)?;
     let notes = precheck::archive(&file, fingerprint.size, name, platform)?;
     Ok(InspectedBuild {
         file_name: name.to_owned(),
@@ -116,13 +117,9 @@ fn look_at_folder(
     precheck::folder(path, name, platform)?;
     let tree = tree::walk(path, tree::Links::of(platform), tree::prefix(name), keep_out)?;
     precheck::folder_size(name, &tree)?;
-    Ok(InspectedBuild {
-        file_name,
-        platform,
-        size_bytes: tree.bytes(),
-        notes: tree.notes(),
-        kind: Kind::Folder(tree),
-    })
+    let mut notes = tree.notes();
+    notes.extend(precheck::whole(name, &tree, platform)?);
+    Ok(InspectedBuild { file_name, platform, size_bytes: tree.bytes(), notes, kind: Kind::Folder(tree) })
 }
 
 impl InspectedBuild {

@@ -8,6 +8,8 @@ use crate::model::build_kind::{extension_of, is_zip};
 use crate::upload::content::read_at;
 use crate::upload::error::UploadError;
 
+use super::player::Names;
+
 const END: [u8; 4] = [b'P', b'K', 5, 6];
 const END64_LOCATOR: [u8; 4] = [b'P', b'K', 6, 7];
 const END64: [u8; 4] = [b'P', b'K', 6, 6];
@@ -19,10 +21,19 @@ const MOST_DIRECTORY: u64 = 256 * 1024 * 1024;
 /// The directory is read in pieces of this size.
 const PIECE: usize = 64 * 1024;
 
+/// Libraries of engines in which, or by which, all of the game runs.
+const ENGINES: [&str; 5] =
+    ["libil2cpp.so", "libunity.so", "libUnreal.so", "libUE4.so", "libgodot_android.so"];
+
 /// What the names in a package tell.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that was seen or not")]
 struct Contents {
+    /// What they tell of engines.
+    names: Names,
+    /// The library of an engine, without which nothing runs, and whether it is there for ARM64.
+    engine: Option<&'static str>,
+    engine_arm64: bool,
     /// Native code of any architecture.
     native: bool,
     /// Native ARM64 code.
@@ -66,6 +77,14 @@ pub(crate) fn archive(
                     "add arm64-v8a to the ABIs of the build (Unity: Player Settings > Target Architectures > ARM64; Gradle: ndk.abiFilters)",
                 ));
             }
+            if let Some(engine) = contents.engine.filter(|_| !contents.engine_arm64) {
+                return Err(UploadError::unsupported(
+                    format!(
+                        "{name} has {engine} for other processors than ARM64, which the devices of the service need; only a plug-in is for ARM64"
+                    ),
+                    "build the game itself for ARM64 (Unity: Player Settings > Scripting Backend IL2CPP and Target Architectures ARM64)",
+                ));
+            }
             if !contents.manifest {
                 notes.push(format!("{name} has no manifest: is it really an Android package?"));
             }
@@ -75,6 +94,9 @@ pub(crate) fn archive(
                 format!("{name} holds no application: Payload/<name>.app is missing"),
                 "export the archive with xcodebuild -exportArchive, or zip a folder named Payload that holds the .app",
             ));
+        }
+        "zip" if contents.complete && platform != Platform::Android => {
+            notes.extend(contents.names.judge(name, platform)?);
         }
         "zip" if platform == Platform::Android && contents.complete && contents.manifest => {
             notes.push(format!("{name} looks like an Android package: should it be named .apk?"));
@@ -170,12 +192,17 @@ fn read_directory(file: &File, directory: &Directory) -> std::io::Result<Content
 
 fn look_at_name(name: &[u8], contents: &mut Contents) {
     let name = String::from_utf8_lossy(name);
+    contents.names.see(&name);
     let parts: Vec<&str> = name.splitn(5, '/').collect();
     match parts.as_slice() {
         // In an APK at the root, in an app bundle inside each module.
         ["lib", abi, file, ..] | [_, "lib", abi, file, ..] if !file.is_empty() => {
             contents.native = true;
             contents.arm64 |= *abi == "arm64-v8a";
+            if let Some(engine) = ENGINES.iter().find(|engine| *engine == file) {
+                contents.engine = Some(engine);
+                contents.engine_arm64 |= *abi == "arm64-v8a";
+            }
         }
         ["AndroidManifest.xml" | "BundleConfig.pb"] => contents.manifest = true,
         ["Payload", app, ..]
@@ -261,6 +288,16 @@ mod tests {
             (vec!["AndroidManifest.xml", "lib/armeabi-v7a/libgame.so"], "game.apk", Some("none for ARM64")),
             (many("lib/x86_64/libgame.so"), "big.apk", Some("none for ARM64")),
             (many("lib/arm64-v8a/libgame.so"), "big.apk", None),
+            (
+                vec!["lib/armeabi-v7a/libil2cpp.so", "lib/arm64-v8a/libads.so", "AndroidManifest.xml"],
+                "game.apk",
+                Some("has libil2cpp.so for other processors"),
+            ),
+            (
+                vec!["lib/armeabi-v7a/libil2cpp.so", "lib/arm64-v8a/libil2cpp.so", "AndroidManifest.xml"],
+                "game.apk",
+                None,
+            ),
             (vec!["BundleConfig.pb", "base/lib/arm64-v8a/libgame.so"], "game.aab", None),
             (vec!["BundleConfig.pb", "base/lib/x86/libgame.so"], "game.aab", Some("none for ARM64")),
             (vec!["Payload/Game.app/Info.plist"], "game.ipa", None),
