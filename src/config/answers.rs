@@ -83,8 +83,10 @@ mod tests {
     fn args(words: &[&str]) -> Args {
         let argv: Vec<String> =
             ["nunu-ci", "init"].iter().chain(words).map(|&word| word.to_owned()).collect();
-        let Ok(Parsed::Args(args)) = parse(&argv) else { panic!("{words:?}") };
-        args
+        match parse(&argv) {
+            Ok(Parsed::Args(parsed)) => parsed,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

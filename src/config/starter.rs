@@ -360,7 +360,7 @@ mod tests {
             word.len() < 15 && word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')
         });
         assert_eq!(place, None, "{path} has a place that nobody filled:\n{all}");
-        if !path.ends_with(".yml") {
+        if path.ends_with("Jenkinsfile") {
             return;
         }
         let text = Text { name: path.to_owned(), all: all.to_owned(), may_quote: true };

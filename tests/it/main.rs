@@ -31,6 +31,7 @@ mod mistakes;
 mod network;
 mod parallel;
 mod reference;
+mod players;
 mod replay;
 mod replies;
 mod report;

@@ -2,12 +2,14 @@
 //! in bounded memory and time, whatever the bytes say. Format: APPNOTE.TXT of PKWARE, sections 4.3.12 to 4.3.16.
 
 use std::fs::File;
+use std::io::Read as _;
 
 use crate::model::build::Platform;
 use crate::model::build_kind::{extension_of, is_zip};
 use crate::upload::content::read_at;
 use crate::upload::error::UploadError;
 
+use super::manifest::is_debuggable;
 use super::player::Names;
 
 const END: [u8; 4] = [b'P', b'K', 5, 6];
@@ -18,6 +20,8 @@ const ENTRY: [u8; 4] = [b'P', b'K', 1, 2];
 const LONGEST_END: u64 = 22 + 65_535;
 /// More of a directory than this is not read; what was seen up to there decides, and a doubt never refuses.
 const MOST_DIRECTORY: u64 = 256 * 1024 * 1024;
+/// A manifest is text of a few kilobytes.
+const LARGEST_MANIFEST: u64 = 4 * 1024 * 1024;
 /// The directory is read in pieces of this size.
 const PIECE: usize = 64 * 1024;
 
@@ -34,6 +38,8 @@ struct Contents {
     /// The library of an engine, without which nothing runs, and whether it is there for ARM64.
     engine: Option<&'static str>,
     engine_arm64: bool,
+    /// Where the application's manifest stands.
+    manifest_at: Option<Packed>,
     /// Native code of any architecture.
     native: bool,
     /// Native ARM64 code.
@@ -44,6 +50,15 @@ struct Contents {
     manifest: bool,
     /// False when the directory was not read to its end.
     complete: bool,
+}
+
+/// Where an entry stands, and how.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    /// Of its local header.
+    offset: u64,
+    size: u64,
+    is_deflated: bool,
 }
 
 /// Looks into the file if its extension says that it is a zip; gives back what a person should know.
@@ -83,6 +98,11 @@ pub(crate) fn archive(
                         "{name} has {engine} for other processors than ARM64, which the devices of the service need; only a plug-in is for ARM64"
                     ),
                     "build the game itself for ARM64 (Unity: Player Settings > Scripting Backend IL2CPP and Target Architectures ARM64)",
+                ));
+            }
+            if contents.manifest_at.is_some_and(|manifest| is_debuggable(&unpacked(file, manifest))) {
+                notes.push(format!(
+                    "{name} is a debug build (android:debuggable): slower than what players get"
                 ));
             }
             if !contents.manifest {
@@ -183,7 +203,12 @@ fn read_directory(file: &File, directory: &Directory) -> std::io::Result<Content
         };
         let name_size = usize::from(u16_at(entry, 28));
         // Longer names than this are none of those we look for.
-        look_at_name(&entry[46..entry.len().min(46 + name_size.min(1024))], &mut contents);
+        let name = &entry[46..entry.len().min(46 + name_size.min(1024))];
+        look_at_name(name, &mut contents);
+        if name == b"AndroidManifest.xml" {
+            let (offset, size) = (u64::from(u32_at(entry, 42)), u64::from(u32_at(entry, 20)));
+            contents.manifest_at = Some(Packed { offset, size, is_deflated: u16_at(entry, 10) == 8 });
+        }
         at += 46 + name_size as u64 + u64::from(u16_at(entry, 30)) + u64::from(u16_at(entry, 32));
     }
     contents.complete = at == directory.offset + directory.size;
@@ -212,6 +237,27 @@ fn look_at_name(name: &[u8], contents: &mut Contents) {
         }
         _ => {}
     }
+}
+
+/// The bytes of a small entry; none where it is large, or cannot be read.
+fn unpacked(file: &File, packed: Packed) -> Vec<u8> {
+    let mut header = [0; 30];
+    if packed.size > LARGEST_MANIFEST || read_all_at(file, &mut header, packed.offset).is_err() {
+        return Vec::new();
+    }
+    let start = packed.offset + 30 + u64::from(u16_at(&header, 26)) + u64::from(u16_at(&header, 28));
+    let mut bytes = vec![0; usize::try_from(packed.size).unwrap_or(0)];
+    if read_all_at(file, &mut bytes, start).is_err() {
+        return Vec::new();
+    }
+    if !packed.is_deflated {
+        return bytes;
+    }
+    let mut plain = Vec::new();
+    let mut reader = flate2::read::DeflateDecoder::new(bytes.as_slice()).take(LARGEST_MANIFEST);
+    // What was unpacked before a mistake is looked at as it is.
+    let _ = reader.read_to_end(&mut plain);
+    plain
 }
 
 fn read_all_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> std::io::Result<()> {
@@ -312,6 +358,19 @@ mod tests {
                 }
                 (other, _) => panic!("{name}: {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_debug_build_is_told() {
+        for compression in [zip::CompressionMethod::Stored, zip::CompressionMethod::Deflated] {
+            let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            let options = zip::write::SimpleFileOptions::default().compression_method(compression);
+            writer.start_file("classes.dex", options).unwrap();
+            writer.start_file("AndroidManifest.xml", options).unwrap();
+            writer.write_all(&crate::upload::precheck::manifest::tests::manifest(1)).unwrap();
+            let notes = check(&writer.finish().unwrap().into_inner(), "game.apk", Platform::Android).unwrap();
+            assert!(notes.len() == 1 && notes[0].contains("is a debug build"), "{notes:?}");
         }
     }
 

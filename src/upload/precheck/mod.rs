@@ -3,6 +3,7 @@
 mod archive;
 mod executable;
 mod kind;
+mod manifest;
 mod player;
 
 pub(crate) use archive::archive;

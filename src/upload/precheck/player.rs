@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
+use crate::disk;
 use crate::model::build::Platform;
-use crate::model::build_kind::is_bundle;
+use crate::model::build_kind::{extension_of, is_bundle};
 use crate::model::player::{Engine, is_helper, part_of, stem_of_executable};
 use crate::upload::error::UploadError;
-use crate::upload::tree::{EntryKind, Tree};
+use crate::upload::tree::{Entry, EntryKind, Tree};
 
 use super::executable::{GodotPlayer, godot_player};
 
 /// Names that are remembered of a kind; games have one or a few.
 const MOST: usize = 64;
+/// A configuration of Unity's player has a few lines.
+const LARGEST_CONFIG: u64 = 64 * 1024;
 /// Names in a folder that are looked at.
 const MOST_BESIDE: usize = 10_000;
 
@@ -119,7 +122,7 @@ impl Names {
         if stem_of_executable(file).is_some() && !is_helper(file) {
             add(&mut self.executables, name.to_owned());
         }
-        if lower.ends_with(".pck") {
+        if extension_of(file).is_some_and(|end| end == "pck") {
             add(&mut self.packages, name.to_owned());
         }
         for (index, folder) in folders.iter().enumerate() {
@@ -141,15 +144,15 @@ impl Names {
         self.project = self.project.or(match parts.as_slice() {
             ["ProjectSettings", "ProjectVersion.txt"] => Some("Unity"),
             ["project.godot"] => Some("Godot"),
-            [_] if lower.ends_with(".uproject") => Some("Unreal Engine"),
+            [_] if extension_of(file).is_some_and(|end| end == "uproject") => Some("Unreal Engine"),
             _ => None,
         });
     }
 
     fn see_unreal(&mut self, name: &str, folders: &[&str], file: &str) {
         self.has_engine |= folders.contains(&"Engine");
-        let lower = file.to_ascii_lowercase();
-        let is_cooked = [".pak", ".utoc", ".uasset", ".umap"].iter().any(|ending| lower.ends_with(ending));
+        let is_cooked =
+            extension_of(file).is_some_and(|end| ["pak", "utoc", "uasset", "umap"].contains(&end.as_str()));
         self.has_content |= is_cooked && folders.contains(&"Content");
         for (index, two) in folders.windows(2).enumerate() {
             if two[0] == "Binaries" && matches!(two[1], "Win64" | "Linux" | "LinuxArm64") && index > 0 {
@@ -204,7 +207,7 @@ impl Names {
                 let stem = stem_of_executable(executable).unwrap_or(executable);
                 data.iter().any(|data| data.eq_ignore_ascii_case(&format!("{stem}_Data")))
             };
-            if !executables.is_empty() && !executables.iter().any(|executable| fits(executable)) {
+            if !executables.is_empty() && !executables.iter().any(fits) {
                 return Err(UploadError::unsupported(
                     format!(
                         "{place} has a player of Unity that does not find its data: {example} looks for {wanted}, and there is {found}"
@@ -255,7 +258,7 @@ impl Names {
             self.packages.iter().any(|package| package.eq_ignore_ascii_case(&format!("{stem}.pck")))
         };
         // Godot's console wrapper starts the executable beside it.
-        let is_wrapper = |name: &str| name.to_ascii_lowercase().ends_with(".console.exe");
+        let is_wrapper = |name: &str| stem_of_executable(name).is_some_and(|stem| stem.ends_with(".console"));
         self.executables
             .iter()
             .map(String::as_str)
@@ -275,11 +278,25 @@ fn add(names: &mut BTreeSet<String>, name: String) {
     }
 }
 
+/// Unity's player reads there whether it waits for a debugger.
+fn is_development_build(entry: &Entry) -> bool {
+    let EntryKind::File { path, .. } = &entry.kind else { return false };
+    entry.name.ends_with("/boot.config")
+        && disk::read(path, LARGEST_CONFIG).is_ok_and(|bytes| {
+            String::from_utf8_lossy(&bytes).lines().any(|line| line.trim() == "player-connection-debug=1")
+        })
+}
+
 /// Refuses a folder that holds only a part of a player; gives back what a person should know.
 pub(crate) fn whole(build: &str, tree: &Tree, platform: Platform) -> Result<Vec<String>, UploadError> {
     let mut names = Names::default();
-    tree.sizes().for_each(|(name, _)| names.see(name));
-    let notes = names.judge(build, platform)?;
+    for (name, _) in tree.sizes() {
+        names.see(name);
+    }
+    let mut notes = names.judge(build, platform)?;
+    if tree.entries.iter().any(is_development_build) {
+        notes.push(format!("{build} is a development build of Unity: slower than what players get (Build Settings > Development Build)"));
+    }
     if matches!(platform, Platform::Windows | Platform::Linux) {
         for name in names.without_package() {
             let entry = tree.entries.iter().find(|entry| entry.name == name);
@@ -300,7 +317,9 @@ mod tests {
 
     fn judge(names: &[&str], platform: Platform) -> Result<Vec<String>, String> {
         let mut seen = Names::default();
-        names.iter().for_each(|name| seen.see(name));
+        for name in names {
+            seen.see(name);
+        }
         seen.judge("Game", platform).map_err(|error| error.failure().to_string())
     }
 
