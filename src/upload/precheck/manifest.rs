@@ -18,11 +18,7 @@ pub(super) fn is_debuggable(manifest: &[u8]) -> bool {
             TABLE_OF_RESOURCES => {
                 names_it = chunk[8..].chunks_exact(4).position(|id| number(id, 0, 4) == Some(DEBUGGABLE));
             }
-            START_OF_ELEMENT => {
-                if names_it.is_some_and(|index| says_yes(chunk, index as u64)) {
-                    return true;
-                }
-            }
+            START_OF_ELEMENT if names_it.is_some_and(|index| says_yes(chunk, index as u64)) => return true,
             _ => {}
         }
         rest = &rest[size..];
