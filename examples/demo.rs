@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 
 fn demo() -> Result<(), Box<dyn Error>> {
     // Long enough to be watched, short enough for three.
-    let slowly = |result| Script::new(result).runs_for(Duration::from_millis(900));
+    let slowly = |result| Script::new(result).runs_for(Duration::from_millis(600));
     let acts = [
         Act {
             title: "1 of 3: the test passes (exit code 0)",
@@ -74,10 +74,18 @@ fn demo() -> Result<(), Box<dyn Error>> {
     let _ = fs::remove_dir_all(&home);
     say("Three jobs, as a pipeline would run them, against a service that is simulated on this machine.")?;
     say(
-        "Nothing leaves it, and nothing is paid for. Links to the dashboard are left out: the simulated service has none.",
+        "Nothing leaves it, and nothing is paid for. Links to the dashboard are left out: the service ends with each job.",
     )?;
-    for (number, act) in acts.into_iter().enumerate() {
-        play(act, &home.join(format!("job-{}", number + 1)))?;
+    let folders = ["passed", "failed", "no-permission"];
+    for (act, folder) in acts.into_iter().zip(folders) {
+        play(act, &home.join(folder))?;
+    }
+    say("\nWhat a job leaves behind, for people and for machines:")?;
+    for file in ["report.html", "summary.md", "junit.xml", "results.json"] {
+        let path = home.join("failed/nunu-results").join(file);
+        if path.exists() {
+            say(&format!("  {}", shortened(&path)))?;
+        }
     }
     say("\nThe same with your own project:")?;
     say("  cargo run -- init     writes a run config and a workflow for your CI")?;

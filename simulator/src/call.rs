@@ -96,6 +96,8 @@ calls! {
     ListArtifacts => "list_artifacts",
     /// `GET runs/{compositeRunId}/artifacts/{filename}`
     GetArtifact => "get_artifact",
+    /// The page of a run, for a browser.
+    RunPage => "run_page",
     /// A request that no documentation describes.
     Unknown => "unknown",
     /// Matcher: any `PUT` to storage.
@@ -117,11 +119,11 @@ calls! {
 }
 
 impl Call {
-    /// Every call that a client can really make (no matchers), a part standing for all parts.
+    /// Every call that a client of the API makes (no matchers, no pages), a part standing for all parts.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut calls: Vec<Self> =
-            Self::PLAIN.iter().copied().filter(|c| !c.is_matcher() && *c != Self::Unknown).collect();
+        let is_call = |call: &Self| !call.is_matcher() && !matches!(call, Self::Unknown | Self::RunPage);
+        let mut calls: Vec<Self> = Self::PLAIN.iter().copied().filter(is_call).collect();
         calls.push(Self::PutPart(1));
         calls
     }

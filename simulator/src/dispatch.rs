@@ -14,7 +14,7 @@ use hyper::{Request, Response};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::Host;
+use crate::call::{Call, Host};
 use crate::exchange::{Exchange, Reading};
 use crate::faults::{Fault, Kind};
 use crate::ledger::RequestRecord;
@@ -223,6 +223,7 @@ impl Exchange {
                 crate::objects::answer(self, s3s::Body::http_body_unsync(StreamBody::new(frames))).await
             }
             Host::Artifacts => crate::artifacts::answer(self),
+            Host::Api if self.routed.call == Call::RunPage => crate::page::answer(self),
             Host::Api => {
                 let mut whole = BytesMut::new();
                 let mut data = pin!(data);

@@ -48,6 +48,7 @@ mod ledger;
 mod memory;
 mod net;
 mod objects;
+mod page;
 mod reply;
 mod resources;
 mod route;

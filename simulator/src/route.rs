@@ -58,6 +58,14 @@ fn api(routed: &mut Routed, method: &Method, parts: &[&str]) {
             rest
         }
         ["api", "v1", rest @ ..] => rest,
+        ["nexus", project, "runs", "m", id, "details"] | ["nexus", project, "runs", "c", id]
+            if method == Method::GET =>
+        {
+            routed.project = Some((*project).to_owned());
+            (*id).clone_into(&mut routed.id);
+            routed.call = Call::RunPage;
+            return;
+        }
         _ => return,
     };
     let (call, id) = match (method.as_str(), rest) {
@@ -128,6 +136,8 @@ mod tests {
             (Host::Api, Method::GET, "/api/v1/builds/upload/parts?x=1", Call::PartUrls, ""),
             (Host::Api, Method::GET, "/api/v1/builds/abc", Call::GetBuild, "abc"),
             (Host::Api, Method::GET, "/v1/builds/abc", Call::Unknown, ""),
+            (Host::Api, Method::GET, "/nexus/p/runs/m/r-1/details", Call::RunPage, "r-1"),
+            (Host::Api, Method::GET, "/nexus/p/runs/c/r-1-2", Call::RunPage, "r-1-2"),
             (Host::Storage, Method::PUT, "/builds/id/build?partNumber=7", Call::PutPart(7), "id/build"),
             (Host::Storage, Method::PUT, "/other/id/build", Call::Unknown, "id/build"),
             (Host::Artifacts, Method::GET, "/runs/r-1/artifacts/a/b%20c.md", Call::GetArtifact, "r-1"),

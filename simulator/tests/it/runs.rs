@@ -32,6 +32,26 @@ fn over(sim: &Sim) -> bool {
 }
 
 #[test]
+fn every_run_has_a_page_for_a_browser() {
+    let bug = Bug::new("Sword <b>floats</b>", "high", "high");
+    let sim = Sim::builder().scenario(Scenario::of(Script::new("SUCCESS").bugs(vec![bug]))).start().unwrap();
+    start(&sim, &json!({}));
+    assert!(over(&sim));
+    let run = get(&sim, "runs")["data"][0].clone();
+    let run_id = run["multiplayer_run_id"].as_str().unwrap();
+    let player = run["players"][0]["id"].as_str().unwrap();
+    for address in [format!("p/runs/m/{run_id}/details"), format!("p/runs/c/{player}")] {
+        let page = send("GET", &format!("{}/nexus/{address}", sim.api_url()), &[], b"").unwrap();
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+        for words in ["Smoke test: SUCCESS", "<li>", "high: Sword &lt;b&gt;floats"] {
+            assert!(page.text().contains(words), "no {words} in {}", page.text());
+        }
+    }
+    let none = send("GET", &format!("{}/nexus/p/runs/m/none/details", sim.api_url()), &[], b"").unwrap();
+    assert_eq!(none.status, 404);
+}
+
+#[test]
 fn follows_a_job_to_its_end() {
     let sim = Sim::start().unwrap();
     let answer = start(&sim, &json!({}));
