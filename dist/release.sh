@@ -31,7 +31,7 @@ versions_agree() {
     locked=$(sed -n '/^name = "nunu-ci"$/{n;s/^version = "\(.*\)"/\1/p;}' Cargo.lock)
     [ "$locked" = "$version" ] || problem "Cargo.lock has nunu-ci $locked, the release is to be $version"
     grep -qF "## [$version]" CHANGELOG.md || problem "CHANGELOG.md has no section [$version]"
-    for file in README.md docs/security.md SECURITY.md Dockerfile templates/nunu-run.yml examples/Jenkinsfile examples/gitlab-ci.yml src/config/starter.rs; do
+    for file in README.md docs/*.md docs/cookbook/*.md SECURITY.md Dockerfile templates/nunu-run.yml examples/Jenkinsfile examples/gitlab-ci.yml; do
         others=$(grep -oE '(nunu-(ci:|run@)|releases/download/v)[0-9]+\.[0-9]+\.[0-9]+' "$file" | grep -oE '[0-9.]+$' | sort -u)
         for other in $others; do
             [ "$other" = "$version" ] || problem "$file names the version $other, the release is to be $version"

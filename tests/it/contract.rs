@@ -36,8 +36,8 @@ fn keys_below(text: &str, top: &str) -> Vec<String> {
 }
 
 #[test]
-fn readme_and_action_know_every_setting() {
-    let (readme, action) = (read("README.md"), read("action.yml"));
+fn docs_and_action_know_every_setting() {
+    let (readme, action) = (read("docs/settings.md"), read("action.yml"));
     let mut flags: Vec<String> =
         SETTINGS.iter().filter(|setting| setting.has_flag()).map(|setting| setting.name.to_owned()).collect();
     flags.insert(0, "api-token".to_owned());
@@ -103,7 +103,7 @@ fn action_outputs_are_the_outputs() {
     ended.is(0, "passed");
     let mut written: Vec<&str> = ended.outputs.keys().map(String::as_str).collect();
     let (readme, action) =
-        (column(&read("README.md"), "outputs"), keys_below(&read("action.yml"), "outputs"));
+        (column(&read("docs/outputs.md"), "outputs"), keys_below(&read("action.yml"), "outputs"));
     assert_eq!(readme, action);
     let mut known: Vec<&str> = action.iter().map(String::as_str).collect();
     known.sort_unstable();
@@ -112,10 +112,10 @@ fn action_outputs_are_the_outputs() {
 }
 
 #[test]
-fn every_reason_is_in_the_readme_and_has_a_page() {
-    let (readme, errors) = (read("README.md"), read("docs/errors.md"));
+fn every_reason_is_in_the_table_and_has_a_page() {
+    let (table, errors) = (read("docs/exit-codes.md"), read("docs/errors.md"));
     for reason in ExitReason::ALL {
-        assert!(readme.contains(&format!("`{reason}`")), "{reason} is not in the README");
+        assert!(table.contains(&format!("`{reason}`")), "{reason} is not in docs/exit-codes.md");
         let page =
             errors.split("\n## ").find(|page| page.starts_with(&format!("`{reason}`"))).unwrap_or_default();
         assert!(
@@ -138,10 +138,21 @@ fn the_schema_names_every_key() {
     }
 }
 
+/// Files that name the image of this version.
+const VERSIONED: [&str; 7] = [
+    "docs/cookbook/gitlab.md",
+    "docs/cookbook/jenkins.md",
+    "docs/cookbook/anywhere.md",
+    "docs/cookbook/hosts.md",
+    "templates/nunu-run.yml",
+    "examples/Jenkinsfile",
+    "examples/gitlab-ci.yml",
+];
+
 #[test]
 fn versions_agree() {
     let version = env!("CARGO_PKG_VERSION");
-    for file in ["README.md", "templates/nunu-run.yml", "examples/Jenkinsfile", "examples/gitlab-ci.yml"] {
+    for file in VERSIONED {
         for (at, _) in read(file).match_indices("ghcr.io/OWNER/nunu-ci:") {
             assert!(
                 read(file)[at..].starts_with(&format!("ghcr.io/OWNER/nunu-ci:{version}")),
@@ -217,6 +228,41 @@ fn texts(folder: &Path, found: &mut Vec<(String, String)>) {
             found.push((path.display().to_string(), text));
         }
     }
+}
+
+/// Links between the files of the repository lead to files, and those to sections to sections.
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<std::path::PathBuf> = vec![root.join("README.md")];
+    for folder in ["docs", "docs/cookbook"] {
+        let entries = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        files.extend(entries.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    }
+    assert!(files.len() > 20, "{files:?}");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.starts_with("http") || link.contains(' ') {
+                continue;
+            }
+            let (path, section) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { file.clone() } else { file.parent().unwrap().join(path) };
+            assert!(target.exists(), "{}: {link} leads nowhere", file.display());
+            if !section.is_empty() {
+                let sections = fs::read_to_string(&target).unwrap();
+                let mut titles = sections.lines().filter(|line| line.starts_with('#')).map(anchor);
+                assert!(titles.any(|title| title == section), "{}: {link} has no such section", file.display());
+            }
+        }
+    }
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    let title = heading.trim_start_matches('#').trim().to_lowercase();
+    let plain = title.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    plain.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
 #[test]

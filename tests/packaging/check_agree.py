@@ -19,8 +19,7 @@ def block(text, name):
 def check(stage):
     action = (ROOT / "action.yml").read_text()
     readme = (ROOT / "README.md").read_text()
-    migration = ROOT / "docs" / "migration.md"
-    documents = readme + (migration.read_text() if migration.exists() else "")
+    documents = readme + "".join(path.read_text() for path in sorted((ROOT / "docs").rglob("*.md")))
     code, said = run([stage.binary, "--help"])
     ensure(code == 0, f"--help ended with {code}")
     flags = set(re.findall(r"^\s+(?:-\w, )?--([a-z0-9-]+)", said, re.MULTILINE)) - FLAGS_ONLY
@@ -45,11 +44,11 @@ def check(stage):
     written = outputs_of_the_program(stage)
     ensure(written <= set(outputs), f"outputs that action.yml does not have: {written - set(outputs)}")
     for name in (*inputs, *outputs):
-        ensure(f"`{name}`" in documents, f"neither the README nor docs/migration.md mentions `{name}`")
+        ensure(f"`{name}`" in documents, f"neither the README nor docs mention `{name}`")
     version = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
     code, said = run([stage.binary, "--version"])
     ensure(said.strip() == f"nunu-ci {version}", f"the program calls itself {said.strip()}, Cargo.toml says {version}")
-    for path in ("README.md", "templates/nunu-run.yml", "examples/Jenkinsfile"):
+    for path in ("docs/cookbook/gitlab.md", "docs/cookbook/jenkins.md", "docs/cookbook/hosts.md", "templates/nunu-run.yml", "examples/Jenkinsfile"):
         images = set(re.findall(r"ghcr\.io/OWNER/nunu-ci:([\w.-]+)", (ROOT / path).read_text()))
         ensure(images <= {version, f"{version}-scratch"}, f"{path} names the image {images}, the version is {version}")
     ensure(f"OWNER/nunu-ci@v{version.split('.', maxsplit=1)[0]}" in readme, "the README uses another major version")

@@ -1,5 +1,5 @@
 """One GitLab pipeline that uses nunu-ci many times: two play-tests, a start that leaves, a job that is killed, a clean-up. Once with the
-jobs of the README, once with the component. What one job hands on must not change what the next one does by itself."""
+jobs of the cookbook, once with the component. What one job hands on must not change what the next one does by itself."""
 
 import json
 import re
@@ -73,12 +73,12 @@ clean-up:
 
 
 def readme_jobs(ids):
-    """The jobs of the README's section on GitLab, and two more of the same kind, with the ids of the services."""
-    section = (ROOT / "README.md").read_text().split("\n## GitLab CI\n")[1].split("\n## ")[0]
+    """The jobs of the cookbook's page on GitLab, and two more of the same kind, with the ids of the services."""
+    section = (ROOT / "docs" / "cookbook" / "gitlab.md").read_text()
     blocks = re.findall(r"^```yaml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     test, ends = (next(block for block in blocks if block.startswith(f"{name}:\n")) for name in ("play-test", "start"))
     for old, new in (("789e0123-e89b-12d3-a456-426614174000", ids["test"]), ("456e7890-e89b-12d3-a456-426614174000", ids["device"])):
-        ensure(old in test, f"the README's job names no {old}")
+        ensure(old in test, f"the cookbook's job names no {old}")
         test = test.replace(old, new)
     second = test.replace("play-test:\n", "second:\n  stage: later\n").replace("build/app.apk", "build/other.apk")
     third = (test.replace("play-test:\n", "third:\n  stage: later\n  dependencies: [play-test]\n")
@@ -100,7 +100,7 @@ def output(folder, job, name):
 def one(stage, kind):
     with stage.sim("passed", speed=20) as quick, stage.sim("slow") as slow:
         ids = {**quick.ids, "quick": quick.variables["NUNU_API_URL"], "slow": slow.variables["NUNU_API_URL"]}
-        text = HEAD.format(**ids) + (readme_jobs(ids) if kind == "README" else COMPONENT.format(**ids)) + KILLED.format(**ids)
+        text = HEAD.format(**ids) + (readme_jobs(ids) if kind == "cookbook" else COMPONENT.format(**ids)) + KILLED.format(**ids)
         key = quick.variables["NUNU_API_TOKEN"]
         folder = project(stage, text, builds=("build/app.apk", "build/other.apk"), files=[("look.py", LOOK.format(key=key, **ids))])
         code, said = pipeline(stage, folder, {"NUNU_API_TOKEN": key}, "--concurrency", "1")
@@ -128,6 +128,6 @@ def one(stage, kind):
 
 def check(stage):
     stage.debian({"rsync": "rsync"})
-    for kind in ("README", "component"):
+    for kind in ("cookbook", "component"):
         one(stage, kind)
-    return "three play-tests, a start that leaves, a killed job and a clean-up in one pipeline, by README and by component"
+    return "three play-tests, a start that leaves, a killed job and a clean-up in one pipeline, by the cookbook and by the component"

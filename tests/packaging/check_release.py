@@ -106,7 +106,7 @@ def stopped(stage, good, version):
         (lambda folder: subprocess.run([*GIT, "switch", "-q", "-c", "fix"], cwd=folder, check=True), "is made from main, this is fix"),
         (lambda folder: subprocess.run([*GIT, "tag", f"v{version}"], cwd=folder, check=True), f"the tag v{version} is there already"),
         (edited("Cargo.toml", f'version = "{version}"', 'version = "9.9.9"'), "Cargo.toml has the version 9.9.9"),
-        (edited("README.md", f"nunu-ci:{version}", "nunu-ci:9.9.9"), "README.md names the version 9.9.9"),
+        (edited("docs/cookbook/gitlab.md", f"nunu-ci:{version}", "nunu-ci:9.9.9"), "docs/cookbook/gitlab.md names the version 9.9.9"),
         (edited("templates/nunu-run.yml", f"nunu-ci:{version}", "nunu-ci:9.9.9"), "templates/nunu-run.yml names the version 9.9.9"),
         (edited("CHANGELOG.md", f"[{version}]", "[9.9.9]"), f"CHANGELOG.md has no section [{version}]"),
     ]

@@ -20,7 +20,8 @@ sys.dont_write_bytecode = True
 
 from stage import Failed, Skipped, Stage  # noqa: E402
 
-CHECKS = ["files", "starter", "agree", "ctrf", "dist", "release", "launcher", "signals", "action", "gitlab", "pipeline", "image", "speed", "arm64", "windows", "macos",
+CHECKS = ["files", "starter", "cookbook", "agree", "ctrf", "dist", "release", "launcher", "signals", "action", "gitlab", "pipeline", "image", "speed", "arm64",
+          "windows", "macos",
           "ignorecase"]
 
 
