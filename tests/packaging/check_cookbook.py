@@ -19,7 +19,7 @@ HOSTS = [
     ("gitlab-ci", "include:\n"),
 ]
 # What check-jsonschema brings the schema of.
-SCHEMAS = {"bitbucket-pipelines", "azure-pipelines", "buildkite", "circle-ci", "github-workflows", "gitlab-ci", "bitrise"}
+SCHEMAS = {"bitbucket-pipelines", "azure-pipelines", "buildkite", "circle-ci", "github-workflows", "gitlab-ci"}
 
 
 def blocks(path, kind):
@@ -55,9 +55,12 @@ def check(stage):
     for host, paths in sorted(of_host.items()):
         if host == "run config":
             schema = ["--schemafile", ROOT / "docs" / "nunu-ci.schema.json"]
-        else:
-            ensure(host in SCHEMAS, f"no schema for {host}")
+        elif host in SCHEMAS:
             schema = ["--builtin-schema", f"vendor.{host}"]
+        else:
+            # Bitrise publishes none: that it is YAML with steps is all that can be told.
+            (folder / "any.json").write_text('{"type": "object", "required": ["format_version", "workflows"]}')
+            schema = ["--schemafile", folder / "any.json"]
         code, said = run([stage.tool("check-jsonschema"), *schema, *paths])
         ensure(code == 0, f"{host}:\n{said[-4000:]}")
         counts.append(f"{len(paths)} {host}")
@@ -75,10 +78,11 @@ def check(stage):
 def known_commands(stage, pages):
     """Each `nunu-ci WORD --FLAG` in a block is known to the program."""
     seen = 0
-    for page in pages:
+    # What the program says itself is checked where that page is made.
+    for page in (page for page in pages if page.name != "errors.md"):
         for kind in ("sh", "console"):
             for line, text in blocks(page, kind):
-                for words in re.findall(r"(?:^|[\s$])nunu-ci ([a-z-]+)((?: [^\n]*)?)", text):
+                for words in re.findall(r"(?:^|[\s$])nunu-ci ([a-z][a-z-]*)((?: [^\n]*)?)", text):
                     code, said = run([stage.binary, "help", words[0]])
                     ensure(code == 0, f"{page.name}:{line} names the command {words[0]}:\n{said}")
                     for flag in re.findall(r" (--[a-z-]+)", words[1].split("#")[0]):
