@@ -252,7 +252,11 @@ fn links_lead_somewhere() {
             if !section.is_empty() {
                 let sections = fs::read_to_string(&target).unwrap();
                 let mut titles = sections.lines().filter(|line| line.starts_with('#')).map(anchor);
-                assert!(titles.any(|title| title == section), "{}: {link} has no such section", file.display());
+                assert!(
+                    titles.any(|title| title == section),
+                    "{}: {link} has no such section",
+                    file.display()
+                );
             }
         }
     }
