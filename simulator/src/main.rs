@@ -122,7 +122,7 @@ fn introduce(sim: &Sim, args: &Args) -> std::io::Result<()> {
     writeln!(out, "test                      {DEFAULT_TEST}  (Smoke test)")?;
     writeln!(out, "test plan                 {DEFAULT_PLAN}  (Nightly)")?;
     writeln!(out, "deployment configuration  {DEFAULT_DEPLOYMENT_CONFIG}  (Android phone)\n")?;
-    writeln!(out, "try, in any folder (with a build of yours: add --build-path FILE):")?;
+    writeln!(out, "try:")?;
     writeln!(
         out,
         "  NUNU_API_URL={} NUNU_API_TOKEN={key} nunu-ci run --test-id {DEFAULT_TEST} --deployment-config-id {DEFAULT_DEPLOYMENT_CONFIG}",
