@@ -2,7 +2,7 @@
 //! regular files of a bounded size.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -55,6 +55,17 @@ pub(crate) fn prepare(path: &Path, bytes: &[u8], readers: Readers) -> io::Result
     let fresh = Fresh::begin(path, readers)?;
     fresh.file().write_all(bytes)?;
     Ok(fresh)
+}
+
+/// The last bytes of a regular file, at most so many.
+pub(crate) fn tail(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    regular(path, &fs::metadata(path)?)?;
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(most)))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Goes on writing at the end of a regular file, or begins a new one where there is none, or something that is no regular file.

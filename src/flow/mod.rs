@@ -42,6 +42,7 @@ mod report_again;
 mod resolve_names;
 mod resume;
 mod run_state;
+mod screenshots;
 mod service_facts;
 mod start;
 mod start_driver;

@@ -145,9 +145,14 @@ impl<'a> Publisher<'a> {
             return Vec::new();
         }
         let mut files = report::names(self.host.kind() == ci::Kind::GitLab);
-        let runs = state.jobs.iter().flat_map(|tracked| &tracked.report.attempts);
-        let artifacts = runs.flat_map(|run| &run.players).flat_map(|player| &player.artifacts);
-        files.extend(artifacts.filter_map(|artifact| artifact.saved_as.clone()));
+        let runs = || state.jobs.iter().flat_map(|tracked| &tracked.report.attempts);
+        let artifacts = runs().flat_map(|run| &run.players).flat_map(|player| &player.artifacts);
+        let screenshots = runs().flat_map(|run| &run.bugs).filter_map(|bug| bug.screenshot_saved_as.clone());
+        for file in artifacts.filter_map(|artifact| artifact.saved_as.clone()).chain(screenshots) {
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
         files.extend(state.downloads.iter().cloned());
         files
     }

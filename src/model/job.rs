@@ -285,6 +285,20 @@ pub(crate) struct Player {
     pub(crate) log_tail: Option<String>,
 }
 
+impl Player {
+    /// Its device log, or the log that comes closest.
+    pub(crate) fn device_log(&self) -> Option<&Artifact> {
+        let named = |words: &[&str]| {
+            self.artifacts.iter().find(|artifact| {
+                let name = artifact.file_name.to_ascii_lowercase();
+                let text = [".log", ".txt"].iter().any(|extension| name.ends_with(extension));
+                text && words.iter().all(|word| name.contains(word))
+            })
+        };
+        named(&["device", "log"]).or_else(|| named(&["log"]))
+    }
+}
+
 /// One step of a player.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -36,6 +36,7 @@ pub(crate) use brief::{brief, newly_failing};
 pub(crate) use comment::{comment, comment_mark};
 pub(crate) use ctrf::ctrf;
 pub(crate) use dotenv::dotenv_notices;
+pub(crate) use evidence::{is_picture_name, log_tail, media_type};
 pub(crate) use json::json;
 pub(crate) use junit::junit;
 pub(crate) use log_summary::closing;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use nunu_sim::{Artifact, Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Fault, Scenario, Script, Sim};
+use nunu_sim::{Artifact, Bug, Call, DEFAULT_DEPLOYMENT_CONFIG, DEFAULT_TEST, Fault, Scenario, Script, Sim};
 
 use crate::stage::Stage;
 
@@ -156,4 +156,47 @@ fn a_kill_while_files_are_fetched_leaves_final_reports() {
     let listed = results["files"].to_string();
     assert!(listed.contains("artifacts/"), "{listed}");
     assert!(stage.read("nunu-results/junit.xml").contains("<failure"));
+}
+
+/// What nobody asked for is small and a picture; the page holds it.
+#[test]
+fn the_page_has_screenshots_although_no_artifact_is_asked_for() {
+    let picture = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 90]].concat();
+    let files = [
+        Artifact::new("shots/step 2.png", picture.clone()),
+        Artifact::new("shots/page.png", "<html><script>alert(1)</script>"),
+        Artifact::new("shots/vector.svg", "<svg onload=\"alert(1)\"/>"),
+        Artifact::new("hidden.jpg", picture).hidden(),
+        Artifact::new("notes.md", "notes"),
+    ];
+    let mut bug = Bug::new("Nothing is bought", "high", "high");
+    bug.details = serde_json::json!({ "screenshot_url": "screenshots/crash.png" });
+    let script = Script::new("FAILED").artifacts(&files).bugs(vec![bug]);
+    let stage = Stage::of(Sim::builder().scenario(Scenario::of(script)));
+    stage.quick(&[]).is(1, "tests-failed").says("2 screenshots are not in the page");
+    let page = stage.read("nunu-results/report.html");
+    assert_eq!(page.matches("src=\"data:image/png;base64,").count(), 2, "{page}");
+    for (name, there) in [("step%202.png", true), ("crash.png", true), ("page.png", false), ("svg", false)] {
+        assert_eq!(page.contains(&format!("{name}\"")), there, "{name}");
+    }
+    let files = stage.results()["files"].to_string();
+    assert_eq!(files.matches("artifacts/").count(), 2, "{files}");
+    assert_eq!(stage.results()["warnings"].as_array().map(Vec::len), Some(0));
+    // What passed has no screenshots but those of its bugs.
+    let stage = Stage::of(Sim::builder().scenario(Scenario::bugs()));
+    stage.quick(&[]).is(0, "passed");
+    assert_eq!(stage.results()["files"].to_string().matches("artifacts/").count(), 1);
+    stage.quick(&["--artifacts", "all"]).is(0, "passed");
+    let page = stage.read("nunu-results/report.html");
+    assert_eq!(page.matches("src=\"data:image/png;base64,").count(), 1, "{page}");
+    assert!(page.contains("main menu reached") || !page.contains("The end of the device log"));
+}
+
+#[test]
+fn the_page_shows_the_end_of_the_device_log_and_the_recording() {
+    let stage = Stage::of(Sim::builder().scenario(Scenario::failed()));
+    stage.quick(&["--artifacts", "failed"]).is(1, "tests-failed");
+    let page = stage.read("nunu-results/report.html");
+    assert!(page.contains("test ended: FAILED"), "{page}");
+    assert!(page.contains("recording.mp4#t="), "{page}");
 }

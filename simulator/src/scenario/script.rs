@@ -149,6 +149,10 @@ impl Script {
     #[must_use]
     pub fn bugs(mut self, bugs: Vec<Bug>) -> Self {
         if let Some(last) = self.attempts.last_mut() {
+            let pictured = bugs.iter().any(|bug| bug.details.get("screenshot_url").is_some());
+            if let Some(player) = last.players.first_mut().filter(|_| pictured) {
+                player.artifacts.push(words::screenshot());
+            }
             last.bugs.extend(bugs);
         }
         self

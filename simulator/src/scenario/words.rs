@@ -63,7 +63,7 @@ pub(super) fn bugs() -> Vec<Bug> {
         .clone_into(&mut crash.description);
     "1. Open the main menu\n2. Tap `Shop`, then back\n3. Tap `Shop` again within two seconds"
         .clone_into(&mut crash.reproduction_steps);
-    crash.details = serde_json::json!({ "screenshot_url": "https://bouncer.nunu.ai/screenshots/crash.png" });
+    crash.details = serde_json::json!({ "screenshot_url": "screenshots/crash.png" });
     let mut overlap = Bug::new("Coin counter overlaps the back button", "medium", "high")
         .id("c4b8d2e3-6f50-4b7c-9dae-1f2a3b4c5d6e")
         .category("ui");
@@ -74,6 +74,19 @@ pub(super) fn bugs() -> Vec<Bug> {
         .category("visual");
     flicker.test_step = 3;
     vec![crash, overlap, flicker]
+}
+
+/// A grey point: the smallest picture.
+const POINT: [u8; 67] = [
+    0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, b'I', b'H', b'D', b'R', 0, 0, 0, 1, 0, 0,
+    0, 1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, 0, 0, 0, 0x0a, b'I', b'D', b'A', b'T', 0x78, 0x9c, 0x63,
+    0x68, 0, 0, 0, 0x82, 0, 0x81, 0x77, 0xcd, 0x72, 0xb6, 0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42,
+    0x60, 0x82,
+];
+
+/// The screenshot of the bug that has one.
+pub(super) fn screenshot() -> Artifact {
+    Artifact::new("screenshots/crash.png", POINT.to_vec())
 }
 
 /// What a run leaves behind.

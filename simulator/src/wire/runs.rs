@@ -210,6 +210,15 @@ impl Wire<'_> {
         value
     }
 
+    /// Where a file of a player is.
+    fn artifact_url(self, player_id: &str, name: &str) -> String {
+        let name: Vec<String> = name
+            .split('/')
+            .map(|s| percent_encoding::utf8_percent_encode(s, percent_encoding::NON_ALPHANUMERIC).to_string())
+            .collect();
+        format!("{}/artifacts/{player_id}/{}", self.artifact_origin(), name.join("/"))
+    }
+
     /// An artifact; its time is called `uploaded_at` in runs and `uploaded` in lists.
     pub(crate) fn artifact(
         self,
@@ -218,15 +227,9 @@ impl Wire<'_> {
         time: &str,
         at: Option<Moment>,
     ) -> Value {
-        let name: Vec<String> = artifact
-            .name
-            .split('/')
-            .map(|s| percent_encoding::utf8_percent_encode(s, percent_encoding::NON_ALPHANUMERIC).to_string())
-            .collect();
-        let origin = self.artifact_origin();
         json!({
             "filename": artifact.name,
-            "url": format!("{origin}/artifacts/{player_id}/{}", name.join("/")),
+            "url": self.artifact_url(player_id, &artifact.name),
             "size": artifact.bytes.len(),
             time: self.maybe_time(at),
             "etag": crate::digest::etag(&artifact.bytes),
@@ -242,12 +245,17 @@ impl Wire<'_> {
         let items: Vec<Value> = (1..)
             .zip(bugs)
             .map(|(number, bug)| {
+                let mut details = bug.details.clone();
+                if let Some(Value::String(name)) = details.get_mut("screenshot_url") {
+                    // The name of one of the first player's files.
+                    *name = self.artifact_url(&self.player_id(run_id, 0), name);
+                }
                 json!({
                     "id": format!("{run_id}-bug-{number}"), "bug_id": bug.bug_id, "title": bug.title,
                     "description": bug.description, "category": bug.category, "severity": severe(&bug.severity),
                     "confidence": bug.confidence, "reproduction_steps": bug.reproduction_steps,
                     "player_number": bug.player_number, "test_step": bug.test_step, "turn": 12,
-                    "detected_at": self.maybe_time(run.ended), "details": bug.details,
+                    "detected_at": self.maybe_time(run.ended), "details": details,
                 })
             })
             .collect();

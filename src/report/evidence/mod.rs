@@ -17,7 +17,9 @@ use crate::model::RunReport;
 use super::markdown_tests::judged;
 use super::page::{DetailLevel, detail_levels};
 use pictures::{Pictures, of_run};
+pub(crate) use pictures::{is_picture_name, media_type};
 use view::View;
+pub(crate) use words::log_tail;
 
 /// Largest page, its pictures included.
 pub(crate) const LARGEST: usize = 10_000_000;

@@ -18,7 +18,7 @@ const LARGEST: u64 = 8 * 1024 * 1024;
 
 /// What a file that begins like this is, when it is a picture that browsers show and that can hold no script: the signatures of PNG
 /// (ISO 15948, 5.2), JPEG (start of image and the next marker) and WebP (RFC 9649, 2.4).
-pub(super) fn media_type(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn media_type(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x89, b'P', b'N', b'G', 0x0d, 0x0a, 0x1a, 0x0a, ..] => Some("image/png"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
@@ -28,7 +28,7 @@ pub(super) fn media_type(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// True for the name of a file that should be a picture.
-pub(super) fn is_picture_name(name: &str) -> bool {
+pub(crate) fn is_picture_name(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
     extension.is_some_and(|extension| ["png", "jpg", "jpeg", "webp"].contains(&extension.as_str()))
 }

@@ -10,6 +10,9 @@ use crate::model::verdict::{Counted, Judgement};
 
 use super::super::escape::shortened;
 
+/// Lines of a device log that are shown.
+const TAIL: usize = 40;
+
 /// A text as the page shows it.
 pub(super) type Text<'a> = Cow<'a, str>;
 
@@ -32,6 +35,13 @@ pub(super) fn counted(count: usize, word: &str) -> String {
 pub(super) fn clock(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// The last lines of a log.
+pub(crate) fn log_tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = lines.iter().skip(lines.len().saturating_sub(TAIL));
+    last.map(|line| shortened(line, 300)).collect::<Vec<_>>().join("\n")
 }
 
 /// How a test stands beside its baseline.
