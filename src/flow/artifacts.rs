@@ -104,14 +104,14 @@ async fn fetch_all(
         }
     });
     let mut work = iter(downloads.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
-    let mut fetched = Fetched::default();
+    let mut done = Fetched::default();
     loop {
         let next = tokio::select! {
             biased;
             () = ctx.cancel.token().cancelled() => break,
             () = sleep_until(deadline) => {
                 let most = duration(limits.time);
-                fetched.failed.push(format!("{left} files were not downloaded: all together may take {most}"));
+                done.failed.push(format!("{left} files were not downloaded: all together may take {most}"));
                 break;
             }
             next = work.next() => next,
@@ -120,16 +120,16 @@ async fn fetch_all(
         left -= 1;
         match outcome.and_then(|size| keep(dir, &one.relative).map(|()| size)) {
             Ok(size) => {
-                fetched.files += 1;
-                fetched.size += size;
+                done.files += 1;
+                done.size += size;
                 if let Some(saved_as) = saved_as(state, &one) {
                     *saved_as = Some(one.relative);
                 }
             }
-            Err(why) => fetched.failed.push(format!("could not download {}: {why}", one.relative)),
+            Err(why) => done.failed.push(format!("could not download {}: {why}", one.relative)),
         }
     }
-    fetched
+    done
 }
 
 /// Where the report names this file.

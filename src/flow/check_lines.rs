@@ -32,9 +32,10 @@ impl Line {
     }
 
     /// Good, unless there is something to look at.
-    fn good(what: &'static str, says: String, notices: &[String]) -> Self {
+    fn good(what: &'static str, says: &str, notices: &[String]) -> Self {
         let mark = if notices.is_empty() { Mark::Good } else { Mark::Warning };
-        let says = std::iter::once(&says).chain(notices).cloned().collect::<Vec<_>>().join("\n");
+        let says =
+            std::iter::once(says).chain(notices.iter().map(String::as_str)).collect::<Vec<_>>().join("\n");
         Self::new(mark, what, says)
     }
 }
@@ -47,7 +48,7 @@ pub(super) fn lines(ctx: &Context, findings: &Findings, report: &CheckReport<'_>
     lines.push(devices(findings, report));
     lines.push(build(ctx, findings, report));
     let limits = findings.known.remarks.iter().cloned().chain(ctx.warning_of_host_limit());
-    lines.push(Line::good("limits", report.limits.to_string(), &limits.collect::<Vec<_>>()));
+    lines.push(Line::good("limits", &report.limits.to_string(), &limits.collect::<Vec<_>>()));
     lines.push(quarantine(&ctx.plan.gate.quarantine, chrono::Utc::now().date_naive()));
     lines
 }
@@ -124,7 +125,7 @@ fn tests(findings: &Findings, report: &CheckReport<'_>) -> Line {
     if runs.is_empty() {
         return Line::new(Mark::Neutral, "tests", "none would start");
     }
-    Line::good("tests", runs.join("\n"), &findings.known.about_tests)
+    Line::good("tests", &runs.join("\n"), &findings.known.about_tests)
 }
 
 fn devices(findings: &Findings, report: &CheckReport<'_>) -> Line {
@@ -134,13 +135,13 @@ fn devices(findings: &Findings, report: &CheckReport<'_>) -> Line {
         return Line::new(Mark::Neutral, "devices", "no deployment configuration is named");
     }
     let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-    Line::good("devices", names.join(", "), &findings.known.about_configs)
+    Line::good("devices", &names.join(", "), &findings.known.about_configs)
 }
 
 fn build(ctx: &Context, findings: &Findings, report: &CheckReport<'_>) -> Line {
     match (&findings.build, &report.build) {
         (Err(failure), _) => Line::bad("build", failure),
-        (Ok(_), Some(build)) => Line::good("build", build.to_string(), &findings.notes),
+        (Ok(_), Some(build)) => Line::good("build", &build.to_string(), &findings.notes),
         (Ok(_), None) if ctx.plan.no_build => Line::new(Mark::Neutral, "build", "left out"),
         // Only a signal keeps a build from being read.
         (Ok(_), None) if matches!(ctx.plan.build.source, BuildSource::Path(_)) => {
@@ -159,7 +160,7 @@ fn quarantine(entries: &[Quarantine], today: NaiveDate) -> Line {
     let notices: Vec<String> =
         ended.chain(entries.iter().filter_map(|entry| entry.lapses_soon(today))).collect();
     let hold = entries.iter().filter(|entry| entry.until >= today).count();
-    Line::good("quarantine", format!("{hold} of {} entries hold", entries.len()), &notices)
+    Line::good("quarantine", &format!("{hold} of {} entries hold", entries.len()), &notices)
 }
 
 #[cfg(test)]

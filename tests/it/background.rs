@@ -25,9 +25,9 @@ fn upload(stage: &Stage) -> std::process::Child {
 
 /// Records that nobody has closed.
 fn open_records(stage: &Stage) -> usize {
-    let state = stage.state();
-    let records = state["records"].as_array().cloned().unwrap_or_default();
-    assert!(!records.is_empty(), "{state}");
+    let written = stage.state();
+    let records = written["records"].as_array().cloned().unwrap_or_default();
+    assert!(!records.is_empty(), "{written}");
     records.iter().filter(|record| record["status"] == "open").count()
 }
 

@@ -53,7 +53,7 @@ impl Screen {
     /// Does what the sequence says; gives the text after it.
     fn escape<'a>(&mut self, rest: &'a str) -> &'a str {
         if let Some(link) = rest.strip_prefix("]8;;") {
-            return link.split_once("\u{1b}\\").expect("a link ends").1;
+            return link.split_once("\u{1b}\\").unwrap().1;
         }
         let rest = rest.strip_prefix('[').unwrap_or_else(|| panic!("unknown sequence: {rest:?}"));
         let end = rest.find(|letter: char| letter.is_ascii_alphabetic()).unwrap();
@@ -62,7 +62,7 @@ impl Screen {
             "m" => {}
             "A" => {
                 self.frames.push(self.text());
-                self.row = self.row.checked_sub(number).expect("the cursor stays on the screen");
+                self.row = self.row.checked_sub(number).unwrap();
             }
             "J" => {
                 self.lines.truncate(self.row + 1);
