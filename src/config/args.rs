@@ -148,11 +148,9 @@ fn program(flags: Flags) -> Clap {
             let arg = Arg::new(WORD).value_name(word);
             sub = sub.arg(match command {
                 Command::Completions => arg.value_parser(PossibleValuesParser::new(SHELLS)).required(true),
+                Command::Report => Arg::new(FILES).value_name("FILES").num_args(0..).help(help::FILES),
                 _ => arg,
             });
-        }
-        if command == Command::Report {
-            sub = sub.arg(Arg::new(FILES).value_name("FILES").num_args(0..).help(help::FILES));
         }
         program = program.subcommand(sub);
     }

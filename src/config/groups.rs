@@ -82,6 +82,7 @@ pub(super) const BUILDS: &[Command] = &[Command::Run, Command::Upload, Command::
 pub(super) const STARTS: &[Command] = &[Command::Run, Command::Start, Command::Check];
 pub(super) const RECORDED: &[Command] = &[Command::Wait, Command::Stop];
 pub(super) const WAITS: &[Command] = &[Command::Run, Command::Wait];
-pub(super) const VERDICTS: &[Command] = &[Command::Run, Command::Wait, Command::Check, Command::Report];
+pub(super) const VERDICTS: &[Command] = &[Command::Run, Command::Wait, Command::Check];
+pub(super) const GATES: &[Command] = &[Command::Run, Command::Wait, Command::Check, Command::Report];
 pub(super) const REPORTS: &[Command] =
     &[Command::Run, Command::Upload, Command::Start, Command::Wait, Command::Report];

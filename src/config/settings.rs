@@ -4,8 +4,8 @@
 use crate::model::service::SERVICE;
 
 use super::groups::{
-    BUILDS, Group, JOBS, PLANNED, RECORDED, REPORTS, SERVICE_CALLS, STARTS, Shown, VERDICTS, WAITS, no_flag,
-    often, seldom,
+    BUILDS, GATES, Group, JOBS, PLANNED, RECORDED, REPORTS, SERVICE_CALLS, STARTS, Shown, VERDICTS, WAITS,
+    no_flag, often, seldom,
 };
 use super::plan::Command;
 
@@ -248,7 +248,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("gate.fail_on"),
         Shape::List,
         DefaultValue::Text("failed, error, timeout, blocked, stopped"),
-        often(Group::Gate, "LIST", VERDICTS),
+        often(Group::Gate, "LIST", GATES),
         "What fails the job: results, also skipped and newly-failed, and bugs:<severity>[:<confidence>] such as bugs:high, or new-bugs:high",
     ),
     setting(

@@ -82,6 +82,7 @@ pub(super) const fn word(command: Command) -> Option<&'static str> {
     match command {
         Command::Explain => Some("REASON"),
         Command::Completions => Some("SHELL"),
+        Command::Report => Some("FILES..."),
         _ => None,
     }
 }
