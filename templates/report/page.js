@@ -14,10 +14,10 @@
     return words.get(test);
   };
   filter.addEventListener('input', () => {
-    const wanted = filter.value.trim().toLowerCase().split(/\s+/);
+    const wanted = filter.value.trim().toLowerCase();
     let shown = 0;
     for (const test of tests) {
-      test.hidden = !wanted.every((word) => says(test).includes(word));
+      test.hidden = !says(test).includes(wanted);
       if (!test.hidden) shown += 1;
     }
     const fold = document.querySelector('details.fold');

@@ -20,9 +20,8 @@ sys.dont_write_bytecode = True
 
 from stage import Failed, Skipped, Stage  # noqa: E402
 
-CHECKS = ["files", "starter", "cookbook", "agree", "ctrf", "dist", "release", "launcher", "signals", "action", "gitlab", "pipeline", "image", "speed", "arm64",
-          "windows", "macos",
-          "ignorecase"]
+CHECKS = ["files", "starter", "cookbook", "agree", "ctrf", "page", "dist", "release", "launcher", "signals", "action", "gitlab", "pipeline", "image", "speed",
+          "arm64", "windows", "macos", "ignorecase"]
 
 
 def main():

@@ -14,7 +14,7 @@ use super::super::escape::{address, shortened};
 use super::super::markdown_tests::Judged;
 use super::pictures::{Data, Pictures, is_picture_name, of_run};
 use super::time_line::{TimeLine, time_line};
-use super::words::{Mood, Text, change_words, clock, counted, text};
+use super::words::{Mood, Text, change_words, clock, counted, result_word, text};
 
 /// Earlier results that are drawn.
 const REMEMBERED: usize = 20;
@@ -194,7 +194,7 @@ fn runs<'a>(around: Around<'a>, job: &'a Job) -> Vec<RunView<'a>> {
         RunView {
             title: title(index),
             mood: Mood::of(run.result.as_ref()),
-            word: run.result.as_ref().map_or("no result".into(), |result| around.text(result.as_str())),
+            word: result_word(run.result.as_ref(), "no result", around.words),
             url: run.url.as_deref().and_then(address),
             unreadable: run.unreadable.as_deref().map(|why| around.text(why)),
             line: time_line(run, queued, around.words.min(200)),
@@ -232,7 +232,7 @@ fn step_view<'a>(around: Around<'a>, run: &Attempt, player: &'a Player, step: &'
         number: step.number,
         mood,
         goal: around.text(&step.goal),
-        word: step.result.as_ref().map_or("not reached".into(), |result| around.text(result.as_str())),
+        word: result_word(step.result.as_ref(), "not reached", around.words),
         took: step.duration.map_or_else(String::new, duration),
         said: around.lines(step.report.as_deref().unwrap_or_default()),
         items: step.items.iter().take(50).map(|item| item_view(around, item)).collect(),

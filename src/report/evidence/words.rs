@@ -37,6 +37,15 @@ pub(super) fn clock(seconds: u64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
+/// What something came to, in the words of the page.
+pub(super) fn result_word(result: Option<&TestResult>, nothing: &'static str, most: usize) -> Text<'static> {
+    match result {
+        Some(TestResult::Success) => "passed".into(),
+        Some(result) => text(&result.as_str().to_lowercase(), most).into_owned().into(),
+        None => nothing.into(),
+    }
+}
+
 /// The last lines of a log.
 pub(crate) fn log_tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
