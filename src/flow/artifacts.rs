@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::config::Artifacts;
 use crate::disk;
+use crate::model::ExitReason;
 use crate::model::job::Attempt;
 use crate::model::units::{bytes, duration};
-use crate::model::{ExitReason, TestResult};
 use crate::report::{ArtifactPaths, log_tail};
 
 use super::context::Context;
@@ -19,31 +19,12 @@ use super::fetch::{Fetcher, LIMITS, Limits};
 use super::publish;
 use super::run_state::RunState;
 use super::screenshots::{self, SCREENSHOTS};
+use super::wanted_file::{Place, Wanted, did_not_pass};
 
 /// Downloads at once.
 const AT_ONCE: usize = 4;
 /// Bytes at the end of a device log that are looked at.
 const TAIL: u64 = 16 * 1024;
-
-/// Where the report names a downloaded file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The artifact of a player, by its index.
-    Artifact(String, usize),
-    /// The screenshot of a bug, by the bug's index.
-    Bug(usize),
-}
-
-/// One file to fetch.
-#[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) run: String,
-    pub(super) place: Place,
-    pub(super) url: String,
-    pub(super) size: Option<u64>,
-    /// Below the results folder, with `/`.
-    pub(super) relative: String,
-}
 
 /// Downloads what the setting `artifacts` asks for and the screenshots of what failed, and notes in the run state where each file lies.
 /// The reports are final before it, with `normal` as the end without failure or verdict.
@@ -176,11 +157,6 @@ fn wanted(which: &Artifacts, state: &RunState, paths: &mut ArtifactPaths) -> Vec
         }
     }
     wanted
-}
-
-/// True for runs whose files are worth a look.
-pub(super) fn did_not_pass(run: &Attempt) -> bool {
-    !matches!(run.result, Some(TestResult::Success | TestResult::Skipped))
 }
 
 fn chosen(which: &Artifacts, attempt: &Attempt, name: &str) -> bool {

@@ -55,5 +55,6 @@ mod stopwatch;
 mod tags;
 mod tracked_job;
 mod upload_build;
+mod wanted_file;
 
 pub use process::{Invocation, run};

@@ -10,9 +10,9 @@ use crate::disk;
 use crate::model::job::Bug;
 use crate::report::{ArtifactPaths, is_picture_name, media_type};
 
-use super::artifacts::{Place, Wanted, did_not_pass};
 use super::fetch::{LIMITS, Limits};
 use super::run_state::RunState;
+use super::wanted_file::{Place, Wanted, did_not_pass};
 
 /// Screenshots that are fetched.
 const MOST: usize = 60;
