@@ -1,8 +1,8 @@
 # Two images, both made of the build context alone: no base image is pulled.
 #
 #     sh dist/image-context.sh CONTEXT        # binary, CA roots and a small Debian userland
-#     docker build -f Dockerfile -t nunu-ci:0.2.0 CONTEXT
-#     docker build -f Dockerfile --target scratch -t nunu-ci:0.2.0-scratch CONTEXT
+#     docker build -f Dockerfile -t nunu-ci:0.3.0 CONTEXT
+#     docker build -f Dockerfile --target scratch -t nunu-ci:0.3.0-scratch CONTEXT
 
 FROM scratch AS base
 LABEL org.opencontainers.image.title="nunu-ci" \

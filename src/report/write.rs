@@ -16,6 +16,8 @@ use super::{brief, ctrf, evidence, gitlab, json, junit, markdown};
 pub(crate) const DIAGNOSTICS: &str = "diagnostics.jsonl";
 /// The file that the others can be made from again.
 pub(crate) const RESULTS: &str = "results.json";
+/// The page for people.
+pub(crate) const EVIDENCE: &str = "report.html";
 const JUNIT: &str = "junit.xml";
 const SUMMARY: &str = "summary.md";
 const DOTENV: &str = "nunu.env";

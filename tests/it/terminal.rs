@@ -119,6 +119,7 @@ fn a_person_sees_a_block_that_never_smears_and_is_gone_at_the_end() {
                 width < 80
                     || block.contains("starting")
                     || block.contains("queued")
+                    || block.contains("running")
                     || block.contains("step 1 of "),
                 "{frame}"
             );
