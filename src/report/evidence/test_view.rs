@@ -3,18 +3,21 @@
 use std::borrow::Cow;
 
 use crate::model::RunReport;
-use crate::model::baseline::PastResult;
+use crate::model::baseline::{Baseline, PastResult};
 use crate::model::job::{Attempt, Job, Player, Step, StepItem};
 use crate::model::units::duration;
 use crate::model::verdict::{Counted, Judgement};
 
 use super::super::again::again;
 use super::super::artifact_path::file_address;
+use super::super::delta_words::{
+    baseline_sentence, carried_over_words, has_failed, history_sentence, test_change_words,
+};
 use super::super::escape::{address, shortened};
 use super::super::markdown_tests::Judged;
 use super::pictures::{Data, Pictures, is_picture_name, of_run};
 use super::time_line::{TimeLine, time_line};
-use super::words::{Mood, Text, change_words, clock, counted, result_word, text};
+use super::words::{Mood, Text, clock, result_word, text};
 
 /// Earlier results that are drawn.
 const REMEMBERED: usize = 20;
@@ -73,6 +76,8 @@ pub(super) struct TestView<'a> {
     /// `newly failing`, `from attempt 1`.
     pub(super) marks: Vec<String>,
     pub(super) runs: Vec<RunView<'a>>,
+    /// What it is compared with, or why there is nothing.
+    pub(super) baseline: Option<Link<'a>>,
     pub(super) history: Option<HistoryView<'a>>,
     pub(super) pictures: Vec<PictureView<'a>>,
     /// The command that runs it again.
@@ -156,6 +161,7 @@ impl<'a> TestView<'a> {
             url: run.and_then(|run| run.url.as_deref()).and_then(address),
             marks: marks(job, judgement),
             runs: runs(around, job),
+            baseline: job.baseline.as_ref().map(|baseline| baseline_link(around, baseline)),
             history: history(job),
             pictures: run.map_or_else(Vec::new, |run| pictures(around, run)),
             again: again(around.report, job).filter(|_| counted != Some(Counted::Passed)),
@@ -167,10 +173,16 @@ fn marks(job: &Job, judgement: Option<&Judgement>) -> Vec<String> {
     let change = judgement
         .filter(|_| job.baseline.is_some())
         .and_then(|judged| judged.change)
-        .map(|change| change_words(change).to_owned());
-    let carried = job.carried_over.map(|carried| format!("from attempt {}", carried.attempt));
+        .map(|change| test_change_words(change).to_owned());
+    let carried = job.carried_over.map(carried_over_words);
     let optional = (!job.required).then(|| "not required".to_owned());
     change.into_iter().chain(carried).chain(optional).collect()
+}
+
+fn baseline_link<'a>(around: Around<'a>, baseline: &'a Baseline) -> Link<'a> {
+    let words = baseline_sentence(baseline, around.report.finished_at);
+    let href = baseline.run().and_then(|run| run.url.as_deref()).and_then(address);
+    Link { words: text(&words, around.words).into_owned().into(), href }
 }
 
 /// Devices of a test, as the service calls them.
@@ -279,21 +291,9 @@ pub(super) fn picture<'a>(around: Around<'a>, path: &'a str) -> PictureView<'a> 
 }
 
 fn history(job: &Job) -> Option<HistoryView<'_>> {
-    let history = job.history.as_ref().filter(|history| !history.results.is_empty())?;
-    let (passed, failed, others) = history.counts();
-    let mut words = format!(
-        "{passed} of the last {} passed on {}",
-        counted(history.results.len(), "result"),
-        text(&history.branch, 100)
-    );
-    for (count, what) in [(failed, "failed"), (others, "without a verdict")] {
-        if count > 0 {
-            words = format!("{words}, {count} {what}");
-        }
-    }
-    if let Some(usual) = history.usual_duration() {
-        words = format!("{words}; usually takes {}", duration(usual));
-    }
+    let history = job.history.as_ref()?;
+    let words = history_sentence(history, has_failed(job))?;
+    let words = format!("On {}: {words}", text(&history.branch, 100));
     Some(HistoryView { words, results: history.results.iter().take(REMEMBERED).rev().map(past).collect() })
 }
 

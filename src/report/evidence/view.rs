@@ -12,6 +12,7 @@ use crate::model::units::{bytes, duration, format_time};
 use crate::model::verdict::{GateStatus, JudgedBug};
 use crate::model::{Failure, RunReport, Status};
 
+use super::super::delta_words::{bug_change_words, delta_sentence};
 use super::super::escape::address;
 use super::super::headline::headline;
 use super::super::markdown_tests::{Judged, judged};
@@ -32,7 +33,7 @@ pub(super) struct View<'a> {
     title: String,
     mood: Mood,
     headline: String,
-    delta: Vec<String>,
+    delta: Vec<Text<'a>>,
     counts: Vec<Share>,
     facts: Vec<(&'static str, Link<'a>)>,
     failure: Option<&'a Failure>,
@@ -121,7 +122,7 @@ impl<'a> View<'a> {
             title: text(&format!("{}: nunu.ai play-test", headline(report)), 200).into_owned(),
             mood: mood(report),
             headline: headline(report),
-            delta: Vec::new(),
+            delta: delta(around),
             counts: shares(report),
             facts: facts(around),
             failure: report.failure.as_ref(),
@@ -179,6 +180,15 @@ fn shares(report: &RunReport) -> Vec<Share> {
             share
         })
         .collect()
+}
+
+/// What is new since the baseline, and the bugs that are gone.
+fn delta(around: Around<'_>) -> Vec<Text<'_>> {
+    let sentence = delta_sentence(around.report).map(|words| text(&words, around.words).into_owned().into());
+    let delta = around.report.verdict.as_ref().and_then(|verdict| verdict.delta.as_ref());
+    let fixed = delta.into_iter().flat_map(|delta| &delta.bugs_fixed).take(20);
+    let fixed = fixed.map(|bug| format!("fixed: {}", text(&bug.title, around.words.min(200))).into());
+    sentence.into_iter().chain(fixed).collect()
 }
 
 /// What was tested, where and when.
@@ -282,6 +292,8 @@ fn bug_view<'a>(around: Around<'a>, judged: &'a JudgedBug) -> BugView<'a> {
     let screenshot = screenshot.map(|href| Link { words: "screenshot".into(), href: Some(href) });
     let confidence =
         bug.confidence.as_deref().map(|confidence| format!("{} confidence", text(confidence, 40)).into());
+    let asked = around.report.verdict.as_ref().is_some_and(|verdict| verdict.delta.is_some());
+    let change = asked.then(|| bug_change_words(judged.change).into());
     let quarantined = judged.quarantined.as_deref().map(|why| around.text(why));
     let severity = bug.severity.as_deref().map_or("unknown severity".into(), |severity| text(severity, 40));
     BugView {
@@ -292,6 +304,7 @@ fn bug_view<'a>(around: Around<'a>, judged: &'a JudgedBug) -> BugView<'a> {
         mood: if judged.counts { Mood::Failed } else { Mood::Tolerated },
         facts: [
             Some(severity),
+            change,
             confidence,
             bug.category.as_deref().map(|category| text(category, 40)),
             quarantined,

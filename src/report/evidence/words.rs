@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::model::TestResult;
-use crate::model::delta::TestChange;
 use crate::model::hidden::is_hidden;
 use crate::model::verdict::{Counted, Judgement};
 
@@ -51,16 +50,6 @@ pub(crate) fn log_tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines.iter().skip(lines.len().saturating_sub(TAIL));
     last.map(|line| shortened(line, 300)).collect::<Vec<_>>().join("\n")
-}
-
-/// How a test stands beside its baseline.
-pub(super) const fn change_words(change: TestChange) -> &'static str {
-    match change {
-        TestChange::NewlyFailing => "newly failing",
-        TestChange::StillFailing => "failed before, too",
-        TestChange::Fixed => "fixed",
-        TestChange::Unclear => "unclear whether new",
-    }
 }
 
 /// How something went: a class of the style sheet. Words say the same.

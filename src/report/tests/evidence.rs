@@ -9,7 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use super::reports::{all, bug, job, player, report, step};
-use crate::model::baseline::{CarriedOver, History, PastResult};
+use crate::model::baseline::{
+    Baseline, BaselineRule, BaselineRun, CarriedOver, History, KnownBug, PastResult,
+};
 use crate::model::job::{Artifact, Job};
 use crate::model::units::parse_time;
 use crate::model::verdict::Gate;
@@ -105,6 +107,19 @@ fn shop(dir: &Path, number: usize, screen: &[u8]) -> Job {
     job.test_id = Some(format!("test-{number}"));
     job.created_at = at(0);
     job.attempts[0].run_id = run;
+    let known =
+        |id: &str, title: &str| KnownBug { bug_id: id.to_owned(), title: title.to_owned(), severity: None };
+    job.baseline = Some(Baseline::Found(Box::new(BaselineRun {
+        job_id: "job-0".to_owned(),
+        run_id: "old0".to_owned(),
+        url: Some("https://nunu.ai/nexus/p/runs/m/old0/details".to_owned()),
+        branch: "main".to_owned(),
+        commit: Some("89abcdef01".to_owned()),
+        finished_at: parse_time("2026-03-03T10:55:00Z"),
+        rule: BaselineRule::BaseBranch,
+        result: TestResult::Success,
+        bugs: vec![known("bug-2", "\"Equipped\" is cut off"), known("bug-0", "The shop opens twice")],
+    })));
     job.history = Some(History {
         branch: "main".to_owned(),
         results: (0..14_u64)
@@ -251,7 +266,9 @@ fn the_page_tells_what_happened_before_it_shows_it() {
     let made = page_in(&shops(home.path()), home.path());
     let mut from = 0;
     for words in [
-        "failed: 3 of 6 tests passed, 3 failed, 2 bugs",
+        "failed: 3 of 6 tests passed, 3 failed (3 newly failing), 2 bugs (1 new)",
+        "1 new bug, 1 known, 1 fixed; 3 tests newly failing (baseline: main @ 89abcde, 5 h ago)",
+        "fixed: The shop opens twice",
         "<strong>3</strong> passed",
         "<strong>6</strong> in all",
         "<dt>Build</dt>",
@@ -264,14 +281,16 @@ fn the_page_tells_what_happened_before_it_shows_it() {
         "The coins stayed at 50",
         "E/Billing: no answer",
         "data:image/png;base64,",
-        "10 of the last 14 results passed on main",
+        "baseline: main @ 89abcde, 5 h ago, passed (the newest run of the base branch)",
+        "On main: failed 2 of 14, 2 without a verdict, usually passes in 2 min 57 s",
         "nunu-ci run --build-id b-1 --test-id test-1",
         "Attempt 2 of 2",
         "Buying the starter pack changes nothing",
+        ">new</span>",
         "buy a sword",
         "recording at 1:57",
         "<summary><h2>Passed (2)</h2></summary>",
-        "from attempt 1",
+        "carried over from attempt 1",
     ] {
         let found = made[from..].find(words);
         assert!(
