@@ -66,8 +66,15 @@ pub(super) const fn no_flag(group: Group, value: &'static str, commands: &'stati
 pub(super) const JOBS: &[Command] =
     &[Command::Run, Command::Upload, Command::Start, Command::Wait, Command::Check];
 /// Commands that have a plan.
-pub(super) const PLANNED: &[Command] =
-    &[Command::Run, Command::Upload, Command::Start, Command::Wait, Command::Stop, Command::Check];
+pub(super) const PLANNED: &[Command] = &[
+    Command::Run,
+    Command::Upload,
+    Command::Start,
+    Command::Wait,
+    Command::Stop,
+    Command::Check,
+    Command::Report,
+];
 /// Commands that talk to the service.
 pub(super) const SERVICE_CALLS: &[Command] = &[
     Command::Run,
@@ -78,11 +85,14 @@ pub(super) const SERVICE_CALLS: &[Command] = &[
     Command::Check,
     Command::Init,
 ];
+/// Commands that print data for machines.
+pub(super) const TELLING: &[Command] =
+    &[Command::Run, Command::Upload, Command::Start, Command::Wait, Command::Check, Command::Report];
 pub(super) const BUILDS: &[Command] = &[Command::Run, Command::Upload, Command::Check];
 pub(super) const STARTS: &[Command] = &[Command::Run, Command::Start, Command::Check];
 pub(super) const RECORDED: &[Command] = &[Command::Wait, Command::Stop];
 pub(super) const WAITS: &[Command] = &[Command::Run, Command::Wait];
-pub(super) const VERDICTS: &[Command] = &[Command::Run, Command::Wait, Command::Check];
-pub(super) const GATES: &[Command] = &[Command::Run, Command::Wait, Command::Check, Command::Report];
+pub(super) const TIMED: &[Command] = &[Command::Run, Command::Wait, Command::Check];
+pub(super) const VERDICTS: &[Command] = &[Command::Run, Command::Wait, Command::Report];
 pub(super) const REPORTS: &[Command] =
     &[Command::Run, Command::Upload, Command::Start, Command::Wait, Command::Report];

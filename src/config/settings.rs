@@ -4,7 +4,7 @@
 use crate::model::service::SERVICE;
 
 use super::groups::{
-    BUILDS, GATES, Group, JOBS, PLANNED, RECORDED, REPORTS, SERVICE_CALLS, STARTS, Shown, VERDICTS, WAITS,
+    BUILDS, Group, JOBS, PLANNED, RECORDED, REPORTS, SERVICE_CALLS, STARTS, Shown, TIMED, VERDICTS, WAITS,
     no_flag, often, seldom,
 };
 use super::plan::Command;
@@ -216,7 +216,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("wait.rerun"),
         Shape::Text,
         DefaultValue::Text("auto"),
-        seldom(Group::Run, "WHAT", STARTS),
+        often(Group::Run, "WORD", STARTS),
         "What a repeated attempt of the same CI run starts: failed (what passed is carried over), all, or auto: failed where the attempt before did not meet the gate",
     ),
     setting(
@@ -224,8 +224,8 @@ pub const SETTINGS: &[Definition] = &[
         None,
         Shape::Text,
         DefaultValue::None,
-        seldom(Group::Run, "FILE", STARTS),
-        "A results.json: start only those of its tests that did not pass",
+        often(Group::Run, "PATH", STARTS),
+        "Start only what did not pass: the tests of a results.json",
     ),
     setting(
         "wait",
@@ -240,7 +240,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("wait.timeout"),
         Shape::Number,
         DefaultValue::Text("3h30m"),
-        often(Group::Wait, "DURATION", VERDICTS),
+        often(Group::Wait, "DURATION", TIMED),
         "Longest time to the last result: from the start of the runs, such as 90m or 2h",
     ),
     setting(
@@ -248,7 +248,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("gate.fail_on"),
         Shape::List,
         DefaultValue::Text("failed, error, timeout, blocked, stopped"),
-        often(Group::Gate, "LIST", GATES),
+        often(Group::Gate, "LIST", VERDICTS),
         "What fails the job: results, also skipped and newly-failed, and bugs:<severity>[:<confidence>] such as bugs:high, or new-bugs:high",
     ),
     setting(
@@ -280,7 +280,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("report.comment"),
         Shape::Switch,
         DefaultValue::Text("false"),
-        seldom(Group::Report, "true|false", WAITS),
+        seldom(Group::Report, "true|false", VERDICTS),
         "Keep one comment with the result on the pull or merge request",
     ),
     also(
@@ -289,7 +289,7 @@ pub const SETTINGS: &[Definition] = &[
             None,
             Shape::Text,
             DefaultValue::None,
-            seldom(Group::Report, "TOKEN", WAITS),
+            seldom(Group::Report, "TOKEN", VERDICTS),
             "Token for the comment: needs pull-requests: write (the action takes the job's own, when comment is on)",
         ),
         &["NUNU_GITLAB_TOKEN"],
@@ -342,7 +342,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("wait.poll"),
         Shape::Number,
         DefaultValue::Text("auto"),
-        no_flag(Group::Wait, "DURATION", VERDICTS),
+        no_flag(Group::Wait, "DURATION", TIMED),
         "How often to look: auto, or a duration of at least 1s",
     ),
     setting(
@@ -366,7 +366,7 @@ pub const SETTINGS: &[Definition] = &[
         Some("wait.stall"),
         Shape::Number,
         DefaultValue::Text("off"),
-        no_flag(Group::Wait, "DURATION", VERDICTS),
+        no_flag(Group::Wait, "DURATION", TIMED),
         "Give up after this time without any change of a job, run or step",
     ),
     setting(

@@ -65,14 +65,14 @@ pub(super) const SWITCHES: &[Switch] = &[
         name: "json",
         value: None,
         group: Group::General,
-        commands: super::groups::JOBS,
+        commands: super::groups::TELLING,
         help: "Print data for machines on stdout",
     },
     Switch {
         name: "quiet",
         value: None,
         group: Group::General,
-        commands: super::groups::SERVICE_CALLS,
+        commands: super::groups::PLANNED,
         help: "Print errors only",
     },
 ];

@@ -103,6 +103,7 @@ async fn prepare(ctx: &mut Context, state: &mut RunState) -> Result<Option<Inspe
             }
             state.warnings.extend(known.notices().cloned());
             known.require()?;
+            state.names = known.names;
         }
         ctx.log.end_group();
         Ok(inspected)

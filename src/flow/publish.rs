@@ -256,7 +256,10 @@ impl<'a> Publisher<'a> {
         }
         if planned {
             for line in report::closing(&report) {
-                self.log.info(line);
+                match line.mark {
+                    Some(mark) => self.log.outcome(mark, &line.text),
+                    None => self.log.info(line.text),
+                }
             }
         }
         if report.failure.is_none() && report.reason.exit_code() != 0 {

@@ -97,8 +97,11 @@ async fn look_up(
         for (_, name) in wanted.iter_mut().filter(|(wanted, _)| *wanted == kind) {
             match resolve_name(kind.noun(), name, &candidates) {
                 Ok(id) => {
-                    ctx.log.info(format!("{} {name} is {id}", kind.noun()));
-                    found.push((std::mem::replace(*name, id.clone()), id));
+                    let name = std::mem::replace(*name, id.clone());
+                    if !found.contains(&(name.clone(), id.clone())) {
+                        ctx.log.info(format!("{} {name} is {id}", kind.noun()));
+                        found.push((name, id));
+                    }
                 }
                 // A configuration may have an id that is not a UUID, such as `ac_default`.
                 Err(_) if candidates.iter().any(|(id, _)| id == &**name) => {}

@@ -14,6 +14,8 @@ use super::tracked_job::{PollBy, Tracked};
 pub(super) struct RunState {
     /// The build; `None` until one was looked at.
     pub(super) build: Option<Build>,
+    /// Names of tests and plans, by id, as far as the service told them.
+    pub(super) names: BTreeMap<String, String>,
     /// Jobs of every start, in the order of the run config.
     pub(super) jobs: Vec<Tracked>,
     /// Starts that gave no or not all jobs.

@@ -53,7 +53,7 @@ fn perform(ctx: &Context, state: &mut RunState, action: Action<String>) {
             starts.posts.insert(at, Posted::new(record));
         }
         Action::Post(at) => {
-            start_results::say_posting(ctx, starts, at);
+            start_results::say_posting(ctx, starts, &state.names, at);
             post(ctx, starts, at);
         }
         Action::CarryOver { start, group } => start_results::carry_over(ctx, state, start, group),

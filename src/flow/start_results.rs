@@ -1,6 +1,6 @@
 //! What becomes of starts: said in the log, and taken into the records and the state of the run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nunu_protocol::{Expected, PostRef, Settled};
 
@@ -17,15 +17,17 @@ use super::state_file::StartRecord;
 use super::tracked_job::{self, Tracked};
 
 /// Says that a start is about to be posted.
-pub(super) fn say_posting(ctx: &Context, starts: &Starts, at: PostRef) {
+pub(super) fn say_posting(ctx: &Context, starts: &Starts, names: &BTreeMap<String, String>, at: PostRef) {
     let Some(planned) = starts.plans.get(at.start) else { return };
     let earlier =
         starts.posts.iter().any(|(other, posted)| other.start == at.start && *other < at && !posted.earlier);
     if earlier {
         ctx.log.info(format!("{}: nothing was started, trying again", planned.label));
     }
-    let what = planned.request.as_ref().map_or_else(String::new, |request| describe(&request.spec));
-    ctx.log.info(format!("{}: starting{what}", planned.label));
+    let what = planned.request.as_ref().map_or_else(String::new, |request| describe(&request.spec, names));
+    // A start without a name of its own is called by its id.
+    let label = names.get(&planned.label).unwrap_or(&planned.label);
+    ctx.log.info(format!("{label}: starting{what}"));
 }
 
 /// Says which jobs are about to be stopped, once.
@@ -189,6 +191,7 @@ fn began(ctx: &Context, state: &mut RunState, start: usize, complete: bool) {
         state.problems.push(StartProblem { run: label.clone(), device, message, tag: tag.clone() });
     }
     if !posted.earlier && !recorded_only {
+        let label = state.names.get(&label).unwrap_or(&label);
         ctx.log.info(format!("{label}: started {jobs} {}", if jobs == 1 { "job" } else { "jobs" }));
     }
 }
@@ -281,10 +284,16 @@ fn unknown(ctx: &Context, state: &mut RunState, start: usize) {
     }
 }
 
-fn describe(spec: &RunSpec) -> String {
+/// What is started, by its name where that says more than the label.
+fn describe(spec: &RunSpec, names: &BTreeMap<String, String>) -> String {
+    let called = |id: &String| match names.get(id) {
+        Some(name) if *name == spec.label || *id == spec.label => String::new(),
+        Some(name) => format!(" \"{name}\""),
+        None => format!(" {id}"),
+    };
     match &spec.target {
-        Target::Test(id) => format!(" test {id}"),
-        Target::Plan(id) => format!(" test plan {id}"),
+        Target::Test(id) => format!(" test{}", called(id)),
+        Target::Plan(id) => format!(" test plan{}", called(id)),
         Target::Instructions(_) => " a one-off test".to_owned(),
     }
 }

@@ -120,6 +120,14 @@ impl Log {
         self.0.line(Level::More, text.as_ref());
     }
 
+    /// How something ended: with its sign where a person watches, else as it is.
+    pub(crate) fn outcome(&self, mark: Mark, text: &str) {
+        match self.window() {
+            Some(_) => self.0.line(Level::Marked(mark), text.trim_start()),
+            None => self.info(text),
+        }
+    }
+
     /// What the window shows in which a person watches; `None` for a log that is kept.
     pub(crate) fn window(&self) -> Option<Look> {
         self.0.window()

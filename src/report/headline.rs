@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::model::units::duration;
-use crate::model::{ExitReason, RunReport, Status};
+use crate::model::{BuildOrigin, ExitReason, RunReport, Status};
 
 /// The verdict in one line: word, counts, time.
 pub(super) fn headline(report: &RunReport) -> String {
@@ -20,6 +20,7 @@ pub(super) fn headline(report: &RunReport) -> String {
         Status::Stalled => "stalled",
         Status::Cancelled => "cancelled",
         Status::Started => "started",
+        Status::Uploaded if is_reused(report) => "stored already (sent nothing)",
         Status::Uploaded => "uploaded",
         Status::Checked => "checked",
         Status::Skipped => "skipped",
@@ -61,4 +62,8 @@ fn counted(report: &RunReport) -> String {
         let _ = write!(text, ", {other}");
     }
     text
+}
+
+fn is_reused(report: &RunReport) -> bool {
+    report.build.as_ref().is_some_and(|build| build.origin == BuildOrigin::Reused)
 }

@@ -1,8 +1,9 @@
 //! The last lines of the log.
 
 use crate::model::RunReport;
+use crate::model::look::Mark;
 use crate::model::units::duration;
-use crate::model::verdict::{Counted, GateStatus};
+use crate::model::verdict::{Counted, GateStatus, Judgement};
 
 use super::delta_words::{
     baseline_sentence, bug_change_words, carried_over_words, delta_sentence, has_failed, history_sentence,
@@ -16,11 +17,25 @@ const MOST_BASELINES: usize = 5;
 /// Passed tests that the log names at its end; the rest is counted.
 const MOST_PASSED: usize = 20;
 
+/// One of the last lines.
+pub(crate) struct ClosingLine {
+    /// How what it is about stands, where it is about one thing.
+    pub(crate) mark: Option<Mark>,
+    pub(crate) text: String,
+}
+
+impl From<String> for ClosingLine {
+    fn from(text: String) -> Self {
+        Self { mark: None, text }
+    }
+}
+
 /// What a person reads at the end of the log.
-pub(crate) fn closing(report: &RunReport) -> Vec<String> {
-    let mut lines = vec![headline(report)];
-    lines.extend(delta_sentence(report).map(|words| line(&words, 400)));
-    lines.extend(baselines(report));
+pub(crate) fn closing(report: &RunReport) -> Vec<ClosingLine> {
+    let mark = if report.reason.exit_code() == 0 { Mark::Good } else { Mark::Bad };
+    let mut lines = vec![ClosingLine { mark: Some(mark), text: headline(report) }];
+    lines.extend(delta_sentence(report).map(|words| line(&words, 400).into()));
+    lines.extend(baselines(report).into_iter().map(ClosingLine::from));
     let verdict = report.verdict.as_ref();
     let mut passed = 0;
     for (index, job) in report.jobs.iter().enumerate() {
@@ -55,12 +70,13 @@ pub(crate) fn closing(report: &RunReport) -> Vec<String> {
             .chain(job.carried_over.map(carried_over_words))
             .collect();
         let beside = if beside.is_empty() { String::new() } else { format!(" ({})", beside.join(", ")) };
-        lines.push(format!("  {word:<12} {}{took}{beside}{because}", line(&name, 200)));
+        let text = format!("  {word:<12} {}{took}{beside}{because}", line(&name, 200));
+        lines.push(ClosingLine { mark: Some(judgement.map_or(Mark::Running, mark_of)), text });
         if judgement.is_some_and(|judgement| judgement.standing != GateStatus::Passed) {
             for (_, step) in job.bad_steps().into_iter().take(3) {
-                lines.push(format!("               step {}: {}", step.number, line(&step.goal, 200)));
+                lines.push(format!("               step {}: {}", step.number, line(&step.goal, 200)).into());
                 if let Some(words) = &step.report {
-                    lines.push(format!("               | {}", line(words, 400)));
+                    lines.push(format!("               | {}", line(words, 400)).into());
                 }
             }
         }
@@ -68,23 +84,22 @@ pub(crate) fn closing(report: &RunReport) -> Vec<String> {
             && let Some(words) = history_sentence(history, has_failed(job))
         {
             let strip = history_strip(history);
-            lines.push(format!("               on {}: {strip} {words}", line(&history.branch, 100)));
+            lines.push(format!("               on {}: {strip} {words}", line(&history.branch, 100)).into());
         }
         if let Some(url) = job.deciding().and_then(|run| run.url.as_deref()).and_then(address) {
-            lines.push(format!("               {url}"));
+            lines.push(format!("               {url}").into());
         }
     }
     if passed > MOST_PASSED {
-        lines.push(format!("  passed       {} more", passed - MOST_PASSED));
+        lines.push(format!("  passed       {} more", passed - MOST_PASSED).into());
     }
     for problem in &report.starts {
         let device =
             problem.device.as_deref().map_or_else(String::new, |device| format!(" on {}", line(device, 100)));
-        lines.push(format!(
-            "  not started  {}{device}: {}",
-            line(&problem.run, 200),
-            line(&problem.message, 300)
-        ));
+        lines.push(
+            format!("  not started  {}{device}: {}", line(&problem.run, 200), line(&problem.message, 300))
+                .into(),
+        );
     }
     for bug in verdict.iter().flat_map(|verdict| &verdict.bugs).take(20) {
         let severity = bug.bug.severity.as_deref().unwrap_or("unknown");
@@ -95,13 +110,22 @@ pub(crate) fn closing(report: &RunReport) -> Vec<String> {
         };
         let compared = verdict.is_some_and(|verdict| verdict.delta.is_some());
         let note = if compared { format!(", {}{note}", bug_change_words(bug.change)) } else { note };
-        lines.push(format!("  bug          {}: {}{note}", line(severity, 20), line(&bug.bug.title, 200)));
+        lines.push(
+            format!("  bug          {}: {}{note}", line(severity, 20), line(&bug.bug.title, 200)).into(),
+        );
     }
     let fixed = verdict.and_then(|verdict| verdict.delta.as_ref()).map(|delta| delta.bugs_fixed.as_slice());
     for bug in fixed.unwrap_or_default().iter().take(20) {
         let severity = bug.severity.as_deref().unwrap_or("unknown");
-        lines.push(format!("  bug fixed    {}: {}", line(severity, 20), line(&bug.title, 200)));
+        lines.push(format!("  bug fixed    {}: {}", line(severity, 20), line(&bug.title, 200)).into());
     }
+    lines.extend(left_running(report).into_iter().map(ClosingLine::from));
+    lines
+}
+
+/// What may still run although nobody wants it.
+fn left_running(report: &RunReport) -> Vec<String> {
+    let mut lines = Vec::new();
     for left in &report.left_running {
         let what = if left.job_ids.is_empty() {
             "a start whose answer never came".to_owned()
@@ -115,6 +139,16 @@ pub(crate) fn closing(report: &RunReport) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn mark_of(judgement: &Judgement) -> Mark {
+    match judgement.counted {
+        Counted::Passed if judgement.flaky => Mark::Warning,
+        Counted::Passed => Mark::Good,
+        Counted::Failed | Counted::NoVerdict | Counted::Stopped => Mark::Bad,
+        Counted::Tolerated => Mark::Warning,
+        Counted::Skipped => Mark::Neutral,
+    }
 }
 
 /// What the tests are compared with, by which rule, with links: tests of one commit are one line.

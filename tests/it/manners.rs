@@ -101,3 +101,21 @@ fn commands_that_everybody_tries_are_there_and_typos_are_explained() {
     assert_eq!(ended.code, 2);
     ended.says("there is no command \"chekc\"; did you mean check?").says("nunu-ci help COMMAND");
 }
+
+#[test]
+fn a_log_says_each_thing_once_and_by_its_name() {
+    let stage = Stage::new();
+    stage.file(
+        ".nunu/run.yml",
+        b"version: 1\nruns:\n  - {name: a, test: Smoke test, deployment_config: Android phone}\n  - {name: b, test: Smoke test, deployment_config: Android phone}\n",
+    );
+    let ended = stage.run(&["run"]);
+    ended.is(0, "passed").says("a: starting test \"Smoke test\"");
+    for once in ["test Smoke test is ", "deployment configuration Android phone is "] {
+        assert_eq!(ended.log().matches(once).count(), 1, "{}", ended.log());
+    }
+    let build = stage.apk(1000);
+    stage.run(&["upload", "--build-path", build]).is(0, "uploaded");
+    let again = stage.run(&["upload", "--build-path", build]);
+    again.is(0, "uploaded").says("stored already (sent nothing)");
+}

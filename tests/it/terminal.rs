@@ -117,6 +117,7 @@ fn a_person_sees_a_block_that_never_smears_and_is_gone_at_the_end() {
             assert_eq!(block.lines().count(), 2, "one row for the test, one for all:\n{frame}");
             assert!(
                 width < 80
+                    || block.contains("running")
                     || block.contains("starting")
                     || block.contains("queued")
                     || block.contains("running")
@@ -152,4 +153,15 @@ fn an_error_is_wrapped_below_its_words_and_coloured() {
     };
     assert!(shown.contains("\u{1b}[1m\u{1b}[31merror: \u{1b}[0m"), "{shown:?}");
     insta::assert_snapshot!(Screen::of(60, &shown).text());
+}
+
+#[test]
+fn how_each_test_ended_has_a_sign() {
+    let stage = Stage::new().off_ci().env("TERM", "xterm").env("LANG", "C.UTF-8");
+    let Some(shown) = in_a_terminal(&stage, 80, &run()) else {
+        return tell("skip terminal: there is no `script` here");
+    };
+    let screen = Screen::of(80, &shown).text();
+    assert!(screen.contains("✓ passed       Smoke test in "), "{screen}");
+    assert!(shown.contains("\u{1b}[32m✓ \u{1b}[0m"), "{shown:?}");
 }

@@ -24,6 +24,11 @@ fn files() -> Files {
     }
 }
 
+/// The closing lines as a log has them.
+pub(super) fn log(report: &RunReport) -> String {
+    closing(report).into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
+}
+
 /// The JSON without the version of the program, which changes with every release.
 fn stable(text: &str) -> String {
     text.replace(env!("CARGO_PKG_VERSION"), "VERSION")
@@ -56,7 +61,7 @@ fn renderers_look_as_they_did() {
             ("brief", brief(&report, "nunu-results/")),
             ("ctrf", stable(&ctrf(&report))),
             ("comment", comment(&report, "play-test//nunu")),
-            ("log", closing(&report).join("\n")),
+            ("log", log(&report)),
             ("gitlab", gitlab(&report)),
             ("annotations", format!("{:#?}", annotations(&report, 10))),
             ("env", super::dotenv::dotenv(&report, &files()).text),
@@ -300,7 +305,7 @@ proptest! {
         junit_counts(&junit(&report, ""));
         reads_back(&report);
         assert!(serde_json::from_str::<serde_json::Value>(&json(&report)).is_ok());
-        for line in closing(&report) {
+        for line in log(&report).lines() {
             assert!(!line.contains('\n'));
         }
     }

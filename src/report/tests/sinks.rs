@@ -9,7 +9,9 @@ use crate::model::run_report::{LeftRunning, StartProblem, Suspect};
 use crate::model::secrets::{Owner, Secrets, forms};
 use crate::model::verdict::{Gate, Quarantine, Quarantined};
 use crate::model::{ExitReason, Failure, RunReport, TestResult};
-use crate::report::{annotations, brief, closing, comment, ctrf, gitlab, json, junit, markdown, outputs};
+use crate::report::{annotations, brief, comment, ctrf, gitlab, json, junit, markdown, outputs};
+
+use super::log;
 
 const KEY: &str = "nunu_a/b+c&d\"e_<0123456789>";
 const SIGNATURE: &str = "5157a70e00aa55bb11cc0123456789abcdef5157a70e00aa55bb11cc01234567";
@@ -104,7 +106,7 @@ pub(super) fn sinks(report: &RunReport) -> Vec<(&'static str, String)> {
         ("nunu.env", super::super::dotenv::dotenv(report, &files()).text),
         ("gl-annotations.json", gitlab(report)),
         ("the comment", comment(report, "play-test")),
-        ("the log's closing lines", closing(report).join("\n")),
+        ("the log's closing lines", log(report)),
         ("annotations", format!("{:?}", annotations(report, 10))),
         ("outputs", format!("{:?}", outputs(report, Some(&files())))),
     ]
