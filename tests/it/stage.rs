@@ -66,7 +66,7 @@ impl Stage {
     pub(crate) fn of(builder: Builder) -> Self {
         let sim = builder.start().unwrap();
         let home = tempfile::tempdir().unwrap();
-        fs::create_dir(home.path().join("work")).unwrap();
+        fs::create_dir(home.path().join("game")).unwrap();
         fs::create_dir(home.path().join("temp")).unwrap();
         let path = |name: &str| home.path().join(name).display().to_string();
         let system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -119,7 +119,7 @@ impl Stage {
 
     /// The working directory of the job.
     pub(crate) fn work(&self) -> PathBuf {
-        self.path("work")
+        self.path("game")
     }
 
     /// An Android build of about `size` bytes that passes the pre-checks.

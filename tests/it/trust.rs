@@ -229,7 +229,7 @@ fn paths_of_the_run_config_end_in_the_workspace_and_others_anywhere() {
 fn a_linked_workspace_is_one() {
     let stage = Stage::new();
     let home = stage.work().parent().unwrap().to_owned();
-    std::os::unix::fs::symlink("work", home.join("jenkins")).unwrap();
+    std::os::unix::fs::symlink("game", home.join("jenkins")).unwrap();
     stage.apk(1000);
     agents_read(&stage, "build: { path: game.apk }\nreport: { dir: out/results }\n");
     let linked = home.join("jenkins").display().to_string();
