@@ -207,9 +207,9 @@ impl Resolver<'_> {
         };
         Err(Failure::new(reason, message).hint(match reason {
             ExitReason::InvalidConfig => {
-                "nunu-ci schema prints what a run config may hold; README, section Run config"
+                "nunu-ci schema prints what a run config may hold; docs/run-config.md has examples"
             }
-            _ => "nunu-ci --help and the README, section Settings, list every setting and its values",
+            _ => "nunu-ci help run and docs/settings.md list every setting and its values",
         }))
     }
 }

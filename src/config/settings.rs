@@ -1,5 +1,5 @@
 //! Every setting once: its name, where it may be set, what it may be written as, its default, and what people read about it.
-//! Flags, variables, action inputs, the plan's defaults, the README's tables and their tests all come from here.
+//! Flags, variables, action inputs, the plan's defaults, the tables of docs/settings.md and their tests all come from here.
 
 use crate::model::service::SERVICE;
 

@@ -52,7 +52,7 @@ fn render(report: &RunReport, folder: &str, mut page: Page) -> Page {
     bugs(&mut page, report);
     suspects(&mut page, report);
     verify(&mut page, report, folder);
-    page.line(&format!("All of it: `{folder}results.json`, for people `{folder}summary.md`."));
+    page.line(&format!("All of it: `{folder}results.json`, for people `{folder}report.html`."));
     page
 }
 
