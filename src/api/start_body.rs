@@ -125,22 +125,7 @@ mod tests {
     }
 
     fn spec(target: Target) -> RunSpec {
-        RunSpec {
-            label: "smoke".to_owned(),
-            target,
-            deployment_config: None,
-            agent_config: None,
-            tags: vec![],
-            retries: None,
-            instances: None,
-            template_data: None,
-            options: RunOptions::default(),
-            extra_builds: BTreeMap::new(),
-            all_configured_devices: false,
-            players: BTreeMap::new(),
-            slots: BTreeMap::new(),
-            required: true,
-        }
+        RunSpec { label: "smoke".to_owned(), ..RunSpec::of(target) }
     }
 
     fn test() -> RunSpec {

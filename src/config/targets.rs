@@ -1,7 +1,6 @@
 //! What to start.
 
 use crate::model::build::BuildSource;
-use crate::model::run::RunOptions;
 use crate::model::{BuildSpec, RunSpec, Target, may_be_id};
 
 use super::layers::Source;
@@ -18,7 +17,7 @@ pub(super) fn runs(resolver: &mut Resolver<'_>, command: Command, build: &BuildS
         return Vec::new();
     }
     let quick = |items: Vec<String>, target: fn(String) -> Target| -> Vec<RunSpec> {
-        items.into_iter().map(|id| quick_start(target(id))).collect()
+        items.into_iter().map(|id| RunSpec::of(target(id))).collect()
     };
     let mut runs: Vec<RunSpec> = match (tests, plans) {
         (Some((_, by)), Some((_, with))) if by.layer() == with.layer() => {
@@ -86,26 +85,6 @@ fn unique(runs: &mut [RunSpec]) {
         if !seen.insert(run.label.clone()) {
             run.label = format!("{} ({})", run.label, index + 1);
         }
-    }
-}
-
-/// A run that is only named, with everything else as the service has it.
-fn quick_start(target: Target) -> RunSpec {
-    RunSpec {
-        label: target.value().to_owned(),
-        target,
-        deployment_config: None,
-        agent_config: None,
-        tags: Vec::new(),
-        retries: None,
-        instances: None,
-        template_data: None,
-        options: RunOptions::default(),
-        extra_builds: std::collections::BTreeMap::new(),
-        all_configured_devices: false,
-        players: std::collections::BTreeMap::new(),
-        slots: std::collections::BTreeMap::new(),
-        required: true,
     }
 }
 

@@ -84,24 +84,15 @@ fn pick(parts: Vec<RunSpec>, named: &BTreeSet<String>) -> Result<Vec<RunSpec>, S
 mod tests {
     use super::{BTreeMap, PlanFacts, RunSpec, Target, parts, pick};
     use crate::api::PlanItem;
-    use crate::model::run::{Deployment, RunOptions};
+    use crate::model::run::Deployment;
 
     fn plan() -> RunSpec {
         RunSpec {
             label: "nightly".to_owned(),
-            target: Target::Plan("p".to_owned()),
             deployment_config: Some("d".to_owned()),
-            agent_config: None,
             tags: vec!["ci".to_owned()],
-            retries: None,
-            instances: None,
-            template_data: None,
-            options: RunOptions::default(),
-            extra_builds: BTreeMap::new(),
-            all_configured_devices: false,
-            players: BTreeMap::new(),
-            slots: BTreeMap::new(),
             required: false,
+            ..RunSpec::of(Target::Plan("p".to_owned()))
         }
     }
 

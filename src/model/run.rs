@@ -105,6 +105,26 @@ pub(crate) struct RunSpec {
 }
 
 impl RunSpec {
+    /// A run that is only named, with everything else as the service has it.
+    pub(crate) fn of(target: Target) -> Self {
+        Self {
+            label: target.value().to_owned(),
+            target,
+            deployment_config: None,
+            agent_config: None,
+            tags: Vec::new(),
+            retries: None,
+            instances: None,
+            template_data: None,
+            options: RunOptions::default(),
+            extra_builds: BTreeMap::new(),
+            all_configured_devices: false,
+            players: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            required: true,
+        }
+    }
+
     /// All its deployment configurations in one text: what was tested with others cannot be compared.
     pub(crate) fn configuration(&self) -> String {
         let part = |kind: &str, map: &BTreeMap<u8, Deployment>| {

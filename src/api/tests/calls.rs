@@ -13,22 +13,7 @@ use crate::model::{RunSpec, Target};
 const JOB: &str = r#"{"job_id":"j1","status":"RUNNING"}"#;
 
 fn spec() -> RunSpec {
-    RunSpec {
-        label: "smoke".to_owned(),
-        target: Target::Test("t".to_owned()),
-        deployment_config: None,
-        agent_config: None,
-        tags: vec![],
-        retries: None,
-        instances: None,
-        template_data: None,
-        options: crate::model::run::RunOptions::default(),
-        extra_builds: std::collections::BTreeMap::new(),
-        all_configured_devices: false,
-        players: std::collections::BTreeMap::new(),
-        slots: std::collections::BTreeMap::new(),
-        required: true,
-    }
+    RunSpec { label: "smoke".to_owned(), ..RunSpec::of(Target::Test("t".to_owned())) }
 }
 
 async fn job(act: Act) -> ApiError {

@@ -27,22 +27,7 @@ fn handle(upload_id: Option<&str>) -> UploadHandle {
 }
 
 fn plan(target: Target) -> RunSpec {
-    RunSpec {
-        label: "l".to_owned(),
-        target,
-        deployment_config: None,
-        agent_config: None,
-        tags: vec![],
-        retries: None,
-        instances: None,
-        template_data: None,
-        options: crate::model::run::RunOptions::default(),
-        extra_builds: std::collections::BTreeMap::new(),
-        all_configured_devices: false,
-        players: std::collections::BTreeMap::new(),
-        slots: std::collections::BTreeMap::new(),
-        required: true,
-    }
+    RunSpec { label: "l".to_owned(), ..RunSpec::of(target) }
 }
 
 #[tokio::test]

@@ -9,7 +9,6 @@ use super::{Again, Earlier, Entry, Expected, JobState, Past, Request, RerunMode,
 use crate::model::baseline::CarriedOver;
 use crate::model::given::{GivenBuilds, Handed};
 use crate::model::job::{Attempt, Bug, Confidence, Job, JobStatus, Severity};
-use crate::model::run::RunOptions;
 use crate::model::verdict::{BugGate, FailOn, Gate};
 use crate::model::{ExitReason, RunSpec, Target, TestResult};
 
@@ -20,22 +19,8 @@ fn today() -> NaiveDate {
 }
 
 fn request(label: &str, target: Target) -> Request {
-    let spec = RunSpec {
-        label: label.to_owned(),
-        target,
-        deployment_config: Some("d".to_owned()),
-        agent_config: None,
-        tags: Vec::new(),
-        retries: None,
-        instances: None,
-        template_data: None,
-        options: RunOptions::default(),
-        extra_builds: BTreeMap::new(),
-        all_configured_devices: false,
-        players: BTreeMap::new(),
-        slots: BTreeMap::new(),
-        required: true,
-    };
+    let spec =
+        RunSpec { label: label.to_owned(), deployment_config: Some("d".to_owned()), ..RunSpec::of(target) };
     let given =
         GivenBuilds { default: Some(Handed { build: Some("b".to_owned()) }), ..GivenBuilds::default() };
     Request { spec, given, digest: label.to_owned() }
