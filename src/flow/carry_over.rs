@@ -45,7 +45,7 @@ struct Newest<'a> {
 }
 
 /// What decides about an entry.
-enum Standing<'a> {
+enum Decider<'a> {
     /// The newest post of all of it, if there is one.
     Whole(Option<&'a Earlier>),
     /// For each part the job that decides, if there is one.
@@ -88,9 +88,9 @@ impl Past {
     }
 
     /// What decides about each entry.
-    fn standings<'a>(&'a self, entries: &[Entry]) -> Vec<Standing<'a>> {
+    fn deciders<'a>(&'a self, entries: &[Entry]) -> Vec<Decider<'a>> {
         let mut part = entries.len();
-        let mut standings = Vec::new();
+        let mut deciders = Vec::new();
         for (place, entry) in entries.iter().enumerate() {
             let whole = self.newest(place);
             let parts: Vec<Option<Newest<'_>>> =
@@ -99,11 +99,11 @@ impl Past {
             let since = whole.as_ref().map_or(0, |whole| whole.attempt);
             let is_newer = |part: &Newest<'_>| whole.is_none() || part.attempt > since;
             if !parts.iter().flatten().any(is_newer) {
-                standings.push(Standing::Whole(whole.and_then(|whole| whole.post)));
+                deciders.push(Decider::Whole(whole.and_then(|whole| whole.post)));
                 continue;
             }
             let of_whole = whole.as_ref().and_then(|whole| whole.post);
-            let decides = |(request, newest): (&Request, Option<Newest<'a>>)| match newest {
+            let of_part = |(request, newest): (&Request, Option<Newest<'a>>)| match newest {
                 Some(newest) if is_newer(&newest) => {
                     let [(id, _)] = newest.post?.jobs.as_slice() else { return None };
                     Some(Deciding { post: newest.post?, id, of_plan: false })
@@ -114,22 +114,22 @@ impl Past {
                     Some(Deciding { post, id, of_plan: true })
                 }
             };
-            standings.push(Standing::Parts(entry.parts().iter().zip(parts).map(decides).collect()));
+            deciders.push(Decider::Parts(entry.parts().iter().zip(parts).map(of_part).collect()));
         }
-        standings
+        deciders
     }
 
     /// Jobs that decide about an entry, by the entry's position, with the request that started each: the ended ones are to be read.
     pub(super) fn deciding<'a>(&'a self, entries: &'a [Entry]) -> Vec<(&'a Earlier, &'a str, &'a Request)> {
         let mut found = Vec::new();
-        for (entry, standing) in entries.iter().zip(self.standings(entries)) {
-            match standing {
-                Standing::Whole(post) => {
+        for (entry, decider) in entries.iter().zip(self.deciders(entries)) {
+            match decider {
+                Decider::Whole(post) => {
                     let jobs =
                         post.into_iter().flat_map(|post| post.jobs.iter().map(move |(id, _)| (post, id)));
                     found.extend(jobs.map(|(post, id)| (post, id.as_str(), &entry.whole)));
                 }
-                Standing::Parts(parts) => {
+                Decider::Parts(parts) => {
                     let parts = entry.parts().iter().zip(parts);
                     found.extend(
                         parts.filter_map(|(request, job)| job.map(|job| (job.post, job.id, request))),
@@ -172,18 +172,15 @@ pub(super) fn decide(
     gate: &Gate,
     today: NaiveDate,
 ) -> Again {
-    let standings = past.standings(&entries);
-    let (passed, met) = results(&entries, past, &standings, read, gate, today);
+    let deciders = past.deciders(&entries);
+    let (passed, met) = results(&entries, past, &deciders, read, gate, today);
     let all = match mode {
         RerunMode::All => true,
         RerunMode::Auto => met,
         RerunMode::Failed => false,
     };
-    let states: Vec<Choice> = entries
-        .iter()
-        .zip(&standings)
-        .map(|(entry, standing)| choose(entry, standing, past, &passed))
-        .collect();
+    let states: Vec<Choice> =
+        entries.iter().zip(&deciders).map(|(entry, decider)| choose(entry, decider, past, &passed)).collect();
     if all {
         return Again::all(entries.into_iter().map(|entry| entry.whole).collect());
     }
@@ -212,7 +209,7 @@ pub(super) fn decide(
 fn results(
     entries: &[Entry],
     past: &Past,
-    standings: &[Standing<'_>],
+    deciders: &[Decider<'_>],
     read: &BTreeMap<String, Tracked>,
     gate: &Gate,
     today: NaiveDate,
@@ -242,23 +239,23 @@ fn results(
         })
         .map(|(_, id, _)| (*id).to_owned())
         .collect();
-    let complete = entries.iter().zip(standings).all(|(entry, standing)| is_whole(entry, standing, past));
+    let complete = entries.iter().zip(deciders).all(|(entry, decider)| is_whole(entry, decider, past));
     let all_read = deciding.iter().all(|(_, id, _)| read.contains_key(*id));
     (passed, complete && all_read && verdict.reason == ExitReason::Passed)
 }
 
 /// True when nothing is known to be missing of an entry.
-fn is_whole(entry: &Entry, standing: &Standing<'_>, history: &Past) -> bool {
-    match standing {
-        Standing::Whole(None) => false,
-        Standing::Whole(Some(post)) if entry.parts().is_empty() => {
+fn is_whole(entry: &Entry, decider: &Decider<'_>, history: &Past) -> bool {
+    match decider {
+        Decider::Whole(None) => false,
+        Decider::Whole(Some(post)) if entry.parts().is_empty() => {
             let expected = entry.whole.expected();
             !post.jobs.is_empty() && (expected == Expected::Unknown || expected.complete(post.jobs.len()))
         }
-        Standing::Whole(Some(post)) => {
+        Decider::Whole(Some(post)) => {
             entry.parts().iter().all(|part| history.job_of(post, part.spec.target.value()).is_some())
         }
-        Standing::Parts(parts) => parts.iter().all(Option::is_some),
+        Decider::Parts(parts) => parts.iter().all(Option::is_some),
     }
 }
 
@@ -270,14 +267,14 @@ enum Choice {
     Parts(Vec<Option<Earlier>>),
 }
 
-fn choose(entry: &Entry, standing: &Standing<'_>, history: &Past, passed: &BTreeSet<String>) -> Choice {
+fn choose(entry: &Entry, decider: &Decider<'_>, history: &Past, passed: &BTreeSet<String>) -> Choice {
     let whole = Choice::Whole { size: None, but: None };
     let is_live = |post: &Earlier| post.jobs.iter().any(|(_, state)| *state == JobState::Live);
-    match standing {
-        Standing::Whole(None) => whole,
+    match decider {
+        Decider::Whole(None) => whole,
         // What runs is gone on with as it is.
-        Standing::Whole(Some(post)) if is_live(post) => whole,
-        Standing::Whole(Some(post)) => {
+        Decider::Whole(Some(post)) if is_live(post) => whole,
+        Decider::Whole(Some(post)) => {
             let count = post.jobs.iter().filter(|(id, _)| passed.contains(id)).count();
             match &entry.parts {
                 Some(_) if count == 0 => whole,
@@ -301,7 +298,7 @@ fn choose(entry: &Entry, standing: &Standing<'_>, history: &Past, passed: &BTree
                 }
             }
         }
-        Standing::Parts(parts) => {
+        Decider::Parts(parts) => {
             let of_use = |job: &Deciding<'_>| is_live(job.post) || passed.contains(job.id);
             if !parts.iter().flatten().any(of_use) {
                 return whole;

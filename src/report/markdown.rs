@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::model::units::bytes;
-use crate::model::{RunReport, Status, may_be_id};
+use crate::model::{RunReport, Status};
 
 use super::delta_words::delta_sentence;
 use super::escape::{address, code, inline, line};
@@ -11,7 +11,7 @@ use super::headline::headline;
 use super::markdown_table::tests;
 use super::markdown_tests::{bugs, failing};
 use super::page::{Page, detail_levels};
-use super::rerun_commands::failed_again;
+use super::rerun_commands::{failed_again, stored_build};
 
 /// GitHub refuses summaries over 1 MiB for a step; others may write to the same one.
 pub(crate) const LARGEST: usize = 900 * 1024;
@@ -155,8 +155,7 @@ fn reproduce(page: &mut Page, report: &RunReport) {
     if report.reason.exit_code() == 0 || report.unfinished {
         return;
     }
-    let build = report.build.as_ref().and_then(|build| build.id.as_deref()).filter(|id| may_be_id(id));
-    let commands = failed_again(report, &build.map_or_else(String::new, |id| format!(" --build-id {id}")));
+    let commands = failed_again(report, &stored_build(report));
     if commands.is_empty() {
         return;
     }

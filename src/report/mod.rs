@@ -1,6 +1,5 @@
 //! Text from data. Touches nothing; [`write_all`] alone writes the result files.
 
-mod again;
 mod annotations;
 mod artifact_path;
 mod brief;

@@ -1,7 +1,8 @@
-//! The commands that run again what counts against the gate. Pure.
+//! The commands that run tests again. Pure.
 
 use std::collections::BTreeMap;
 
+use crate::model::job::Job;
 use crate::model::verdict::GateStatus;
 use crate::model::{RunReport, may_be_id};
 
@@ -26,8 +27,22 @@ pub(super) fn failed_again(report: &RunReport, build: &str) -> Vec<String> {
             }
         }
     }
-    let command = |(config, tests): (&str, Vec<&str>)| {
-        format!("nunu-ci run{build} --test-id {} --deployment-config-id {config}", tests.join(","))
-    };
-    again.into_iter().map(command).collect()
+    again.into_iter().map(|(config, tests)| command(build, &tests.join(","), config)).collect()
+}
+
+/// The command that runs one test again with the same build, where test and deployment configuration are known.
+pub(super) fn test_again(report: &RunReport, job: &Job) -> Option<String> {
+    let test = job.test_id.as_deref().filter(|id| may_be_id(id))?;
+    let config = job.deployment_config.as_deref().filter(|id| may_be_id(id))?;
+    Some(command(&stored_build(report), test, config))
+}
+
+/// The flags that name the build of the report, where it is stored.
+pub(super) fn stored_build(report: &RunReport) -> String {
+    let build = report.build.as_ref().and_then(|build| build.id.as_deref()).filter(|id| may_be_id(id));
+    build.map_or_else(String::new, |id| format!(" --build-id {id}"))
+}
+
+fn command(build: &str, tests: &str, config: &str) -> String {
+    format!("nunu-ci run{build} --test-id {tests} --deployment-config-id {config}")
 }

@@ -8,13 +8,13 @@ use crate::model::job::{Attempt, Job, Player, Step, StepItem};
 use crate::model::units::duration;
 use crate::model::verdict::{Counted, Judgement};
 
-use super::super::again::again;
 use super::super::artifact_path::file_address;
 use super::super::delta_words::{
     baseline_sentence, carried_over_words, has_failed, history_sentence, test_change_words,
 };
 use super::super::escape::{address, shortened};
 use super::super::markdown_tests::Judged;
+use super::super::rerun_commands::test_again;
 use super::pictures::{Data, Pictures, is_picture_name, of_run};
 use super::time_line::{TimeLine, time_line};
 use super::words::{Mood, Text, clock, result_word, text};
@@ -164,7 +164,7 @@ impl<'a> TestView<'a> {
             baseline: job.baseline.as_ref().map(|baseline| baseline_link(around, baseline)),
             history: history(job),
             pictures: run.map_or_else(Vec::new, |run| pictures(around, run)),
-            again: again(around.report, job).filter(|_| counted != Some(Counted::Passed)),
+            again: test_again(around.report, job).filter(|_| counted != Some(Counted::Passed)),
         }
     }
 }
