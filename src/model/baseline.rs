@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::json_values;
 use super::result::TestResult;
 use super::units::Timestamp;
-use super::wire;
 
 /// What a job is compared with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ pub(crate) struct BaselineRun {
     /// Commit that it tested.
     pub(crate) commit: Option<String>,
     /// When it ended.
-    #[serde(default, with = "wire::some_time")]
+    #[serde(default, with = "json_values::some_time")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) finished_at: Option<Timestamp>,
     /// Why it was chosen.
@@ -120,11 +120,11 @@ pub(crate) struct PastResult {
     /// What it came to; `None` when the service gave none.
     pub(crate) result: Option<TestResult>,
     /// When it ended.
-    #[serde(default, with = "wire::some_time")]
+    #[serde(default, with = "json_values::some_time")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) finished_at: Option<Timestamp>,
     /// How long it took.
-    #[serde(rename = "duration_seconds", default, with = "wire::some_seconds")]
+    #[serde(rename = "duration_seconds", default, with = "json_values::some_seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub(crate) duration: Option<Duration>,
     /// Goal of the first step that did not succeed, where that is known.

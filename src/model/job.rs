@@ -6,9 +6,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::baseline::{Baseline, CarriedOver, History};
 use super::given::{GivenBuilds, SeenBuild};
+use super::json_values;
 use super::result::TestResult;
 use super::units::Timestamp;
-use super::wire;
 
 /// How a job stands on the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +92,8 @@ pub(crate) struct Job {
     #[serde(skip)]
     pub(crate) instances: Option<usize>,
     /// Which of how many instances this is, from 1; `None` where the job is one test.
-    #[serde(flatten, with = "wire::Instance")]
-    #[cfg_attr(test, schemars(with = "wire::Instance"))]
+    #[serde(flatten, with = "json_values::Instance")]
+    #[cfg_attr(test, schemars(with = "json_values::Instance"))]
     pub(crate) instance: Option<(usize, usize)>,
     /// Builds that we gave.
     pub(crate) given: GivenBuilds,
@@ -119,11 +119,11 @@ pub(crate) struct Job {
     /// True when we asked the service to stop it.
     pub(crate) stopped_by_us: bool,
     /// When it was created.
-    #[serde(default, with = "wire::some_time")]
+    #[serde(default, with = "json_values::some_time")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) created_at: Option<Timestamp>,
     /// When it ended.
-    #[serde(default, with = "wire::some_time")]
+    #[serde(default, with = "json_values::some_time")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) completed_at: Option<Timestamp>,
     /// Attempts, the deciding one last.
@@ -218,15 +218,15 @@ pub(crate) struct Attempt {
     /// Result; `None` when the service gave none.
     pub(crate) result: Option<TestResult>,
     /// When it started.
-    #[serde(default, with = "wire::some_time")]
+    #[serde(default, with = "json_values::some_time")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
-    #[serde(default, with = "wire::some_time")]
+    #[serde(default, with = "json_values::some_time")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) completed_at: Option<Timestamp>,
     /// As the service says, else from the two times.
-    #[serde(rename = "duration_seconds", default, with = "wire::some_seconds")]
+    #[serde(rename = "duration_seconds", default, with = "json_values::some_seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub(crate) duration: Option<Duration>,
     /// Players, with their steps; empty when run details could not be read.
@@ -236,8 +236,8 @@ pub(crate) struct Attempt {
     /// Bugs that the service counts, which may be known where the list is not, and more than the list has.
     pub(crate) bug_count: Option<u64>,
     /// Builds that the run says it tested.
-    #[serde(flatten, with = "wire::Builds")]
-    #[cfg_attr(test, schemars(with = "wire::Builds"))]
+    #[serde(flatten, with = "json_values::Builds")]
+    #[cfg_attr(test, schemars(with = "json_values::Builds"))]
     pub(crate) builds: Vec<SeenBuild>,
     /// Why details or bugs are missing, when they are.
     pub(crate) unreadable: Option<String>,
@@ -306,25 +306,25 @@ pub(crate) struct Step {
     /// As the service numbers it.
     pub(crate) number: u64,
     /// What the agent had to do.
-    #[serde(serialize_with = "wire::text")]
+    #[serde(serialize_with = "json_values::text")]
     pub(crate) goal: String,
     /// State, upper case.
     pub(crate) state: Option<String>,
     /// Its result.
     pub(crate) result: Option<TestResult>,
     /// The agent's words.
-    #[serde(serialize_with = "wire::some_text")]
+    #[serde(serialize_with = "json_values::some_text")]
     pub(crate) report: Option<String>,
     /// When it began.
-    #[serde(default, with = "wire::some_time")]
+    #[serde(default, with = "json_values::some_time")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) started_at: Option<Timestamp>,
     /// When it ended.
-    #[serde(default, with = "wire::some_time")]
+    #[serde(default, with = "json_values::some_time")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) ended_at: Option<Timestamp>,
     /// How long it took.
-    #[serde(rename = "duration_seconds", default, with = "wire::some_seconds")]
+    #[serde(rename = "duration_seconds", default, with = "json_values::some_seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub(crate) duration: Option<Duration>,
     /// Single checks of the step.
@@ -338,12 +338,12 @@ pub(crate) struct StepItem {
     /// Such as `1a`.
     pub(crate) id: String,
     /// What was expected.
-    #[serde(serialize_with = "wire::text")]
+    #[serde(serialize_with = "json_values::text")]
     pub(crate) expected: String,
     /// `passed`, `failed`, ... as the service says.
     pub(crate) status: String,
     /// The agent's comment.
-    #[serde(serialize_with = "wire::some_text")]
+    #[serde(serialize_with = "json_values::some_text")]
     pub(crate) comment: Option<String>,
 }
 
@@ -398,10 +398,10 @@ pub(crate) struct Bug {
     /// Id of the bug, shared by its occurrences; falls back to the occurrence's id.
     pub(crate) bug_id: String,
     /// Title.
-    #[serde(serialize_with = "wire::text")]
+    #[serde(serialize_with = "json_values::text")]
     pub(crate) title: String,
     /// Description.
-    #[serde(serialize_with = "wire::some_text")]
+    #[serde(serialize_with = "json_values::some_text")]
     pub(crate) description: Option<String>,
     /// `ui`, `gameplay`, `performance`, `crash`, `audio`, `visual`, ... as given.
     pub(crate) category: Option<String>,
@@ -410,14 +410,14 @@ pub(crate) struct Bug {
     /// Confidence as given (see [`Bug::confidence_rank`]).
     pub(crate) confidence: Option<String>,
     /// How to reproduce it.
-    #[serde(serialize_with = "wire::some_text")]
+    #[serde(serialize_with = "json_values::some_text")]
     pub(crate) reproduction_steps: Option<String>,
     /// As the service numbers it.
     pub(crate) player_number: Option<u64>,
     /// Step it was found in, as the service names it.
     pub(crate) test_step: Option<String>,
     /// When.
-    #[serde(default, with = "wire::some_time")]
+    #[serde(default, with = "json_values::some_time")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) detected_at: Option<Timestamp>,
     /// Screenshot.

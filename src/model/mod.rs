@@ -18,6 +18,7 @@ pub(crate) mod hidden;
 pub(crate) mod ids;
 mod instances;
 pub(crate) mod job;
+mod json_values;
 pub(crate) mod judge;
 pub(crate) mod live;
 pub(crate) mod log;
@@ -34,7 +35,6 @@ pub(crate) mod service;
 mod tolerance;
 pub(crate) mod units;
 pub(crate) mod verdict;
-mod wire;
 pub(crate) mod workspace;
 
 pub(crate) use build::{Build, BuildOrigin, BuildSpec, DeletionPolicy, Multipart, Platform};

@@ -8,9 +8,9 @@ use super::build::Build;
 use super::exit_reason::ExitReason;
 use super::failure::Failure;
 use super::job::Job;
+use super::json_values;
 use super::units::Timestamp;
 use super::verdict::{Counts, Gate, Verdict};
-use super::wire;
 
 /// The name of a command. It has a name of its own, since serde would borrow a plain `&str` from the text that is read.
 pub(crate) type CommandName = &'static str;
@@ -20,22 +20,22 @@ pub(crate) type CommandName = &'static str;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RunReport {
     /// The command that ran: `run`, `upload`, `start`, `wait`, `stop` or `check`.
-    #[serde(deserialize_with = "wire::command")]
+    #[serde(deserialize_with = "json_values::command")]
     pub(crate) command: CommandName,
     /// Why it ended; fixes exit code and status.
     #[serde(rename = "exit_reason")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) reason: ExitReason,
     /// When it began.
-    #[serde(with = "wire::time")]
+    #[serde(with = "json_values::time")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) started_at: Timestamp,
     /// When the report was made.
-    #[serde(with = "wire::time")]
+    #[serde(with = "json_values::time")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) finished_at: Timestamp,
     /// From the first to the last, on the monotonic clock.
-    #[serde(rename = "duration_seconds", with = "wire::seconds")]
+    #[serde(rename = "duration_seconds", with = "json_values::seconds")]
     #[cfg_attr(test, schemars(with = "f64"))]
     pub(crate) duration: Duration,
     /// Where it ran.

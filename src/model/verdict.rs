@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::delta::{BugChange, Delta, TestChange};
 use super::exit_reason::ExitReason;
 use super::job::{Bug, Confidence, Severity};
-use super::wire;
+use super::json_values;
 
 /// Results and bugs that count against the build; the setting `fail-on`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub(crate) struct Quarantine {
     #[serde(flatten)]
     pub(crate) what: Quarantined,
     /// Last day on which it is tolerated.
-    #[serde(with = "wire::day")]
+    #[serde(with = "json_values::day")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) until: chrono::NaiveDate,
     /// Why.
